@@ -1,0 +1,96 @@
+// Small-sample statistics against closed forms and printed tables.
+#include <gtest/gtest.h>
+#include <normscope/statistics.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+namespace normscope {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+TEST(Statistics, StudentsQuantileHasItsClosedForms) {
+  EXPECT_NEAR(t_quantile_95(1), std::tan(M_PI * 0.475), 1e-9);                      // Cauchy
+  EXPECT_NEAR(t_quantile_95(2), 0.95 * std::sqrt(2 / (1 - 0.95 * 0.95)), 1e-9);     // 2 degrees
+  EXPECT_NEAR(t_quantile_95(4), 2.776445105, 1e-8);                                 // printed tables
+  EXPECT_NEAR(t_quantile_95(1000000), 1.959966, 1e-5);                              // normal
+}
+
+TEST(Statistics, MeanInterval) {
+  const std::vector<double> values{1, 2, 3, 4, 5};
+  const Interval out = mean_interval(values);
+  EXPECT_EQ(out.n, 5);
+  EXPECT_EQ(out.excluded, 0);
+  EXPECT_DOUBLE_EQ(out.mean, 3);
+  EXPECT_NEAR(out.sd, std::sqrt(2.5), 1e-12);
+  EXPECT_NEAR(out.high - out.mean, 2.776445105 * std::sqrt(0.5), 1e-8);
+  EXPECT_NEAR(out.mean - out.low, out.high - out.mean, 1e-12);
+}
+
+TEST(Statistics, OneValueHasNoInterval) {
+  const std::vector<double> one{7};
+  const Interval out = mean_interval(one);
+  EXPECT_EQ(out.n, 1);
+  EXPECT_DOUBLE_EQ(out.mean, 7);
+  EXPECT_FALSE(out.has_interval());
+  EXPECT_TRUE(std::isnan(out.low) && std::isnan(out.high) && std::isnan(out.sd));
+  EXPECT_TRUE(out.includes(100));
+}
+
+TEST(Statistics, NoValues) {
+  const Interval out = mean_interval({});
+  EXPECT_EQ(out.n, 0);
+  EXPECT_TRUE(std::isnan(out.mean));
+}
+
+TEST(Statistics, PairedDifferenceForgetsTheSeedsSpread) {
+  const std::vector<double> a{1, 10, 100}, b{1.5, 10.5, 100.5};
+  const Interval out = paired_difference(a, b);
+  EXPECT_DOUBLE_EQ(out.mean, 0.5);
+  EXPECT_NEAR(out.high - out.low, 0, 1e-9);
+  EXPECT_FALSE(out.includes(0));
+}
+
+TEST(Statistics, DivergedRunsAreLeftOutAndCounted) {
+  const std::vector<double> a{1, kNaN, 3, kInfinity}, b{2, 5, 4, kInfinity};
+  const Interval out = paired_difference(a, b);
+  EXPECT_EQ(out.n, 2);
+  EXPECT_EQ(out.excluded, 2);
+  EXPECT_DOUBLE_EQ(out.mean, 1);
+}
+
+TEST(Statistics, RatioIsGeometric) {
+  const std::vector<double> a{1, 1}, b{2, 8};
+  const Interval out = paired_ratio(a, b);
+  EXPECT_NEAR(out.mean, 4, 1e-12);
+  // logs ln2 and 3 ln2: sd sqrt(2) ln2, half width t1 * ln2
+  EXPECT_NEAR(std::log(out.high / out.mean), t_quantile_95(1) * std::log(2.0), 1e-9);
+  EXPECT_NEAR(out.low * out.high, 16, 1e-9);
+  EXPECT_TRUE(out.includes(1));
+}
+
+TEST(Statistics, RatioAndItsInverseAgree) {
+  const std::vector<double> a{1.0, 1.3, 0.7}, b{1.1, 1.7, 0.9};
+  const Interval up = paired_ratio(a, b), down = paired_ratio(b, a);
+  EXPECT_NEAR(up.mean * down.mean, 1, 1e-12);
+  EXPECT_NEAR(up.low * down.high, 1, 1e-12);
+}
+
+TEST(Statistics, RatioOfZeroOrNegativeIsLeftOut) {
+  const std::vector<double> a{0, 1, -1}, b{1, 3, 2};
+  const Interval out = paired_ratio(a, b);
+  EXPECT_EQ(out.n, 1);
+  EXPECT_EQ(out.excluded, 2);
+  EXPECT_NEAR(out.mean, 3, 1e-12);
+}
+
+TEST(Statistics, Median) {
+  EXPECT_DOUBLE_EQ(median(std::vector<double>{3, 1, 2}), 2);
+  EXPECT_DOUBLE_EQ(median(std::vector<double>{4, 1, kNaN, 3, 2}), 2.5);
+  EXPECT_TRUE(std::isnan(median({})));
+}
+
+}  // namespace
+}  // namespace normscope

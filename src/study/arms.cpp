@@ -1,0 +1,168 @@
+#include "study/arms.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace normscope {
+namespace {
+
+std::size_t varying(const Axes& axes) {
+  return static_cast<std::size_t>(std::count_if(axes.begin(), axes.end(), [](const auto& a) { return a.second.size() > 1; }));
+}
+
+template <typename Value>
+std::string join_arm(const Arm& arm, const Axes& axes, Value value) {
+  std::string text;
+  for (const auto& [key, values] : axes) {
+    const auto found = arm.find(key);
+    if (found == arm.end() || (values.size() < 2 && varying(axes) > 0)) continue;
+    text += (text.empty() ? "" : ", ") + value(key, found->second);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::vector<Arm> arms_of(const Axes& axes) {
+  std::vector<Arm> arms{Arm{}};
+  for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
+    std::vector<Arm> next;
+    for (const Arm& arm : arms) {
+      for (const std::string& value : axis->second) {
+        next.push_back(arm);
+        next.back()[axis->first] = value;
+      }
+    }
+    arms = std::move(next);
+  }
+  return arms;
+}
+
+std::vector<const StudyRun*> runs_of(const std::vector<StudyRun>& runs, const Arm& arm) {
+  std::vector<const StudyRun*> found;
+  for (const StudyRun& run : runs) {
+    if (run.arm == arm) found.push_back(&run);
+  }
+  std::stable_sort(found.begin(), found.end(), [](auto* a, auto* b) { return a->seed < b->seed; });
+  return found;
+}
+
+std::vector<ArmPair> arm_pairs(const Axes& axes) {
+  std::vector<ArmPair> pairs;
+  for (const auto& [key, values] : axes) {
+    for (const Arm& a : arms_of(axes)) {
+      if (a.at(key) != values.front()) continue;
+      for (std::size_t v = 1; v < values.size(); ++v) {
+        pairs.push_back({key, a, a});
+        pairs.back().b[key] = values[v];
+      }
+    }
+  }
+  return pairs;
+}
+
+std::vector<Comparison> compare_pair(const ArmPair& pair, const std::vector<StudyRun>& runs) {
+  const auto first = runs_of(runs, pair.a), second = runs_of(runs, pair.b);
+  std::map<std::uint64_t, std::pair<const StudyRun*, const StudyRun*>> by_seed;
+  for (const StudyRun* run : first) by_seed[run->seed].first = run;
+  for (const StudyRun* run : second) by_seed[run->seed].second = run;
+
+  // A pair counts when both runs are done: a diverged or missing run leaves its pair out of every metric.
+  const auto values = [&](bool of_a, auto value) {
+    std::vector<double> out;
+    for (const auto& [seed, two] : by_seed) {
+      const bool whole = two.first && two.second && two.first->status == "done" && two.second->status == "done";
+      out.push_back(whole ? value(of_a ? *two.first : *two.second) : kNaN);
+    }
+    return out;
+  };
+  std::vector<Comparison> out;
+  const auto add = [&](const char* metric, std::int64_t epoch, const Interval& result) {
+    out.push_back({pair.a, pair.b, metric, epoch, result, result.excluded});
+  };
+
+  const auto loss = [](const StudyRun& run) { return run.val_loss; };
+  add(kValLoss, 0, paired_difference(values(true, loss), values(false, loss)));
+  std::size_t epochs = 0;
+  for (const auto& [seed, two] : by_seed) {
+    if (two.first && two.second) {
+      epochs = std::max(epochs, std::min(two.first->epoch_mean_grad_norm.size(), two.second->epoch_mean_grad_norm.size()));
+    }
+  }
+  for (std::size_t e = 0; e < epochs; ++e) {
+    const auto norm = [e](const StudyRun& run) {
+      return e < run.epoch_mean_grad_norm.size() ? run.epoch_mean_grad_norm[e] : kNaN;
+    };
+    add(kGradRatio, static_cast<std::int64_t>(e) + 1, paired_ratio(values(true, norm), values(false, norm)));
+  }
+  const auto time = [](const StudyRun& run) { return run.step_time_s; };
+  add(kTimeRatio, 0, paired_ratio(values(true, time), values(false, time)));
+  return out;
+}
+
+std::vector<Comparison> compare_arms(const Axes& axes, const std::vector<StudyRun>& runs) {
+  std::vector<Comparison> out;
+  for (const ArmPair& pair : arm_pairs(axes)) {
+    for (Comparison& comparison : compare_pair(pair, runs)) out.push_back(std::move(comparison));
+  }
+  return out;
+}
+
+std::string norm_label(const std::string& norm) {
+  static const std::map<std::string, std::string> kNames{
+      {"layernorm", "LayerNorm"}, {"rmsnorm", "RMSNorm"}, {"prmsnorm", "pRMSNorm"}, {"none", "no norm"},
+      {"dyt", "DyT"},             {"scalenorm", "ScaleNorm"}, {"batchnorm", "BatchNorm"}, {"groupnorm", "GroupNorm"}};
+  const auto colon = norm.find(':');
+  const std::string name = norm.substr(0, colon);
+  const auto known = kNames.find(name);
+  std::string label = known == kNames.end() ? name : known->second;
+  if (colon != std::string::npos) label += " (" + norm.substr(colon + 1) + ")";
+  return label;
+}
+
+std::string arm_text(const Arm& arm, const Axes& axes) {
+  const bool one = varying(axes) <= 1;
+  return join_arm(arm, axes, [&](const std::string& key, const std::string& value) {
+    return one || key == "norm" ? value : key + " " + value;
+  });
+}
+
+std::string arm_label(const Arm& arm, const Axes& axes) {
+  return join_arm(arm, axes, [](const std::string& key, const std::string& value) {
+    return key == "norm" ? norm_label(value) : key == "run" ? value : key + " " + value;
+  });
+}
+
+std::map<std::string, std::string> config_texts(const std::string& config_json) {
+  std::map<std::string, std::string> out;
+  const auto json = nlohmann::json::parse(config_json, nullptr, false);
+  if (!json.is_object()) return out;
+  for (const auto& [key, value] : json.items()) {
+    if (value.is_string()) {
+      out[key] = value.get<std::string>();
+    } else if (value.is_array()) {
+      std::string text;
+      for (const auto& item : value) text += (text.empty() ? "" : ",") + (item.is_string() ? item.get<std::string>() : item.dump());
+      out[key] = text;
+    } else {
+      out[key] = value.dump();
+    }
+  }
+  return out;
+}
+
+const std::vector<std::string>& batch_keys() {
+  static const std::vector<std::string> kKeys{"sampler",      "batch_size", "block_size", "gradient_accumulation_steps",
+                                              "train_tokens", "epoch_iters", "data",      "tokenizer"};
+  return kKeys;
+}
+
+bool is_machine_key(const std::string& key) {
+  static const std::vector<std::string> kKeys{"out_dir",      "name", "threads", "init_from", "log_interval",
+                                              "checkpoint_interval"};
+  return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
+}
+
+}  // namespace normscope

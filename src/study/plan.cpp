@@ -1,0 +1,190 @@
+#include "study/plan.h"
+
+#include <fmt/format.h>
+#include <normscope/corpus.h>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <set>
+#include <thread>
+
+#include "study/arms.h"
+
+namespace normscope {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Letters, digits, '.', '_' and '-' only: fit for a folder.
+std::string file_name(const std::string& text) {
+  std::string out;
+  for (char c : text) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+    if (plain || out.empty() || out.back() != '-') out += plain ? c : '-';
+  }
+  return out.size() > 100 ? out.substr(0, 100) : out;
+}
+
+/// The axes with every value in the spelling that Config gives it ("1e-3" and "0.001" are one).
+Axes canonical_axes(const StudyOptions& options) {
+  static const std::set<std::string> kNoAxis{"seed", "out_dir", "name", "threads"};
+  Axes axes;
+  std::set<std::string> keys;
+  for (const auto& [key, values] : options.axes) {
+    if (kNoAxis.count(key)) {
+      throw UsageError(fmt::format("[ablate] --{} cannot be an axis: {}", key,
+                                   key == "seed" ? "write --seeds N for the seeds seed, seed + 1, ..."
+                                                 : "give one value"));
+    }
+    if (!keys.insert(key).second) throw UsageError(fmt::format("[ablate] --{} is given twice; give one list", key));
+    if (values.empty()) throw UsageError(fmt::format("[ablate] --{} has no value; give one or more, a comma between", key));
+    std::set<std::string> seen;
+    axes.emplace_back(key, std::vector<std::string>{});
+    for (const std::string& value : values) {
+      Config config = options.base;
+      config.set(key, value, "--" + key);
+      axes.back().second.push_back(config.get(key));
+      if (!seen.insert(config.get(key)).second) {
+        throw UsageError(fmt::format("[ablate] --{} has the value {} twice; each arm may stand once", key, value));
+      }
+    }
+  }
+  return axes;
+}
+
+std::string default_dir(const StudyOptions& options, const Axes& axes) {
+  if (!options.base.name.empty()) return "studies/" + file_name(options.base.name);
+  std::string name;
+  for (const auto& [key, values] : axes) {
+    name += (name.empty() ? "" : "_") + key;
+    for (const std::string& value : values) name += "-" + value;
+  }
+  return "studies/" + file_name(name.empty() ? "study" : name);
+}
+
+void check_data(const std::vector<Config>& configs) {
+  std::set<std::string> seen;
+  for (const Config& config : configs) {
+    const auto key = fmt::format("{}\n{}\n{}\n{}", config.data, config.tokenizer, config.train_tokens,
+                                 config.data.rfind("synthetic:", 0) == 0 ? config.seed : 0);
+    if (seen.insert(key).second && seen.size() <= 4) {
+      load_corpus({config.data, config.tokenizer, config.train_tokens, static_cast<std::uint64_t>(config.seed)});
+    }
+  }
+}
+
+void set_workers(const StudyOptions& options, Plan* plan) {
+  const int cores = std::max(1u, std::thread::hardware_concurrency());
+  const int runs = static_cast<int>(plan->study.runs.size());
+  const int asked = static_cast<int>(options.base.threads);
+  plan->jobs = options.jobs > 0 ? options.jobs : std::max(1, cores / std::max(1, asked));
+  plan->jobs = std::max(1, std::min(plan->jobs, runs));
+  // One thread each is faster for small models than one run on all cores; a lone worker gets all of them.
+  plan->threads = asked > 0 ? asked : std::max(1, plan->jobs > 1 ? cores / plan->jobs : cores);
+  if (options.jobs == 0 && asked == 0 && plan->jobs > 1) plan->threads = 1;
+}
+
+std::string run_name(const Arm& arm, const Axes& axes, std::uint64_t seed) {
+  std::string name;
+  for (const auto& [key, values] : axes) name += key + "-" + arm.at(key) + "_";
+  return file_name(name + fmt::format("seed-{}", seed));
+}
+
+/// The first key in which a stored run and a planned one differ, or empty.
+std::string differing_key(const StudyRun& old, const StudyRun& now) {
+  for (const auto& [key, value] : now.config) {
+    const auto found = old.config.find(key);
+    if (found != old.config.end() && found->second != value && !is_machine_key(key)) return key;
+  }
+  return "";
+}
+
+void check_same(const Study& old, const Plan& plan) {
+  const char* advice = "give another --out_dir, or --overwrite to throw the old study away";
+  for (const StudyRun& before : old.runs) {
+    const auto same = std::find_if(plan.study.runs.begin(), plan.study.runs.end(),
+                                   [&](const StudyRun& run) { return run.name == before.name; });
+    if (same == plan.study.runs.end()) {
+      std::string what = "seeds";
+      for (const auto& [key, value] : before.arm) {
+        const auto axis = std::find_if(plan.study.axes.begin(), plan.study.axes.end(),
+                                       [&, k = key](const auto& a) { return a.first == k; });
+        const bool has = axis != plan.study.axes.end() &&
+                         std::find(axis->second.begin(), axis->second.end(), value) != axis->second.end();
+        if (!has) what = key;
+      }
+      if (what == "seeds" && old.axes.size() != plan.study.axes.size()) what = "axes";
+      throw UsageError(fmt::format("[ablate] {} holds another study: its {} has run {}, which this call does not have; "
+                                   "a study may grow but not shrink: {}", plan.dir, what, before.name, advice));
+    }
+    const std::string key = differing_key(before, *same);
+    if (!key.empty()) {
+      throw UsageError(fmt::format("[ablate] {} holds another study: {} was {} there and is {} now; {}", plan.dir, key,
+                                   before.config.at(key), same->config.at(key), advice));
+    }
+  }
+}
+
+}  // namespace
+
+Plan make_plan(const StudyOptions& options) {
+  if (options.seeds < 1) throw UsageError(fmt::format("[ablate] --seeds {}: at least 1 is needed", options.seeds));
+  if (options.jobs < 0) throw UsageError(fmt::format("[ablate] --jobs {}: 0 (as many as cores) or more", options.jobs));
+  Plan plan;
+  plan.study.axes = canonical_axes(options);
+  plan.study.command = options.command;
+  plan.dir = options.out_dir.empty() ? default_dir(options, plan.study.axes) : options.out_dir;
+  std::map<std::string, int> names;
+  for (std::int64_t s = 0; s < options.seeds; ++s) {
+    const auto seed = options.base.seed + s;
+    plan.study.seeds.push_back(static_cast<std::uint64_t>(seed));
+    // All arms of a seed one after the other: paired runs see the same state of the machine.
+    for (const Arm& arm : arms_of(plan.study.axes)) {
+      Config config = options.base;
+      for (const auto& [key, value] : arm) config.set(key, value, "--" + key);
+      config.seed = seed;
+      StudyRun run;
+      run.seed = static_cast<std::uint64_t>(seed);
+      run.arm = arm;
+      run.name = run_name(arm, plan.study.axes, run.seed);
+      if (const int copies = names[run.name]++; copies > 0) run.name += fmt::format("-{}", copies + 1);
+      run.file = "runs/" + run.name + "/run.h5";
+      config.name = run.name;
+      config.out_dir = (fs::path(plan.dir) / "runs" / run.name).string();
+      config.resolve();
+      plan.configs.push_back(config);
+      plan.study.runs.push_back(run);
+    }
+  }
+  set_workers(options, &plan);
+  for (std::size_t i = 0; i < plan.configs.size(); ++i) {
+    plan.configs[i].threads = plan.threads;
+    plan.study.runs[i].config_json = plan.configs[i].to_json();
+    plan.study.runs[i].config = config_texts(plan.study.runs[i].config_json);
+  }
+  check_data(plan.configs);
+  return plan;
+}
+
+void adopt_folder(Plan* plan, bool overwrite) {
+  const fs::path dir = plan->dir;
+  if (!fs::exists(dir) || (fs::is_directory(dir) && fs::is_empty(dir))) return;
+  const bool is_study = fs::exists(dir / "study.json");
+  if (overwrite) {
+    for (const char* name : {"study.json", "runs", "report.html", "figures"}) fs::remove_all(dir / name);
+    return;
+  }
+  if (!is_study) {
+    for (const auto& entry : fs::directory_iterator(dir)) {
+      if (entry.path().filename() == ".lock") continue;
+      throw UsageError(fmt::format("[ablate] {} exists and is not a study; give another --out_dir, or --overwrite",
+                                   plan->dir));
+    }
+    return;
+  }
+  const Study old = read_study(plan->dir);
+  check_same(old, *plan);
+}
+
+}  // namespace normscope

@@ -1,0 +1,255 @@
+// The study's runner: a few child processes of this program at a time, each one run.
+#include <fmt/format.h>
+#include <normscope/file_util.h>
+#include <normscope/report.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <deque>
+#include <filesystem>
+#include <thread>
+
+#include "study/arms.h"
+#include "study/plan.h"
+#include "study/process.h"
+#include "study/verdict.h"
+
+namespace normscope {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::string duration_text(double seconds) {
+  if (seconds < 60) return fmt::format("{:.0f} s", seconds);
+  if (seconds < 3600) return fmt::format("{:.0f} min {:02.0f} s", std::floor(seconds / 60), std::fmod(seconds, 60));
+  return fmt::format("{:.0f} h {:02.0f} min", std::floor(seconds / 3600), std::fmod(seconds, 3600) / 60);
+}
+
+/// One line for each run that ends, and on a terminal a bar below them.
+class Progress {
+ public:
+  Progress(std::size_t total, std::size_t kept, bool quiet)
+      : total_(total), done_(kept), kept_(kept), quiet_(quiet), terminal_(!quiet && isatty(STDERR_FILENO)) {}
+
+  void line(const std::string& text) {
+    if (quiet_) return;
+    if (terminal_) std::fputs("\r\033[K", stderr);
+    std::fputs((text + "\n").c_str(), stderr);
+  }
+  void ended(const StudyRun& run, const std::string& label, double seconds) {
+    ++done_;
+    const std::string loss = run.status == "done" ? fmt::format(", validation loss {:.4f}", run.val_loss) : "";
+    line(fmt::format("[{}/{}] {}, seed {}: {}{}, {}", done_, total_, label, run.seed, run.status, loss,
+                     duration_text(seconds)));
+  }
+  void bar(std::size_t running) {
+    if (!terminal_) return;
+    const std::size_t width = 30, filled = total_ == 0 ? width : width * done_ / total_;
+    const std::size_t fresh = done_ - kept_;
+    const double left = fresh == 0 ? 0 : seconds_since(start_) / static_cast<double>(fresh) * static_cast<double>(total_ - done_);
+    std::fprintf(stderr, "\r\033[K[%s%s] %zu of %zu runs, %zu at work%s", std::string(filled, '#').c_str(),
+                 std::string(width - filled, '.').c_str(), done_, total_, running,
+                 fresh == 0 ? "" : (", about " + duration_text(left) + " left").c_str());
+    std::fflush(stderr);
+  }
+  void clear() const {
+    if (terminal_) std::fputs("\r\033[K", stderr);
+  }
+
+ private:
+  std::size_t total_, done_, kept_;
+  bool quiet_, terminal_;
+  Clock::time_point start_ = Clock::now();
+};
+
+struct Worker {
+  pid_t pid = 0;
+  std::size_t run = 0;
+  Clock::time_point start;
+};
+
+class Runner {
+ public:
+  Runner(const StudyOptions& options, Plan plan)
+      : options_(options), plan_(std::move(plan)), dir_(plan_.dir),
+        program_(options.program.empty() ? own_program() : options.program) {}
+
+  StudyOutcome run() {
+    FolderLock lock(plan_.dir);
+    adopt_folder(&plan_, options_.overwrite);
+    create_output_dir((dir_ / "runs").string());
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < runs().size(); ++i) {
+      if (load(i)) {
+        ++kept;
+      } else {
+        waiting_.push_back(i);
+      }
+    }
+    save();
+    Progress progress(runs().size(), kept, options_.quiet);
+    progress.line(fmt::format("[ablate] {}: {} runs, {} finished before, {} at a time with {} {} each", plan_.dir,
+                              runs().size(), kept, plan_.jobs, plan_.threads, plan_.threads == 1 ? "thread" : "threads"));
+    work(&progress);
+    progress.clear();
+    return outcome();
+  }
+
+ private:
+  std::vector<StudyRun>& runs() { return plan_.study.runs; }
+
+  fs::path run_dir(std::size_t i) const { return dir_ / fs::path(plan_.study.runs[i].file).parent_path(); }
+
+  /// Fills in what the run's file says; true when it is finished (done or diverged).
+  bool load(std::size_t i) {
+    StudyRun& run = runs()[i];
+    if (!fs::exists(dir_ / run.file)) return false;
+    try {
+      std::vector<std::string> keys;
+      for (const auto& axis : plan_.study.axes) keys.push_back(axis.first);
+      StudyRun read = summarize(read_run((dir_ / run.file).string()), keys);
+      run.status = read.status == "running" ? "interrupted" : read.status;   // nobody writes it: we hold the lock
+      run.val_loss = read.val_loss;
+      run.train_loss = read.train_loss;
+      run.step_time_s = read.step_time_s;
+      run.epoch_mean_grad_norm = read.epoch_mean_grad_norm;
+      run.epoch_complete = read.epoch_complete;
+    } catch (const Error&) {
+      run.status = "pending";   // a crash left a file that cannot be read: the run is made again
+      return false;
+    }
+    return run.status == "done" || run.status == "diverged";
+  }
+
+  void save() {
+    plan_.study.comparisons = compare_arms(plan_.study.axes, runs());
+    write_text_atomically((dir_ / "study.json").string(), study_to_json(plan_.study));
+  }
+
+  void start(std::size_t i) {
+    const StudyRun& run = runs()[i];
+    const std::string stem = (dir_ / "runs" / run.name).string();
+    write_text_atomically(stem + ".toml", plan_.configs[i].to_toml());
+    std::vector<std::string> argv{program_, "train", "--config", stem + ".toml"};
+    const bool begun = fs::exists(run_dir(i));
+    const fs::path checkpoints = run_dir(i) / "checkpoints";
+    const bool resumes = begun && fs::exists(dir_ / run.file) && fs::exists(checkpoints) && !fs::is_empty(checkpoints) &&
+                         run.status != "pending";
+    if (resumes) {
+      argv.insert(argv.end(), {"--init_from", "resume"});
+    } else if (begun) {
+      argv.push_back("--overwrite");
+    }
+    workers_.push_back({start_process(argv, stem + ".log", resumes), i, Clock::now()});
+  }
+
+  void finish(const Worker& worker, ExitStatus status, Progress* progress) {
+    StudyRun& run = runs()[worker.run];
+    load(worker.run);
+    const bool good = (status.code == 0 && run.status == "done") || (status.code == 3 && run.status == "diverged");
+    if (!good && status.code == 130) {
+      run.status = "interrupted";
+      stopping_ = stopping_ || StopGuard::stopped();
+    } else if (!good) {
+      run.status = "failed";
+      const std::string how = status.signal != 0 ? fmt::format("killed by signal {} ({})", status.signal, strsignal(status.signal))
+                                                 : fmt::format("exit {}", status.code);
+      const std::string log = (dir_ / "runs" / (run.name + ".log")).string();
+      problems_.push_back(fmt::format("[ablate] run {} failed ({}): {} (log: {})", run.name, how, last_line(log), log));
+      usage_failures_ += status.code == 2;
+      ++failures_;
+    }
+    progress->ended(run, arm_text(run.arm, plan_.study.axes), seconds_since(worker.start));
+    save();
+  }
+
+  void work(Progress* progress) {
+    StopGuard guard;
+    bool asked = false;
+    auto last_bar = Clock::now();
+    progress->bar(0);
+    while (!waiting_.empty() || !workers_.empty()) {
+      stopping_ = stopping_ || StopGuard::stopped();
+      if (stopping_ && !asked) {
+        progress->line("[ablate] stopping: each run finishes its step and saves");
+        for (const Worker& worker : workers_) kill(worker.pid, SIGTERM);
+        asked = true;
+      }
+      if (stopping_) waiting_.clear();
+      while (!stopping_ && !waiting_.empty() && workers_.size() < static_cast<std::size_t>(plan_.jobs)) {
+        const std::size_t next = waiting_.front();
+        waiting_.pop_front();
+        start(next);
+      }
+      for (std::size_t w = 0; w < workers_.size();) {
+        ExitStatus status;
+        if (!poll_process(workers_[w].pid, &status)) {
+          ++w;
+          continue;
+        }
+        const Worker ended = workers_[w];
+        workers_.erase(workers_.begin() + static_cast<std::ptrdiff_t>(w));
+        finish(ended, status, progress);
+      }
+      if (seconds_since(last_bar) > 0.5) {
+        progress->bar(workers_.size());
+        last_bar = Clock::now();
+      }
+      if (!workers_.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+
+  StudyOutcome outcome() {
+    StudyOutcome out;
+    out.study_dir = plan_.dir;
+    save();
+    out.json = study_to_json(plan_.study);
+    out.problems = problems_;
+    std::size_t finished = 0;
+    for (const StudyRun& run : runs()) finished += run.status == "done" || run.status == "diverged";
+    if (finished < runs().size() && failures_ == 0) {
+      out.exit = ExitCode::interrupted;
+      out.text = fmt::format("Stopped with {} of {} runs finished in {}; the same command continues.\n", finished,
+                             runs().size(), plan_.dir);
+      return out;
+    }
+    out.text = verdict_text(plan_.study);
+    if (failures_ > 0) {
+      // Every run refused its configuration: it is the call that is wrong.
+      out.exit = usage_failures_ == runs().size() ? ExitCode::usage : ExitCode::runtime;
+      if (stopping_) out.exit = ExitCode::interrupted;
+      out.text += fmt::format("\n{} of {} runs failed; the same command tries them again.\n", failures_, runs().size());
+    }
+    if (finished == 0) return out;
+    try {
+      out.report = write_report(plan_.dir, "", true);
+    } catch (const Error& error) {
+      out.problems.push_back(error.what());
+      if (out.exit == ExitCode::done) out.exit = ExitCode::runtime;
+    }
+    return out;
+  }
+
+  const StudyOptions& options_;
+  Plan plan_;
+  fs::path dir_;
+  std::string program_;
+  std::deque<std::size_t> waiting_;
+  std::vector<Worker> workers_;
+  std::vector<std::string> problems_;
+  std::size_t failures_ = 0, usage_failures_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace
+
+StudyOutcome run_study(const StudyOptions& options) { return Runner(options, make_plan(options)).run(); }
+
+}  // namespace normscope

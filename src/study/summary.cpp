@@ -1,0 +1,47 @@
+// A run file in study.json's terms.
+#include <cmath>
+
+#include "study/arms.h"
+
+namespace normscope {
+
+StudyRun summarize(const RunData& data, const std::vector<std::string>& axes) {
+  StudyRun run;
+  run.file = data.path;
+  run.status = data.status;
+  run.config_json = data.config_json;
+  run.config = config_texts(data.config_json);
+  const auto seed = run.config.find("seed");
+  if (seed != run.config.end()) run.seed = std::stoull(seed->second);
+  for (const std::string& key : axes) {
+    const auto value = run.config.find(key);
+    if (value != run.config.end()) run.arm[key] = value->second;
+  }
+  for (const EvalRow& row : data.evals) {
+    if (!std::isfinite(row.val_loss)) continue;
+    run.val_loss = row.val_loss;   // the last row is the exact one
+    run.train_loss = row.train_loss;
+  }
+  if (data.status == "diverged") run.val_loss = run.train_loss = kNaN;
+
+  std::vector<double> times;
+  for (std::size_t i = 1; i < data.elapsed_s.size(); ++i) {
+    const double time = data.elapsed_s[i] - data.elapsed_s[i - 1];
+    if (time > 0) times.push_back(time);
+  }
+  run.step_time_s = median(times);   // evaluations and checkpoints fall on few steps: the median does not see them
+
+  for (const EpochRow& row : data.epochs) {
+    const auto e = static_cast<std::size_t>(row.epoch);
+    if (e == 0) continue;
+    if (run.epoch_mean_grad_norm.size() < e) {
+      run.epoch_mean_grad_norm.resize(e, kNaN);
+      run.epoch_complete.resize(e, false);
+    }
+    run.epoch_mean_grad_norm[e - 1] = row.mean_grad_norm;
+    run.epoch_complete[e - 1] = row.complete;
+  }
+  return run;
+}
+
+}  // namespace normscope

@@ -1,0 +1,154 @@
+#include "study/verdict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "study/arms.h"
+
+namespace normscope {
+namespace {
+
+/// Columns padded to their widest cell; UTF-8 only in the last one.
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths(rows.front().size(), 0);
+  for (const auto& row : rows) {
+    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
+  }
+  std::string out;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    std::string line;
+    for (std::size_t c = 0; c < rows[r].size(); ++c) {
+      line += c == 0 ? fmt::format("{:<{}}", rows[r][c], widths[c]) : fmt::format("  {:>{}}", rows[r][c], widths[c]);
+    }
+    out += line + "\n";
+    if (r == 0) out += std::string(line.size(), '-') + "\n";
+  }
+  return out;
+}
+
+std::string plus_minus(const Interval& value, int digits) {
+  if (value.n == 0) return "-";
+  if (!value.has_interval()) return number_text(value.mean, digits);
+  return fmt::format("{:.{}f} +- {:.{}f}", value.mean, digits, value.high - value.mean, digits);
+}
+
+std::string arm_rows(const Study& study) {
+  std::vector<std::vector<std::string>> rows{
+      {"arm", "runs", "validation loss (nats)", "gradient norm, last epoch", "ms/step"}};
+  for (const Arm& arm : arms_of(study.axes)) {
+    const auto runs = runs_of(study.runs, arm);
+    if (runs.empty()) continue;
+    std::vector<double> norms, times;
+    for (const StudyRun* run : runs) {
+      if (run->status != "done") continue;
+      norms.push_back(run->epoch_mean_grad_norm.empty() ? kNaN : run->epoch_mean_grad_norm.back());
+      times.push_back(run->step_time_s * 1e3);
+    }
+    const std::string text = arm_text(arm, study.axes);
+    rows.push_back({text.empty() ? "run" : text, arm_status(study.runs, arm), plus_minus(arm_loss(study.runs, arm), 4),
+                    plus_minus(mean_interval(norms), 4), number_text(median(times), 2)});
+  }
+  return table(rows);
+}
+
+std::string pair_lines(const Study& study, const ArmPair& pair) {
+  const std::string names = arm_text(pair.b, study.axes) + " vs " + arm_text(pair.a, study.axes);
+  std::string out;
+  for (const Comparison* row : rows_of(study.comparisons, pair.a, pair.b, kValLoss)) {
+    out += fmt::format("{}: validation loss {}: {}\n", names, comparison_numbers(*row), comparison_finding(*row));
+  }
+  const auto& keys = batch_keys();
+  if (std::find(keys.begin(), keys.end(), pair.axis) != keys.end()) {
+    out += fmt::format("  (different {}: these pairs share initial values but not their batches)\n", pair.axis);
+  }
+  const auto ratios = rows_of(study.comparisons, pair.a, pair.b, kGradRatio);
+  for (std::int64_t e : shown_epochs(static_cast<std::int64_t>(ratios.size()), 12)) {
+    const Comparison& row = *ratios[static_cast<std::size_t>(e - 1)];
+    out += fmt::format("  gradient norm ratio, epoch {:>2}: {}: {}\n", e, comparison_numbers(row), comparison_finding(row));
+  }
+  if (ratios.size() > 12) out += fmt::format("  ({} epochs; all of them in study.json)\n", ratios.size());
+  for (const Comparison* row : rows_of(study.comparisons, pair.a, pair.b, kTimeRatio)) {
+    out += fmt::format("  step time ratio:               {}: {}\n", comparison_numbers(*row), comparison_finding(*row));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string number_text(double value, int digits, bool sign) {
+  if (!std::isfinite(value)) return "-";
+  return sign ? fmt::format("{:+.{}f}", value, digits) : fmt::format("{:.{}f}", value, digits);
+}
+
+std::string comparison_numbers(const Comparison& row) {
+  const bool loss = row.metric == kValLoss;
+  const Interval& r = row.result;
+  std::string text = "-";
+  if (r.n > 0) text = loss ? number_text(r.mean, 4, true) + " nats" : number_text(r.mean, 3);
+  if (r.has_interval()) {
+    text += fmt::format(" [{}, {}], {} pairs", number_text(r.low, loss ? 4 : 3, loss),
+                        number_text(r.high, loss ? 4 : 3, loss), r.n);
+  } else if (r.n == 1) {
+    text += " (one seed, no interval)";
+  }
+  if (row.excluded > 0) {
+    text += fmt::format(", {} {} left out (diverged or unfinished)", row.excluded, row.excluded == 1 ? "pair" : "pairs");
+  }
+  return text;
+}
+
+std::string comparison_finding(const Comparison& row) {
+  const double neutral = row.metric == kValLoss ? 0 : 1;
+  if (row.result.n == 0) return "no pair to compare";
+  if (!row.result.has_interval()) return "nothing can be said from one seed";
+  if (row.result.includes(neutral)) return "no difference shown";
+  const bool lower = row.result.mean < neutral;
+  if (row.metric == kTimeRatio) return lower ? "faster" : "slower";
+  return lower ? "lower" : "higher";
+}
+
+std::vector<std::int64_t> shown_epochs(std::int64_t epochs, std::int64_t limit) {
+  std::vector<std::int64_t> out;
+  const std::int64_t count = std::min(epochs, limit);
+  for (std::int64_t i = 0; i < count; ++i) out.push_back(count == 1 ? 1 : 1 + i * (epochs - 1) / (count - 1));
+  return out;
+}
+
+std::vector<const Comparison*> rows_of(const std::vector<Comparison>& rows, const Arm& a, const Arm& b,
+                                       const std::string& metric) {
+  std::vector<const Comparison*> out;
+  for (const Comparison& row : rows) {
+    if (row.a == a && row.b == b && row.metric == metric) out.push_back(&row);
+  }
+  return out;
+}
+
+Interval arm_loss(const std::vector<StudyRun>& runs, const Arm& arm) {
+  std::vector<double> values;
+  for (const StudyRun* run : runs_of(runs, arm)) values.push_back(run->status == "done" ? run->val_loss : kNaN);
+  return mean_interval(values);
+}
+
+std::string arm_status(const std::vector<StudyRun>& runs, const Arm& arm) {
+  std::map<std::string, int> counts;
+  for (const StudyRun* run : runs_of(runs, arm)) ++counts[run->status];
+  std::string out = fmt::format("{} done", counts["done"]);
+  for (const auto& [status, count] : counts) {
+    if (status != "done") out += fmt::format(", {} {}", count, status);
+  }
+  return out;
+}
+
+std::string verdict_text(const Study& study) {
+  std::string out = arm_rows(study);
+  for (const ArmPair& pair : arm_pairs(study.axes)) out += "\n" + pair_lines(study, pair);
+  if (study.seeds.size() > 1) {
+    out += "\nPaired over seeds; +- and [ ] are 95 % intervals (Student's t), each on its own. Losses are differences,\n"
+           "gradient norms and times ratios (geometric mean).\n";
+  }
+  return out;
+}
+
+}  // namespace normscope

@@ -1,0 +1,173 @@
+#include <fmt/format.h>
+#include <normscope/corpus.h>
+#include <normscope/error.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include "data/prepared.h"
+#include "data/synthetic.h"
+#include "data/utf8.h"
+
+namespace normscope {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kWhatToGive[] =
+    "give a text file, a folder, a prepared folder or synthetic:grammar, or fetch Tiny Shakespeare with "
+    "data/shakespeare/fetch.sh";
+constexpr std::string_view kSynthetic = "synthetic:";
+constexpr std::int64_t kSyntheticTokens = 1000000;
+
+void check_tokenizer(const std::string& name) {
+  if (name == "char" || name == "byte") return;
+  const char* hint = name == "bpe" ? "is not there yet" : "is unknown";
+  throw UsageError(fmt::format("[data] tokenizer = '{}' {}; known are char and byte", name, hint));
+}
+
+// nanoGPT's split: the first int(0.9 n) of n tokens train, the rest validate.
+void split(Corpus& corpus, std::vector<std::uint16_t> tokens) {
+  const auto train = static_cast<std::ptrdiff_t>(static_cast<double>(tokens.size()) * 0.9);
+  if (train == 0) {
+    throw UsageError(fmt::format("[data] {} holds {} token{}, too few for a training and a validation part; {}",
+                                 corpus.source, tokens.size(), tokens.size() == 1 ? "" : "s", kWhatToGive));
+  }
+  corpus.val.assign(tokens.begin() + train, tokens.end());
+  tokens.resize(static_cast<std::size_t>(train));
+  corpus.train = std::move(tokens);
+}
+
+// One file's bytes, checked for what the tokenizer needs, so that an error names the file and not a place in a folder.
+std::string read_text(const std::string& path, const std::string& tokenizer) {
+  std::string text = read_input(path);
+  if (tokenizer == "byte") return text;
+  if (const auto nul = text.find('\0'); nul != text.npos) {
+    throw UsageError(fmt::format("[data] {} is binary: {} is NUL; give a text file, or use --tokenizer byte", path,
+                                 utf8::position(text, nul)));
+  }
+  if (const auto bad = utf8::first_bad(text)) {
+    throw UsageError(fmt::format("[data] {}: {}; convert it to UTF-8 (iconv), or use --tokenizer byte", path,
+                                 utf8::describe_bad(text, *bad)));
+  }
+  return text;
+}
+
+// Files of a folder in the order of their paths, without hidden ones: the *.txt, or where there is none, all.
+std::vector<std::string> text_files(const std::string& folder) {
+  std::vector<std::string> texts, others;
+  try {
+    for (auto entry = fs::recursive_directory_iterator(folder); entry != fs::recursive_directory_iterator(); ++entry) {
+      if (entry->path().filename().string().starts_with('.')) {
+        entry.disable_recursion_pending();
+      } else if (entry->is_regular_file()) {
+        (entry->path().extension() == ".txt" ? texts : others).push_back(entry->path().string());
+      }
+    }
+  } catch (const fs::filesystem_error& error) {
+    throw UsageError(fmt::format("[data] cannot read folder {}: {}; give another one or mend its permissions", folder,
+                                 error.code().message()));
+  }
+  auto& files = texts.empty() ? others : texts;
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+Corpus text_corpus(const CorpusOptions& options) {
+  Corpus corpus;
+  corpus.source = options.data;
+  std::string text;
+  if (fs::is_directory(options.data)) {
+    for (const auto& file : text_files(options.data)) text += read_text(file, options.tokenizer);
+  } else {
+    text = read_text(options.data, options.tokenizer);
+  }
+  if (text.empty()) throw UsageError(fmt::format("[data] {} holds no text; {}", options.data, kWhatToGive));
+  if (options.tokenizer == "byte")
+    corpus.tokenizer = byte_tokenizer();
+  else
+    corpus.tokenizer = char_tokenizer(text);
+  split(corpus, corpus.tokenizer->encode(text));
+  return corpus;
+}
+
+// synthetic:NAME or synthetic:NAME:tokens=N
+Corpus synthetic_corpus(const CorpusOptions& options) {
+  const auto words = std::string_view(options.data).substr(kSynthetic.size());
+  const auto name = words.substr(0, words.find(':'));
+  if (name != "grammar" && name != "markov") {
+    throw UsageError(
+        fmt::format("[data] {} is unknown; known are synthetic:grammar and synthetic:markov", options.data));
+  }
+  std::int64_t tokens = kSyntheticTokens;
+  if (name.size() < words.size()) {
+    constexpr std::string_view key = "tokens=";
+    auto rest = words.substr(name.size() + 1);
+    const bool known = rest.starts_with(key);
+    if (known) rest.remove_prefix(key.size());
+    const auto [stop, error] = std::from_chars(rest.data(), rest.data() + rest.size(), tokens);
+    if (!known || error != std::errc() || stop != rest.data() + rest.size() || tokens < 2 || tokens > 1000000000) {
+      throw UsageError(
+          fmt::format("[data] {}: the option is tokens=N with N from 2 to 1000000000; write {}{}:tokens=200000",
+                      options.data, kSynthetic, name));
+    }
+  }
+
+  Corpus corpus;
+  corpus.source = options.data;
+  std::string text, alphabet;
+  const auto length = static_cast<std::size_t>(tokens);
+  if (name == "grammar") {
+    const Grammar& grammar = Grammar::english();
+    text = grammar.text(options.seed, length);
+    alphabet = grammar.alphabet();
+    corpus.entropy_rate = grammar.entropy_rate();
+  } else {
+    const MarkovSource source(options.seed);
+    text = source.text(length);
+    alphabet = source.alphabet();
+    corpus.entropy_rate = source.entropy_rate();
+  }
+  // The source's alphabet, not the text's: every seed and length has the same vocabulary.
+  corpus.tokenizer = options.tokenizer == "byte" ? byte_tokenizer() : char_tokenizer(alphabet);
+  split(corpus, corpus.tokenizer->encode(text));
+  return corpus;
+}
+
+}  // namespace
+
+Corpus load_corpus(const CorpusOptions& options) {
+  check_tokenizer(options.tokenizer);
+  if (options.train_tokens < 0) {
+    throw UsageError(fmt::format("[data] train_tokens = {} must be at least 0 (0: all)", options.train_tokens));
+  }
+  const std::string& data = options.data;
+  if (data.empty()) throw UsageError(fmt::format("[data] no data is named; {}", kWhatToGive));
+
+  Corpus corpus;
+  std::error_code ignored;
+  if (data.starts_with(kSynthetic)) {
+    corpus = synthetic_corpus(options);
+  } else if (!fs::exists(data, ignored)) {
+    throw UsageError(fmt::format("[data] there is no {}; {}", data, kWhatToGive));
+  } else if (fs::is_directory(data) && is_prepared(data)) {
+    corpus = read_prepared(data);
+    corpus.source = data;
+  } else {
+    corpus = text_corpus(options);
+  }
+
+  const auto available = static_cast<std::int64_t>(corpus.train.size());
+  if (options.train_tokens > available) {
+    throw UsageError(
+        fmt::format("[data] train_tokens = {} is more than the {} training tokens of {}; give at most {}, or 0 "
+                    "for all",
+                    options.train_tokens, available, data, available));
+  }
+  if (options.train_tokens > 0) corpus.train.resize(static_cast<std::size_t>(options.train_tokens));
+  corpus.sha256 = tokens_sha256(corpus);
+  return corpus;
+}
+
+}  // namespace normscope

@@ -43,7 +43,12 @@ if(NOT hdf5_FOUND)
   pkg_check_modules(hdf5 QUIET IMPORTED_TARGET hdf5)
 endif()
 normscope_require(hdf5_FOUND libhdf5-dev)
-add_library(hdf5::c ALIAS PkgConfig::hdf5)
+# The high-level part (dimension scales) comes with the same package but has no pkg-config file on Debian 12.
+find_library(HDF5_HL_LIBRARY NAMES hdf5_hl hdf5_serial_hl HINTS ${hdf5_LIBRARY_DIRS})
+normscope_require(HDF5_HL_LIBRARY libhdf5-dev)
+add_library(hdf5_found INTERFACE)
+target_link_libraries(hdf5_found INTERFACE ${HDF5_HL_LIBRARY} PkgConfig::hdf5)
+add_library(hdf5::c ALIAS hdf5_found)
 
 find_package(spdlog QUIET)
 normscope_require(spdlog_FOUND libspdlog-dev)

@@ -64,6 +64,9 @@ class RunFile {
   /// Opens an existing run to continue it: clears a crashed writer's flags, drops all rows of steps >= next_step (eval
   /// rows of steps >= next_step, epoch rows that are not complete before it). Raises UsageError when the file is not a run.
   static RunFile resume(const std::string& path, std::int64_t next_step);
+  /// Makes a crashed run readable by a plain open again: clears the killed writer's flags, drops rows that are not whole
+  /// and turns the status `running` into `interrupted`. Only when no process writes it (FolderLock in file_util.h).
+  static void repair(const std::string& path);
 
   RunFile(RunFile&&) noexcept;
   RunFile& operator=(RunFile&&) noexcept;
@@ -71,7 +74,8 @@ class RunFile {
 
   void append(const StepRow& row);
   void append(const EvalRow& row);
-  void append(const EpochRow& row);
+  void append(const EpochRow& row);   ///< eval and epoch rows are written at once
+  /// Writes what is gathered and fsyncs. Call it before a checkpoint and before long work between two steps.
   void flush();
   /// Writes the status (done | diverged | interrupted), flushes and closes.
   void finish(const std::string& status);

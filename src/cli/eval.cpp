@@ -1,0 +1,39 @@
+#include <cmath>
+#include <numbers>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <normscope/commands.h>
+
+#include "cli/cli.h"
+
+namespace normscope::cli {
+
+int run_eval(const Arguments& arguments) {
+  std::vector<std::string> runs;
+  std::string split = "val", data;
+  int threads = 0;
+  Parser parser("eval", "Exact loss of a run's model over a whole split.",
+                "  normscope eval runs/rms --split val\n"
+                "    mean loss over every token of the validation split, windows side by side");
+  parser.positional("RUN", runs, "a run folder or checkpoint", 1, 1);
+  parser.option("split", &split, "train | val [val]");
+  parser.option("data", &data, "other data than the run's own, with the run's vocabulary");
+  parser.option("threads", &threads, "threads (0: all cores) [0]");
+  if (!parser.parse(arguments)) return 0;
+  if (split != "train" && split != "val")
+    throw UsageError(fmt::format("--split: '{}' is unknown; allowed: train, val", split));
+  const EvalOutcome outcome = evaluate(runs.front(), split, data.empty() ? std::nullopt : std::optional(data), threads);
+  if (parser.json)
+    print_json({{"run", runs.front()}, {"split", outcome.split}, {"loss", outcome.loss}, {"tokens", outcome.tokens}});
+  else
+    print(facts({{"split", outcome.split},
+                 {"loss", fmt::format("{:.6f} nats a token", outcome.loss)},
+                 {"", fmt::format("{:.6f} bits a token", outcome.loss / std::numbers::ln2)},
+                 {"perplexity", fmt::format("{:.4f}", std::exp(outcome.loss))},
+                 {"tokens", grouped(outcome.tokens)}}));
+  return 0;
+}
+
+}  // namespace normscope::cli

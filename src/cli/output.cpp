@@ -1,0 +1,123 @@
+// Standard output, tables and the checks several subcommands share.
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <normscope/commands.h>
+
+#include "cli/cli.h"
+#include "train/config_text.h"
+
+namespace normscope::cli {
+namespace {
+
+int output_error = 0;   // errno of the first write that failed
+
+std::size_t columns_of(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+std::string padded(const std::string& cell, std::size_t width, bool right) {
+  const std::string fill(width - std::min(width, columns_of(cell)), ' ');
+  return right ? fill + cell : cell + fill;
+}
+
+std::string quoted(const std::string& argument) {
+  const bool plain = !argument.empty() && argument.find_first_not_of(
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,+%@") == std::string::npos;
+  if (plain) return argument;
+  std::string out = "'";
+  for (const char c : argument) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+void require_norm(const std::string& where, const std::string& key, const std::string& value) {
+  std::vector<std::string> names;
+  for (const NormInfo& norm : norm_catalogue()) names.push_back(norm.name);
+  const std::string name = value.substr(0, value.find(':'));
+  if (std::find(names.begin(), names.end(), name) != names.end()) return;
+  throw UsageError(fmt::format("{}: {} = {} is not in the catalogue; there are: {}; the nearest is {}", where, key, value,
+                               join(names, ", "), nearest_word(name, names)));
+}
+
+}  // namespace
+
+void print(std::string_view text) {
+  if (output_error == 0 && std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) output_error = errno;
+}
+
+void print_json(const nlohmann::ordered_json& document) {
+  print(document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+}
+
+void flush_output() {
+  if (output_error == 0 && std::fflush(stdout) != 0) output_error = errno;
+  if (output_error != 0 && output_error != EPIPE)
+    throw Error(fmt::format("standard output cannot be written ({}); send it somewhere else", std::strerror(output_error)));
+}
+
+std::string table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,
+                  const std::vector<bool>& right) {
+  std::vector<std::size_t> widths;
+  for (const std::string& cell : header) widths.push_back(columns_of(cell));
+  for (const auto& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns_of(row[i]));
+  std::string out;
+  const auto line = [&](const std::vector<std::string>& cells) {
+    std::string text;
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      text += (i ? "  " : "") + padded(cells[i], widths[i], i < right.size() && right[i]);
+    out += text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
+  };
+  line(header);
+  for (const auto& row : rows) line(row);
+  return out;
+}
+
+std::string facts(const std::vector<std::pair<std::string, std::string>>& rows) {
+  std::size_t width = 0;
+  for (const auto& row : rows) width = std::max(width, columns_of(row.first));
+  std::string out;
+  for (const auto& [name, value] : rows) out += padded(name, width, false) + "  " + value + "\n";
+  return out;
+}
+
+std::string grouped(std::int64_t value) {
+  std::string digits = std::to_string(value);
+  for (std::ptrdiff_t i = std::ssize(digits) - 3; i > (value < 0 ? 1 : 0); i -= 3) digits.insert(static_cast<std::size_t>(i), ",");
+  return digits;
+}
+
+std::string command_line(const std::string& command, const Arguments& arguments) {
+  std::string out = "normscope " + command;
+  for (const std::string& argument : arguments) out += " " + quoted(argument);
+  return out;
+}
+
+void require_data(const Config& config) {
+  if (config.data.empty())
+    throw UsageError("no data is named; give --data FILE.txt, a prepared folder or --data synthetic:grammar");
+}
+
+void check_norm_names(const Config& config) {
+  require_norm(config.where("norm"), "norm", config.norm);
+  if (config.qk_norm != "none") require_norm(config.where("qk_norm"), "qk_norm", config.qk_norm);
+  if (config.final_norm != "true" && config.final_norm != "false")
+    require_norm(config.where("final_norm"), "final_norm", config.final_norm);
+  for (const auto& [index, overrides] : config.block) {
+    const auto found = overrides.find("norm");
+    const std::string path = fmt::format("block.{}.norm", index);
+    if (found != overrides.end()) require_norm(config.where(path), path, found->second);
+  }
+  const std::vector<std::string> placements = placement_names();
+  if (std::find(placements.begin(), placements.end(), config.norm_placement) == placements.end())
+    throw UsageError(fmt::format("{}: norm_placement = {} is unknown; there are: {}; the nearest is {}",
+                                 config.where("norm_placement"), config.norm_placement, join(placements, ", "),
+                                 nearest_word(config.norm_placement, placements)));
+}
+
+}  // namespace normscope::cli

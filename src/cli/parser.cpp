@@ -1,0 +1,242 @@
+// Flags: CLI11 splits the command line; names, values and messages are ours.
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "cli/cli.h"
+#include "train/config_text.h"
+
+namespace normscope::cli {
+namespace {
+
+const std::vector<std::string> kLogLevels{"trace", "debug", "info", "warning", "error", "off"};
+
+[[noreturn]] void wrong_value(const std::string& flag, const std::string& value, const char* wanted) {
+  throw UsageError(fmt::format("--{}: '{}' is not {}", flag, value, wanted));
+}
+
+template <typename Integer>
+Integer integer_value(const std::string& flag, const std::string& text) {
+  const auto value = parse_integer(text);
+  constexpr auto most = static_cast<std::int64_t>(
+      std::min<std::uint64_t>(std::numeric_limits<Integer>::max(), std::numeric_limits<std::int64_t>::max()));
+  if (!value || *value > most) wrong_value(flag, text, "an integer (digits only, such as 64)");
+  if (*value < 0) wrong_value(flag, text, "0 or above");
+  return static_cast<Integer>(*value);
+}
+
+/// Writes the last text into the target, in the target's own type.
+struct Assign {
+  const std::string& flag;
+  const std::vector<std::string>& values;
+
+  void operator()(bool* target) const {
+    const auto value = parse_boolean(values.back());
+    if (!value) wrong_value(flag, values.back(), "true or false");
+    *target = *value;
+  }
+  void operator()(std::string* target) const { *target = values.back(); }
+  void operator()(std::vector<std::string>* target) const { *target = values; }
+  void operator()(double* target) const {
+    const auto value = parse_number(values.back());
+    if (!value) wrong_value(flag, values.back(), "a finite number (such as 0.1 or 1e-3)");
+    *target = *value;
+  }
+  template <typename Integer>
+  void operator()(Integer* target) const { *target = integer_value<Integer>(flag, values.back()); }
+};
+
+void set_up_log(bool quiet, const std::string& level) {
+  if (std::find(kLogLevels.begin(), kLogLevels.end(), level) == kLogLevels.end())
+    throw UsageError(fmt::format("--log_level: '{}' is unknown; allowed: {}; the nearest is {}", level,
+                                 join(kLogLevels, ", "), nearest_word(level, kLogLevels)));
+  const char* no_color = std::getenv("NO_COLOR");
+  const bool plain = no_color != nullptr && *no_color != '\0';
+  spdlog::drop("normscope");
+  const auto colors = plain ? spdlog::color_mode::never : spdlog::color_mode::automatic;
+  spdlog::set_default_logger(spdlog::stderr_color_mt("normscope", colors));
+  spdlog::set_pattern("%^%l%$: %v");
+  spdlog::set_level(quiet ? spdlog::level::err : spdlog::level::from_str(level));
+}
+
+/// What a key's value is called in --help.
+const char* value_name(const std::string& type) {
+  if (type == "boolean") return "true|false";
+  if (type == "integer") return "INT";
+  if (type == "number") return "NUM";
+  return type == "list" ? "TEXT,..." : "TEXT";
+}
+
+const char* value_name(const Parser::Target& target) {
+  static constexpr const char* names[] = {"", "TEXT", "INT", "INT", "INT", "NUM", "TEXT"};
+  return names[target.index()];
+}
+
+}  // namespace
+
+struct Parser::Impl {
+  struct Positional {
+    std::string name;
+    std::vector<std::string>* target;
+    std::size_t least, most;
+  };
+  Impl(const std::string& summary, const std::string& name) : app(summary, "normscope " + name), command(name) {}
+
+  /// One flag: CLI11 hands over all its texts.
+  void add(const std::string& name, const std::string& group, const std::string& type, const std::string& about) {
+    const auto keep = [this, name](const CLI::results_t& texts) { given[name] = texts; return true; };
+    app.add_option("--" + name, CLI::callback_t(keep), about)
+        ->type_name(type)->group(group)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    names.push_back(name);
+  }
+
+  CLI::App app;
+  std::string command, log_level = "info";
+  std::vector<std::string> names, booleans;                  // every flag; those that may stand bare
+  std::map<std::string, Target> targets;                     // flags of the subcommand's own
+  std::map<std::string, std::vector<std::string>> given;     // texts from the command line
+  std::vector<Positional> positionals;
+  bool help = false;
+};
+
+Parser::Parser(const std::string& command, const std::string& summary, const std::string& example)
+    : impl_(std::make_unique<Impl>(summary, command)) {
+  impl_->app.set_help_flag();
+  impl_->app.allow_extras();
+  impl_->app.footer("\nExample:\n" + example);
+  impl_->app.get_formatter()->column_width(36);
+  impl_->app.get_formatter()->label("OPTIONS", "[flags]");
+  option("help", &impl_->help, "this text");
+  option("json", &json, "one JSON document on standard output");
+  option("quiet", &quiet, "no log and no progress bar on standard error");
+  option("log_level", &impl_->log_level, join(kLogLevels, " | ") + " (default info)");
+}
+
+Parser::~Parser() = default;
+
+void Parser::option(const std::string& name, Target target, const std::string& help) {
+  impl_->add(name, "general", value_name(target), help);
+  if (std::holds_alternative<bool*>(target)) impl_->booleans.push_back(name);
+  impl_->targets.emplace(name, target);
+}
+
+void Parser::positional(const std::string& name, std::vector<std::string>& target, const std::string& help,
+                        std::size_t least, std::size_t most) {
+  impl_->app.add_option(name, target, help)->type_name("")->group("arguments");
+  impl_->positionals.push_back({name, &target, least, most});
+}
+
+void Parser::config_keys() {
+  impl_->add("preset", "configuration", "NAME", join(preset_names(), " | "));
+  impl_->add("config", "configuration", "FILE.toml", "keys from a file; flags come after it and win");
+  for (const KeyInfo& key : normscope::config_keys()) {
+    const std::string fallback = *key.fallback ? fmt::format(" [{}]", key.fallback) : "";
+    impl_->add(key.name, fmt::format("keys: {} [default]", key.section), value_name(std::string(key.type)), key.help + fallback);
+    if (std::string_view(key.type) == "boolean") impl_->booleans.push_back(key.name);
+  }
+}
+
+/// "--key=value" becomes two arguments and a bare boolean gets its "true", so CLI11 sees one form only.
+Arguments Parser::normalize(const Arguments& arguments) const {
+  const auto has = [](const std::vector<std::string>& list, const std::string& name) {
+    return std::find(list.begin(), list.end(), name) != list.end();
+  };
+  Arguments out;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& argument = arguments[i] == "-h" ? "--help" : arguments[i];
+    if (argument.rfind("--", 0) != 0) {
+      out.push_back(argument);
+      continue;
+    }
+    const std::size_t equals = argument.find('=');
+    const std::string name = argument.substr(2, equals == std::string::npos ? equals : equals - 2);
+    const bool more = i + 1 < arguments.size();
+    if (!has(impl_->names, name)) {
+      out.push_back(argument);
+    } else if (equals != std::string::npos) {
+      out.insert(out.end(), {"--" + name, argument.substr(equals + 1)});
+    } else if (has(impl_->booleans, name)) {
+      const bool valued = more && parse_boolean(arguments[i + 1]);
+      out.insert(out.end(), {"--" + name, valued ? arguments[++i] : "true"});
+    } else if (more) {
+      out.insert(out.end(), {"--" + name, arguments[++i]});
+    } else {
+      throw UsageError(fmt::format("--{}: the value is missing; write --{} VALUE", name, name));
+    }
+  }
+  return out;
+}
+
+/// Raises UsageError for what CLI11 could not place.
+void Parser::check_leftovers(const Arguments& leftovers) const {
+  for (std::size_t i = 0; i < leftovers.size(); ++i) {
+    const std::string& argument = leftovers[i];
+    if (argument.rfind("-", 0) != 0) continue;
+    const std::size_t equals = argument.find('=');
+    std::string value = equals == std::string::npos ? "" : argument.substr(equals + 1);
+    if (equals == std::string::npos && i + 1 < leftovers.size()) value = leftovers[i + 1];
+    const std::string flag = argument.substr(0, equals);
+    const std::size_t dashes = std::min(flag.find_first_not_of('-'), flag.size());
+    throw UsageError(unknown_key(flag.substr(dashes), value, flag, impl_->names, true));
+  }
+  if (!leftovers.empty())
+    throw UsageError(fmt::format("'{}' has no place here; keys are written --key value (see normscope {} --help)",
+                                 leftovers.front(), impl_->command));
+}
+
+bool Parser::parse(const Arguments& arguments) {
+  Impl& impl = *impl_;
+  Arguments normal = normalize(arguments);
+  // CLI11 gives the value of an unknown flag to a positional; the flag is the error, so it is found first.
+  for (std::size_t i = 0; i < normal.size(); ++i) {
+    if (normal[i].rfind("--", 0) != 0) continue;
+    const bool known = std::find(impl.names.begin(), impl.names.end(), normal[i].substr(2)) != impl.names.end();
+    if (!known) check_leftovers({normal.begin() + static_cast<std::ptrdiff_t>(i), normal.end()});
+    ++i;   // its value may look like a flag
+  }
+  std::reverse(normal.begin(), normal.end());   // as CLI11 wants them
+  try {
+    impl.app.parse(normal);
+  } catch (const CLI::ParseError&) {
+    check_leftovers(impl.app.remaining());
+    throw UsageError(fmt::format("the command line cannot be understood; see normscope {} --help", impl.command));
+  }
+  check_leftovers(impl.app.remaining());
+  for (const auto& [name, target] : impl.targets)
+    if (impl.given.count(name)) std::visit(Assign{name, impl.given.at(name)}, target);
+  if (impl.help) {
+    print(impl.app.help());
+    return false;
+  }
+  set_up_log(quiet, impl.log_level);
+  for (const Impl::Positional& wanted : impl.positionals) {
+    if (wanted.target->size() < wanted.least)
+      throw UsageError(fmt::format("{} is missing; see normscope {} --help", wanted.name, impl.command));
+    if (wanted.target->size() > wanted.most) check_leftovers({(*wanted.target)[wanted.most]});
+  }
+  return true;
+}
+
+Config Parser::config(const Take& take) const {
+  Config config;
+  const auto given = [this](const std::string& name) {
+    const auto found = impl_->given.find(name);
+    return found == impl_->given.end() ? nullptr : &found->second;
+  };
+  if (const auto* preset = given("preset")) config.load_preset(preset->back());
+  if (const auto* file = given("config")) config.load_file(file->back());
+  for (const KeyInfo& key : normscope::config_keys()) {
+    const auto* texts = given(key.name);
+    if (!texts) continue;
+    const std::string value = std::string_view(key.type) == "list" ? join(*texts, ",") : texts->back();
+    if (!take || !take(key.name, value)) config.set(key.name, value, std::string("--") + key.name);
+  }
+  return config;
+}
+
+}  // namespace normscope::cli

@@ -1,0 +1,101 @@
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <normscope/corpus.h>
+
+#include "cli/cli.h"
+#include "train/config_text.h"
+
+namespace normscope::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The files one after another in a temporary folder: the corpus reads folders in the order of their names.
+class Joined {
+ public:
+  explicit Joined(const std::vector<std::string>& files) {
+    std::string pattern = (fs::temp_directory_path() / "normscope-XXXXXX").string();
+    if (!mkdtemp(pattern.data())) throw Error(fmt::format("no temporary folder can be made at {}; set TMPDIR", pattern));
+    folder_ = pattern;
+    std::ofstream out(path(), std::ios::binary);
+    for (const std::string& file : files) {
+      std::ifstream in(file, std::ios::binary);
+      if (!in || !fs::is_regular_file(file))
+        throw UsageError(fmt::format("{}: this text file cannot be read; check the path", file));
+      if (in.peek() == std::ifstream::traits_type::eof())
+        throw UsageError(fmt::format("{}: this file is empty; leave it out", file));
+      out << in.rdbuf();
+    }
+    if (!out.flush()) throw Error(fmt::format("{}: the joined text cannot be written; is the disk full?", path()));
+  }
+  ~Joined() {
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+  }
+  std::string path() const { return (folder_ / "joined.txt").string(); }
+
+ private:
+  fs::path folder_;
+};
+
+std::string default_folder(const std::string& source) {
+  const std::string stem = source.rfind("synthetic:", 0) == 0 ? source.substr(10) : fs::path(source).stem().string();
+  return "prepared/" + (stem.empty() ? "text" : stem);
+}
+
+}  // namespace
+
+int run_prepare(const Arguments& arguments) {
+  std::vector<std::string> sources;
+  std::string out_dir;
+  bool overwrite = false;
+  CorpusOptions options;
+  options.seed = 1337;
+  Parser parser("prepare", "Turns text into token files (uint16, as nanoGPT reads them) and a vocabulary.",
+                "  normscope prepare book.txt --out_dir prepared/book\n"
+                "  normscope train --preset micro --data prepared/book\n"
+                "    several files are joined in the order given; synthetic:grammar makes a generated corpus");
+  parser.positional("FILE", sources, "text files, one folder of text, or synthetic:NAME", 1, 100000);
+  parser.option("out_dir", &out_dir, "folder of train.bin, val.bin and meta.json [prepared/NAME]");
+  parser.option("tokenizer", &options.tokenizer, "char | byte [char]");
+  parser.option("train_tokens", &options.train_tokens, "keep the first N training tokens (0: all) [0]");
+  parser.option("seed", &options.seed, "seed of a generated corpus [1337]");
+  parser.option("overwrite", &overwrite, "replace token files that are there");
+  if (!parser.parse(arguments)) return 0;
+  if (options.tokenizer != "char" && options.tokenizer != "byte")
+    throw UsageError(fmt::format("--tokenizer: '{}' is unknown; allowed: char, byte", options.tokenizer));
+  if (out_dir.empty()) out_dir = default_folder(sources.front());
+  Corpus corpus;
+  if (sources.size() == 1) {
+    options.data = sources.front();
+    corpus = load_corpus(options);
+  } else {
+    const Joined joined(sources);
+    options.data = joined.path();
+    corpus = load_corpus(options);
+    corpus.source = join(sources, " ");
+  }
+  write_prepared(corpus, out_dir, overwrite);
+  const auto train_tokens = static_cast<std::int64_t>(corpus.train.size()), val_tokens = static_cast<std::int64_t>(corpus.val.size());
+  if (parser.json) {
+    nlohmann::ordered_json document = {{"folder", out_dir}, {"source", corpus.source}, {"tokenizer", corpus.tokenizer->kind()},
+                                       {"vocab_size", corpus.tokenizer->vocab_size()}, {"train_tokens", train_tokens},
+                                       {"val_tokens", val_tokens}, {"sha256", corpus.sha256}};
+    if (corpus.entropy_rate) document["entropy_rate"] = *corpus.entropy_rate;
+    print_json(document);
+    return 0;
+  }
+  std::vector<std::pair<std::string, std::string>> rows{
+      {"folder", out_dir}, {"vocabulary", fmt::format("{} ({})", grouped(corpus.tokenizer->vocab_size()), corpus.tokenizer->kind())},
+      {"train tokens", grouped(train_tokens)}, {"val tokens", grouped(val_tokens)}, {"sha256", corpus.sha256}};
+  if (corpus.entropy_rate) rows.emplace_back("entropy rate", fmt::format("{:.6f} nats a token", *corpus.entropy_rate));
+  print(facts(rows));
+  return 0;
+}
+
+}  // namespace normscope::cli

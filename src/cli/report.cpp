@@ -1,0 +1,28 @@
+#include <nlohmann/json.hpp>
+
+#include <normscope/report.h>
+
+#include "cli/cli.h"
+
+namespace normscope::cli {
+
+int run_report(const Arguments& arguments) {
+  std::vector<std::string> paths;
+  std::string out_dir;
+  bool overwrite = false;
+  Parser parser("report", "Draws one self-contained HTML file, with its figures as SVG and PNG beside it.",
+                "  normscope report runs/rms\n"
+                "    writes runs/rms/report.html and runs/rms/figures/");
+  parser.positional("PATH", paths, "a run folder, run.h5, study folder or study.json", 1, 1);
+  parser.option("out_dir", &out_dir, "folder of the report [the run's or study's own]");
+  parser.option("overwrite", &overwrite, "replace a report that is there");
+  if (!parser.parse(arguments)) return 0;
+  const std::string report = write_report(paths.front(), out_dir, overwrite);
+  if (parser.json)
+    print_json({{"report", report}});
+  else
+    print("Report: " + report + "\n");
+  return 0;
+}
+
+}  // namespace normscope::cli

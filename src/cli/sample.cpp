@@ -1,0 +1,42 @@
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include <normscope/commands.h>
+
+#include "cli/cli.h"
+
+namespace normscope::cli {
+
+int run_sample(const Arguments& arguments) {
+  SampleOptions options;
+  std::vector<std::string> runs;
+  Parser parser("sample", "Generates text from a run's newest checkpoint.",
+                "  normscope sample runs/rms --prompt 'ROMEO:' --tokens 200 --temperature 0.8");
+  parser.positional("RUN", runs, "a run folder or checkpoint", 1, 1);
+  parser.option("prompt", &options.prompt, "text to continue [a line break]");
+  parser.option("tokens", &options.tokens, "tokens to generate [500]");
+  parser.option("temperature", &options.temperature, "0 takes the likeliest token each time [0.8]");
+  parser.option("top_k", &options.top_k, "draw from the k likeliest tokens only (0: all) [200]");
+  parser.option("seed", &options.seed, "seed of the draws [1337]");
+  parser.option("threads", &options.threads, "threads (0: all cores) [0]");
+  if (!parser.parse(arguments)) return 0;
+  if (options.tokens < 1) throw UsageError("--tokens: '0' generates nothing; give 1 or more");
+  if (options.temperature < 0) throw UsageError("--temperature: a negative value has no meaning; give 0 or above");
+  std::string text;
+  sample(runs.front(), options, [&](const std::string& piece) {
+    if (parser.json) {
+      text += piece;
+      return;
+    }
+    print(piece);
+    std::fflush(stdout);   // text appears as it is made
+  });
+  if (parser.json)
+    print_json({{"run", runs.front()}, {"prompt", options.prompt}, {"seed", options.seed}, {"text", text}});
+  else
+    print("\n");
+  return 0;
+}
+
+}  // namespace normscope::cli

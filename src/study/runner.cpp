@@ -81,6 +81,11 @@ class Runner {
       : options_(options), plan_(std::move(plan)), dir_(plan_.dir),
         program_(options.program.empty() ? own_program() : options.program) {}
 
+  ~Runner() {   // only after an error: no child is left behind
+    for (const Worker& worker : workers_) kill(worker.pid, SIGTERM);
+    for (const Worker& worker : workers_) wait_process(worker.pid);
+  }
+
   StudyOutcome run() {
     FolderLock lock(plan_.dir);
     adopt_folder(&plan_, options_.overwrite);

@@ -1,0 +1,88 @@
+#pragma once
+// Figures as plain values, drawn by gnuplot in the house style. Texts are gnuplot's enhanced text: what a user wrote goes
+// through gp_text() first.
+#include <normscope/statistics.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace normscope {
+
+/// A curve, its band (empty: none) or error bars.
+struct Series {
+  std::string color;
+  int dash = 1;
+  std::vector<double> x, y, low, high;
+  bool points = false;   ///< marks at the points
+  bool line = true;
+  bool bars = false;     ///< low and high as bars instead of a band
+  bool faint = false;    ///< thin, without mark
+};
+
+struct Panel {
+  std::string title, xlabel, ylabel, note;
+  std::vector<Series> series;
+  std::optional<double> line_at;       ///< a dashed horizontal line
+  std::string line_label;
+  std::optional<double> low_limit;     ///< a y range never goes below it
+  std::vector<double> mark_x;          ///< dotted vertical lines
+  std::string mark_label;
+  bool integer_x = false, log_y = false;
+  bool zero_y = false;                 ///< the y axis starts at 0 (unless log_y)
+  bool clip_bands = true;              ///< wide intervals are cut by the frame so that the means stay visible
+};
+
+struct LegendEntry {
+  std::string label, color;
+  int dash = 1;
+  bool band = false;
+};
+
+struct CurveFigure {
+  std::string name;
+  std::vector<LegendEntry> legend;
+  std::vector<Panel> panels;           ///< side by side
+};
+
+struct MapPanel {
+  std::string title;
+  std::vector<std::vector<double>> z;  ///< [row][column], NaN: white
+};
+
+struct MapFigure {
+  std::string name, title, xlabel, ylabel, cblabel;
+  std::vector<std::string> rows;       ///< row 0 at the bottom
+  double x_first = 1, x_step = 1;      ///< centre of the first column, distance of columns
+  bool integer_x = true;
+  bool diverging = false;              ///< colours around 0
+  std::vector<MapPanel> panels;        ///< one colour scale for all
+};
+
+/// A drawn figure: the SVG as text, its files.
+struct Drawn {
+  std::string name, svg, alt;
+  std::string svg_file, png_file;
+};
+
+std::string gp_text(const std::string& text);
+std::string curve_script(const CurveFigure& figure, int* width, int* height);
+std::string map_script(const MapFigure& figure, int* width, int* height);
+
+/// Draws a script to folder/name.svg and folder/name.png. Raises Error with gnuplot's message.
+Drawn draw(const std::string& gnuplot, const std::string& script, int width, int height, const std::string& name,
+           const std::string& folder);
+
+/// Okabe-Ito colours in the order blue, vermillion, green, ...; the same arm has the same one everywhere.
+struct Ink {
+  std::string color;
+  int dash;
+};
+Ink arm_ink(std::size_t arm);
+
+inline constexpr const char* kInk = "#1f2933";
+inline constexpr const char* kMuted = "#616e7c";
+inline constexpr const char* kFaint = "#cbd2d9";
+inline constexpr const char* kGreen = "#009E73";
+
+}  // namespace normscope

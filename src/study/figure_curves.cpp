@@ -1,0 +1,215 @@
+// Curves: panels side by side under one legend, laid out in pixels so that no text can meet another.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "study/figure.h"
+
+namespace normscope {
+namespace {
+
+constexpr int kWidth = 960, kPlotHeight = 262, kLegendRow = 21, kBottom = 50, kLeft = 84, kRight = 18;
+constexpr const char* kBold = "Helvetica,Arial,sans-serif:Bold";
+
+std::size_t glyphs(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80 && c != '\\'; }));
+}
+
+struct Grid {   // pixels from the top left -> gnuplot's screen coordinates
+  int width, height;
+  std::string x(double px) const { return fmt::format("screen {:.5f}", px / width); }
+  std::string y(double px) const { return fmt::format("screen {:.5f}", 1 - px / height); }
+};
+
+struct Legend {
+  std::size_t columns = 1, rows = 0;
+  double column_width = 0;
+};
+
+Legend lay_out(const std::vector<LegendEntry>& entries) {
+  Legend out;
+  if (entries.empty()) return out;
+  std::size_t longest = 0;
+  for (const LegendEntry& entry : entries) longest = std::max(longest, glyphs(entry.label));
+  out.column_width = 44 + 7.4 * static_cast<double>(longest) + 16;
+  out.columns = std::clamp<std::size_t>(static_cast<std::size_t>((kWidth - 20) / out.column_width), 1, entries.size());
+  out.rows = (entries.size() + out.columns - 1) / out.columns;
+  return out;
+}
+
+std::string legend_script(const std::vector<LegendEntry>& entries, const Legend& legend, const Grid& grid) {
+  std::string out;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const double x = kLeft + static_cast<double>(i % legend.columns) * legend.column_width - (legend.columns == 1 ? 60 : 0);
+    const double y = 16 + static_cast<double>(i / legend.columns) * kLegendRow;
+    const LegendEntry& entry = entries[i];
+    const int tag = static_cast<int>(i) + 100;
+    if (entry.band) {
+      out += fmt::format("set object {} rect from {},{} to {},{} fc rgb '{}' fs transparent solid 0.18 noborder front\n", tag,
+                         grid.x(x), grid.y(y + 6), grid.x(x + 30), grid.y(y - 6), entry.color);
+    }
+    out += fmt::format("set arrow {} from {},{} to {},{} nohead lw 2.2 dt {} lc rgb '{}' front\n", tag, grid.x(x), grid.y(y),
+                       grid.x(x + 30), grid.y(y), entry.dash, entry.color);
+    out += fmt::format("set label {} '{}' at {},{} left textcolor rgb '{}' font ',13' front\n", tag, entry.label,
+                       grid.x(x + 38), grid.y(y), kInk);
+  }
+  return out;
+}
+
+struct Range {
+  double low = INFINITY, high = -INFINITY;
+  void add(double value) {
+    if (!std::isfinite(value)) return;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  bool empty() const { return low > high; }
+};
+
+/// Means first; intervals may widen the frame up to four times, then they are cut by it.
+Range y_range(const Panel& panel) {
+  Range means, bands;
+  for (const Series& s : panel.series) {
+    for (double value : s.y) means.add(value);
+    for (double value : s.low) bands.add(value);
+    for (double value : s.high) bands.add(value);
+  }
+  if (panel.line_at) means.add(*panel.line_at);
+  if (means.empty()) means = {0, 1};
+  if (panel.log_y) {
+    const double span = std::max(std::log(means.high / means.low), 0.2);
+    if (!bands.empty() && bands.low > 0) means.low = std::max(bands.low, means.low * std::exp(-1.5 * span));
+    if (!bands.empty()) means.high = std::max(means.high, std::min(bands.high, means.high * std::exp(1.5 * span)));
+    return {means.low / 1.25, means.high * 1.25};
+  }
+  const double size = std::max(std::abs(means.high), std::abs(means.low));
+  const double span = std::max({means.high - means.low, 0.02 * size, 1e-9});
+  Range out = means;
+  if (!bands.empty()) {
+    const double reach = panel.clip_bands ? 1.5 * span : INFINITY;
+    out.low = std::min(out.low, std::max(bands.low, means.low - reach));
+    out.high = std::max(out.high, std::min(bands.high, means.high + reach));
+  }
+  const double pad = 0.08 * std::max(out.high - out.low, span);
+  out.low -= pad + (panel.line_label.empty() ? 0 : pad);
+  out.high += pad;
+  if (panel.zero_y) out.low = 0;
+  if (panel.low_limit) out.low = std::max(out.low, *panel.low_limit);
+  return out;
+}
+
+std::string data_block(const std::string& name, const Series& s, const Range& y) {
+  std::string out = "$" + name + " << EOD\n";
+  for (std::size_t i = 0; i < s.x.size(); ++i) {
+    if (!std::isfinite(s.y[i])) continue;
+    const bool band = i < s.low.size() && std::isfinite(s.low[i]) && std::isfinite(s.high[i]);
+    // Clamped: a band that leaves the frame ends at its edge.
+    const double low = band ? std::max(s.low[i], y.low) : s.y[i], high = band ? std::min(s.high[i], y.high) : s.y[i];
+    out += fmt::format("{:.8g} {:.8g} {:.8g} {:.8g}\n", s.x[i], s.y[i], low, high);
+  }
+  return out + "EOD\n";
+}
+
+bool has_points(const Series& s) {
+  return std::any_of(s.y.begin(), s.y.end(), [](double value) { return std::isfinite(value); });
+}
+
+std::string plot_command(const std::vector<Series>& series, const std::vector<std::string>& blocks) {
+  std::string bands, lines;
+  for (std::size_t i = 0; i < series.size(); ++i) {
+    const Series& s = series[i];
+    if (!has_points(s)) continue;
+    const std::string block = "$" + blocks[i];
+    if (!s.low.empty() && !s.bars) {
+      bands += fmt::format("{} u 1:3:4 w filledcurves lc rgb '{}' notitle, \\\n", block, s.color);
+    } else if (!s.low.empty()) {
+      bands += fmt::format("{} u 1:2:3:4 w yerrorbars lw 1.4 ps 0 lc rgb '{}' notitle, \\\n", block, s.color);
+    }
+    const double width = s.faint ? 1.1 : 2.2;
+    const bool marks = s.points || s.x.size() == 1;
+    if (s.line && s.x.size() > 1) {
+      lines += fmt::format("{} u 1:2 w lines lw {} dt {} lc rgb '{}' notitle, \\\n", block, width, s.dash, s.color);
+    }
+    if (marks) lines += fmt::format("{} u 1:2 w points pt 7 ps 0.55 lc rgb '{}' notitle, \\\n", block, s.color);
+  }
+  return "plot " + bands + lines + "NaN notitle\n";
+}
+
+std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid, double x0, double x1, double top) {
+  Range x;
+  for (const Series& s : panel.series) {
+    for (double value : s.x) x.add(value);
+  }
+  if (x.empty()) x = {0, 1};
+  // Bars and points stand inside the frame, lines and bands reach its edges.
+  const bool inset = std::any_of(panel.series.begin(), panel.series.end(), [](const Series& s) { return s.bars || s.x.size() == 1; });
+  if (inset) x = {x.low - 0.5, x.high + 0.5};
+  if (x.high <= x.low) x = {x.low - 0.5, x.high + 0.5};
+  const Range y = y_range(panel);
+
+  std::string out;
+  out += fmt::format("set lmargin at {}; set rmargin at {}; set tmargin at {}; set bmargin at {}\n", grid.x(x0), grid.x(x1),
+                     grid.y(top), grid.y(top + kPlotHeight));
+  const double size = std::clamp(14.0 * 50 / static_cast<double>(std::max<std::size_t>(1, glyphs(panel.title))) *
+                                     (x1 - x0) / 380, 10.0, 14.0);
+  out += fmt::format("set label 9 '{}' at {},{} left font '{},{:.1f}' textcolor rgb '{}'\n", panel.title, grid.x(x0),
+                     grid.y(top - (panel.note.empty() ? 14 : 31)), kBold, size, kInk);
+  if (!panel.note.empty()) {
+    out += fmt::format("set label 8 '{}' at {},{} left font ',12' textcolor rgb '{}'\n", panel.note, grid.x(x0),
+                       grid.y(top - 13), kMuted);
+  }
+  if (panel.line_at && !panel.line_label.empty()) {
+    out += fmt::format("set label 7 '{}' at graph 0.99, first {:.8g} right offset 0,-0.6 font ',12' textcolor rgb '{}'\n",
+                       panel.line_label, *panel.line_at, kMuted);
+  }
+  out += fmt::format("set xlabel '{}' textcolor rgb '{}'; set ylabel '{}' textcolor rgb '{}'\n", panel.xlabel, kInk,
+                     panel.ylabel, kInk);
+  out += fmt::format("set xrange [{:.8g}:{:.8g}]; set yrange [{:.8g}:{:.8g}]\n", x.low, x.high, y.low, y.high);
+  out += panel.log_y ? "set logscale y\n" : "unset logscale\n";
+  if (panel.integer_x && x.high - x.low <= 13) {
+    out += fmt::format("set xtics {},1,{}\n", std::ceil(x.low), std::floor(x.high));
+  } else {
+    out += "set xtics autofreq\n";
+  }
+  for (std::size_t i = 0; i < panel.mark_x.size(); ++i) {
+    out += fmt::format("set arrow {} from {:.8g}, graph 0 to {:.8g}, graph 1 nohead dt 3 lw 1 lc rgb '{}' back\n", 300 + i,
+                       panel.mark_x[i], panel.mark_x[i], kMuted);
+  }
+  std::vector<std::string> blocks;
+  for (std::size_t i = 0; i < panel.series.size(); ++i) {
+    blocks.push_back(fmt::format("p{}s{}", index, i));
+    out += data_block(blocks.back(), panel.series[i], y);
+  }
+  std::string plot = plot_command(panel.series, blocks);
+  if (panel.line_at) {
+    plot = fmt::format("plot {:.8g} w lines lw 1 dt 2 lc rgb '{}' notitle, \\\n", *panel.line_at, kInk) + plot.substr(5);
+  }
+  out += plot;
+  out += "unset label; unset object; unset arrow\n";
+  return out;
+}
+
+}  // namespace
+
+std::string curve_script(const CurveFigure& figure, int* width, int* height) {
+  const Legend legend = lay_out(figure.legend);
+  const bool notes = std::any_of(figure.panels.begin(), figure.panels.end(), [](const Panel& p) { return !p.note.empty(); });
+  const double top = 10 + static_cast<double>(legend.rows) * kLegendRow + (notes ? 44 : 28) + (legend.rows > 0 ? 6 : 0);
+  const Grid grid{kWidth, static_cast<int>(top) + kPlotHeight + kBottom};
+  *width = grid.width;
+  *height = grid.height;
+
+  std::string out = fmt::format("set border 3 lc rgb '{0}' lw 0.8\nset tics nomirror out scale 0.5 textcolor rgb '{0}'\n"
+                                "set grid ytics lc rgb '{1}' lw 0.6 dt 1\nset style fill transparent solid 0.18 noborder\n"
+                                "unset key\nset bars 0.6\n", kInk, kFaint);
+  out += "set multiplot\n" + legend_script(figure.legend, legend, grid);
+  const double each = static_cast<double>(kWidth) / static_cast<double>(figure.panels.size());
+  for (std::size_t p = 0; p < figure.panels.size(); ++p) {
+    const double left = static_cast<double>(p) * each;
+    out += panel_script(figure.panels[p], p, grid, left + kLeft, left + each - kRight, top);
+  }
+  return out + "unset multiplot\n";
+}
+
+}  // namespace normscope

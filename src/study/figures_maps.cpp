@@ -1,0 +1,247 @@
+// Layer-by-epoch maps and depth profiles, for single runs and for the arms of a study.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "study/curves.h"
+#include "study/figures.h"
+
+namespace normscope {
+namespace {
+
+constexpr std::size_t kLeastEpochs = 3, kBins = 40, kMostRows = 40;
+
+const RunData* model_of(const std::vector<RunGroup>& groups) {
+  const RunData* best = nullptr;
+  for (const RunGroup& group : groups) {
+    for (const RunData* run : group.runs) {
+      if (!best || run->params.size() > best->params.size()) best = run;
+    }
+  }
+  return best;
+}
+
+/// Averages over the seeds of [row][column], in the log: the colours are logarithms.
+using Map = std::vector<std::vector<double>>;
+Map log_mean(const std::vector<Map>& maps) {
+  Map out;
+  for (const Map& map : maps) {
+    if (map.size() > out.size()) out.resize(map.size());
+    for (std::size_t r = 0; r < map.size(); ++r) out[r].resize(std::max(out[r].size(), map[r].size()), 0);
+  }
+  for (std::size_t r = 0; r < out.size(); ++r) {
+    for (std::size_t c = 0; c < out[r].size(); ++c) {
+      double sum = 0, n = 0;
+      for (const Map& map : maps) {
+        if (r >= map.size() || c >= map[r].size() || !(map[r][c] > 0)) continue;
+        sum += std::log10(map[r][c]);
+        n += 1;
+      }
+      out[r][c] = n > 0 ? sum / n : kNaN;
+    }
+  }
+  return out;
+}
+
+/// "3 attn.q" of blocks.3.attn.q.weight.
+std::string short_name(const std::string& path) {
+  std::string text = path.rfind("blocks.", 0) == 0 ? path.substr(7) : path;
+  if (text.size() > 7 && text.compare(text.size() - 7, 7, ".weight") == 0) text.resize(text.size() - 7);
+  const auto dot = text.find('.');
+  if (path.rfind("blocks.", 0) == 0 && dot != std::string::npos) text[dot] = ' ';
+  return text;
+}
+
+struct RowPlan {
+  std::vector<std::string> names;
+  std::vector<std::string> paths;      ///< one for each row
+  std::vector<std::int64_t> blocks;    ///< the same by block when there are too many matrices
+  bool by_block = false;
+};
+
+RowPlan weight_rows(const RunData& run) {
+  RowPlan plan;
+  std::int64_t last = -1;
+  for (const ParamInfo& param : run.params) {
+    if (!param.is_block_matrix()) continue;
+    plan.names.push_back(short_name(param.name));
+    plan.paths.push_back(param.name);
+    last = std::max(last, param.block);
+  }
+  if (plan.names.size() <= kMostRows) return plan;
+  plan.by_block = true;
+  plan.names.clear();
+  for (std::int64_t b = 0; b <= last; ++b) {
+    plan.names.push_back(std::to_string(b));
+    plan.blocks.push_back(b);
+  }
+  return plan;
+}
+
+Map weight_map(const RunData& run, const RowPlan& plan, const Columns& columns) {
+  Map out;
+  for (std::size_t row = 0; row < plan.names.size(); ++row) {
+    std::vector<std::size_t> members;
+    for (std::size_t p = 0; p < run.params.size(); ++p) {
+      const ParamInfo& param = run.params[p];
+      const bool in = plan.by_block ? param.is_block_matrix() && param.block == plan.blocks[row] : param.name == plan.paths[row];
+      if (in) members.push_back(p);
+    }
+    const Map rows = map_of(run.param_grad_norm, run.params.size(), members, columns);
+    std::vector<double> mean(columns.count, members.empty() ? kNaN : 0);
+    for (const auto& values : rows) {
+      for (std::size_t c = 0; c < columns.count; ++c) mean[c] += values[c] / static_cast<double>(members.size());
+    }
+    out.push_back(mean);
+  }
+  return out;
+}
+
+MapFigure frame(const std::vector<RunGroup>& groups, const RunData& model, const Columns& columns) {
+  (void)groups;
+  MapFigure figure;
+  figure.x_first = columns.first;
+  figure.x_step = columns.width;
+  figure.integer_x = columns.epochs;
+  figure.xlabel = columns.epochs ? gp_text(epoch_label(model)) : "step";
+  return figure;
+}
+
+/// log10(b / a) of two panels, cell by cell.
+Map log_ratio(const Map& a, const Map& b) {
+  Map out = b;
+  for (std::size_t r = 0; r < out.size(); ++r) {
+    for (std::size_t c = 0; c < out[r].size(); ++c) {
+      out[r][c] = r < a.size() && c < a[r].size() ? (b[r][c] - a[r][c]) / std::log10(2.0) : kNaN;
+    }
+  }
+  return out;
+}
+
+void add_ratio_map(const MapFigure& base, const std::vector<RunGroup>& groups, const std::string& heading,
+                   const std::string& what, std::vector<FigureItem>* items) {
+  if (base.panels.size() < 2) return;
+  MapFigure figure = base;
+  figure.name += "_ratio";
+  figure.title = what + " relative to " + gp_text(groups.front().label);
+  figure.cblabel = "log_2 of the ratio";
+  figure.diverging = true;
+  figure.panels.clear();
+  for (std::size_t p = 1; p < base.panels.size(); ++p) {
+    figure.panels.push_back({base.panels[p].title, log_ratio(base.panels.front().z, base.panels[p].z)});
+  }
+  items->push_back({figure, heading, fmt::format("The same cells divided by those of {}: red is larger, blue smaller, white "
+                                                 "equal; one unit of the scale is a factor of two.", groups.front().label)});
+}
+
+}  // namespace
+
+std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups) {
+  std::vector<FigureItem> items;
+  const RunData* model = model_of(groups);
+  if (!model || model->step.empty()) return items;
+  const Columns columns = columns_of(*model, kLeastEpochs, kBins);
+  const std::string per = columns.epochs ? "epoch" : "step";
+
+  const RowPlan plan = weight_rows(*model);
+  if (!plan.names.empty()) {
+    MapFigure figure = frame(groups, *model, columns);
+    figure.name = "weight_map";
+    figure.title = "Gradient norm of each weight matrix by layer and " + per;
+    figure.ylabel = plan.by_block ? "block" : "block and matrix";
+    figure.cblabel = "log_{10} ‖∂L/∂W‖";
+    for (const std::string& name : plan.names) figure.rows.push_back(gp_text(name));
+    for (const RunGroup& group : groups) {
+      std::vector<Map> maps;
+      for (const RunData* run : group.runs) maps.push_back(weight_map(*run, plan, columns_of(*run, kLeastEpochs, kBins)));
+      figure.panels.push_back({gp_text(group.label), log_mean(maps)});
+    }
+    items.push_back({figure, "Weight gradients, layer by layer",
+                     fmt::format("Each cell: the mean over the {}'s steps of the L2 norm of the gradient before clipping{}, first "
+                                 "block at the bottom. One colour scale for all panels.",
+                                 columns.epochs ? "epoch" : "bin", plan.by_block ? ", averaged over the block's matrices" : "")});
+    add_ratio_map(figure, groups, "Weight gradients, layer by layer", "Gradient norm of each weight matrix", &items);
+  }
+  if (!model->residual.empty()) {
+    MapFigure figure = frame(groups, *model, columns);
+    figure.name = "residual_map";
+    figure.title = "Gradient of the residual stream by depth and " + per;
+    figure.ylabel = "residual point";
+    figure.cblabel = "log_{10} √N ‖∂L/∂x‖";
+    std::vector<std::size_t> rows;
+    for (std::size_t r = 0; r < model->residual.size(); ++r) {
+      const std::string& name = model->residual[r];
+      figure.rows.push_back(gp_text(name.rfind("residual.", 0) == 0 ? name.substr(9) : name));
+      rows.push_back(r);
+    }
+    for (const RunGroup& group : groups) {
+      std::vector<Map> maps;
+      for (const RunData* run : group.runs) {
+        std::vector<std::size_t> own(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), run->residual.size())));
+        maps.push_back(map_of(run->residual_grad_norm, run->residual.size(), own, columns_of(*run, kLeastEpochs, kBins)));
+      }
+      figure.panels.push_back({gp_text(group.label), log_mean(maps)});
+    }
+    items.push_back({figure, "Residual stream",
+                     "Each cell: root mean square over tokens of the gradient at that point of the residual stream. Point 0 is "
+                     "before the first block, then after each sub-layer; the last is after the final norm."});
+    add_ratio_map(figure, groups, "Residual stream", "Gradient of the residual stream", &items);
+  }
+  return items;
+}
+
+std::vector<FigureItem> depth_figures(const std::vector<RunGroup>& groups) {
+  const RunData* model = model_of(groups);
+  if (!model || model->residual.empty() || model->step.empty()) return {};
+  CurveFigure figure;
+  figure.name = "depth_profile";
+  figure.panels.resize(2);
+  figure.panels[0].title = "Residual gradient against depth";
+  figure.panels[0].ylabel = "√N ‖∂L/∂x‖";
+  figure.panels[1].title = "The same times the stream";
+  figure.panels[1].ylabel = "‖x‖ ‖∂L/∂x‖";
+  const std::int64_t last = model->epoch.back() - (unfinished_epoch(*model) && model->epoch.back() > 1 ? 1 : 0);
+  double low = INFINITY, high = 0;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const Ink ink = arm_ink(g);
+    figure.legend.push_back({gp_text(groups[g].label), ink.color, ink.dash, groups[g].runs.size() > 1});
+    for (std::size_t p = 0; p < 2; ++p) {
+      std::vector<Curve> curves;
+      for (const RunData* run : groups[g].runs) {
+        const std::size_t width = run->residual.size();
+        const auto& values = p == 0 ? run->residual_grad_norm : run->residual_grad_times_x;
+        Curve curve;
+        for (std::size_t r = 0; r < width; ++r) {
+          double sum = 0, n = 0;
+          for (std::size_t i = 0; i < run->step.size() && (i + 1) * width <= values.size(); ++i) {
+            if (run->epoch[i] != last || !std::isfinite(values[i * width + r])) continue;
+            sum += values[i * width + r];
+            n += 1;
+          }
+          curve.x.push_back(static_cast<double>(r));
+          curve.y.push_back(n > 0 ? sum / n : kNaN);
+          if (p == 0 && n > 0) low = std::min(low, curve.y.back()), high = std::max(high, curve.y.back());
+        }
+        curves.push_back(curve);
+      }
+      const Bundle seeds = bundle(curves, Band::range);
+      Series series{ink.color, ink.dash, seeds.x, seeds.mean, {}, {}};
+      if (seeds.count > 1) series.low = seeds.low, series.high = seeds.high;
+      series.points = true;
+      figure.panels[p].series.push_back(series);
+    }
+  }
+  for (Panel& panel : figure.panels) {
+    panel.xlabel = "residual point (0: before the first block)";
+    panel.note = fmt::format("mean over {} {}", epoch_label(*model), last);
+    panel.integer_x = true;
+    panel.zero_y = !(high > 20 * low);
+    panel.log_y = high > 20 * low && low > 0;
+  }
+  return {{figure, "Residual stream",
+           "Left, the gradient alone; right, its product with the size of the stream, which does not change when the stream is "
+           "rescaled, so it is the fair comparison between placements that let the stream grow and those that do not."}};
+}
+
+}  // namespace normscope

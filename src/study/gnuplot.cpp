@@ -1,0 +1,132 @@
+// gnuplot as a child process: script in, SVG and PNG out.
+#include <fmt/format.h>
+#include <normscope/error.h>
+#include <normscope/file_util.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "study/figure.h"
+#include "study/process.h"
+
+namespace normscope {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder that goes away with it.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (fs::temp_directory_path() / "normscope-XXXXXX").string();
+    if (!mkdtemp(pattern.data())) throw Error(fmt::format("[report] cannot make a temporary folder like {}", pattern));
+    path = pattern;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  fs::path path;
+};
+
+std::string read_file(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+/// From <svg on, without the namespaces that HTML does not need, so the page names no address at all.
+std::string inline_svg(std::string svg) {
+  const auto begin = svg.find("<svg");
+  if (begin != std::string::npos) svg.erase(0, begin);
+  for (const char* gone : {" xmlns=\"http://www.w3.org/2000/svg\"", " xmlns:xlink=\"http://www.w3.org/1999/xlink\"",
+                           "\n xmlns=\"http://www.w3.org/2000/svg\"", "\n xmlns:xlink=\"http://www.w3.org/1999/xlink\""}) {
+    for (auto at = svg.find(gone); at != std::string::npos; at = svg.find(gone)) svg.erase(at, std::string(gone).size());
+  }
+  return svg;
+}
+
+std::string first_message(const fs::path& log) {
+  std::istringstream lines(read_file(log));
+  std::string line, kept;
+  while (std::getline(lines, line)) {
+    const auto text = line.find_first_not_of(" \t^");
+    if (text != std::string::npos) kept = line.substr(text);
+  }
+  return kept.empty() ? "no message" : kept;
+}
+
+}  // namespace
+
+std::string gp_text(const std::string& text) {
+  // For single quotes: gnuplot runs what stands in backquotes inside double ones.
+  std::string out;
+  for (char c : text) {
+    if (static_cast<unsigned char>(c) < 32) {
+      out += ' ';
+    } else if (c == '\'') {
+      out += "''";
+    } else if (std::string("_^@{}&~\\").find(c) != std::string::npos) {
+      out += std::string("\\") + c;
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+Ink arm_ink(std::size_t arm) {
+  static constexpr std::array<const char*, 7> kColors{"#0072B2", "#D55E00", "#009E73", "#CC79A7",
+                                                      "#56B4E9", "#E69F00", "#1f2933"};
+  static constexpr std::array<int, 4> kDashes{1, 2, 4, 5};
+  return {kColors[arm % kColors.size()], kDashes[arm / kColors.size() % kDashes.size()]};
+}
+
+Drawn draw(const std::string& gnuplot, const std::string& script, int width, int height, const std::string& name,
+           const std::string& folder) {
+  const TemporaryFolder work;
+  const std::string svg = (work.path / "figure.svg").string(), png = (work.path / "figure.png").string();
+  const char* font = "Inter,Helvetica,Arial,sans-serif,13";
+  std::string whole = "set encoding utf8\n";
+  whole += fmt::format("set term svg name '{}' size {},{} dynamic enhanced font '{}' background '#ffffff'\n", name, width,
+                       height, font);
+  whole += fmt::format("set output '{}'\n{}unset output\nreset\n", svg, script);
+  // Twice the size for sharp screens and paper.
+  whole += fmt::format("if (strstrt(GPVAL_TERMINALS, 'pngcairo')) {{\n"
+                       "set term pngcairo size {0},{1} enhanced font '{2}' fontscale 2 linewidth 2 pointscale 2 background '#ffffff'\n"
+                       "}} else {{\nset term png size {0},{1} enhanced font ',26' linewidth 2 truecolor\n}}\n",
+                       2 * width, 2 * height, font);
+  whole += fmt::format("set output '{}'\n{}unset output\n", png, script);
+  const std::string file = (work.path / "figure.gp").string(), log = (work.path / "log").string();
+  write_text_atomically(file, whole);
+
+  ExitStatus status;
+  try {
+    status = wait_process(start_process({gnuplot, "-d", file}, log, false));
+  } catch (const Error& error) {
+    throw Error(fmt::format("[report] gnuplot draws the figures but does not start ({}); install the Debian package "
+                            "gnuplot-nox", error.what()));
+  }
+  if (status.code != 0 || !fs::exists(svg) || !fs::exists(png)) {
+    throw Error(fmt::format("[report] gnuplot failed on figure {}: {}", name, first_message(log)));
+  }
+  Drawn drawn;
+  drawn.name = name;
+  drawn.svg_file = name + ".svg";
+  drawn.png_file = name + ".png";
+  const std::string text = read_file(svg);
+  if (text.find("</svg>") == std::string::npos) throw Error(fmt::format("[report] gnuplot wrote half of figure {}", name));
+  drawn.svg = inline_svg(text);
+  create_output_dir(folder);
+  write_text_atomically((fs::path(folder) / drawn.svg_file).string(), text);
+  write_text_atomically((fs::path(folder) / drawn.png_file).string(), read_file(png));
+  return drawn;
+}
+
+}  // namespace normscope

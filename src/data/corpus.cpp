@@ -151,7 +151,7 @@ Corpus load_corpus(const CorpusOptions& options) {
     corpus = synthetic_corpus(options);
   } else if (!fs::exists(data, ignored)) {
     throw UsageError(fmt::format("[data] there is no {}; {}", data, kWhatToGive));
-  } else if (fs::is_directory(data) && is_prepared(data)) {
+  } else if (fs::is_directory(data, ignored) && is_prepared(data)) {
     corpus = read_prepared(data);
     corpus.source = data;
   } else {

@@ -2,8 +2,8 @@
 
 namespace normscope {
 
-// Verbs agree with their subject across a relative clause ("the dogs that the fox follows sleep"), which is what a model
-// has to look back for. `does` and `do` are what follows a singular and a plural subject.
+// Verbs agree with their subject across a relative clause ("the dogs that the horse follows sleep"): that is what a
+// model has to look back for. `does` and `do` are what follows a singular and a plural subject.
 const Grammar& Grammar::english() {
   static const Grammar grammar(R"(sentence=<opening><tail>
 opening=The <the>*8|Every <one>*2|Some <many>*2|<name> <acts>*4

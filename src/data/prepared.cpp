@@ -20,6 +20,11 @@ namespace {
 namespace fs = std::filesystem;
 static_assert(std::endian::native == std::endian::little, "token files are little-endian and read without swapping");
 
+bool is_there(const fs::path& path) {
+  std::error_code ignored;  // a path that may not be looked at fails where it is opened, with its reason
+  return fs::exists(path, ignored);
+}
+
 std::vector<std::uint16_t> read_tokens(const std::string& path, std::int64_t vocab_size) {
   const std::string bytes = read_input(path);
   if (bytes.empty() || bytes.size() % 2 != 0) {
@@ -82,10 +87,12 @@ void sync_folder(const std::string& folder) {
 class FolderMaker {
  public:
   explicit FolderMaker(const fs::path& folder) {
-    for (fs::path p = folder; !p.empty() && !fs::exists(p); p = p.parent_path()) made_.push_back(p);
+    for (fs::path p = folder; !p.empty() && !is_there(p); p = p.parent_path()) made_.push_back(p);
     std::error_code error;
     fs::create_directories(folder, error);
-    if (!error && !fs::is_directory(folder)) error = std::make_error_code(std::errc::not_a_directory);
+    if (std::error_code ignored; !error && !fs::is_directory(folder, ignored)) {
+      error = std::make_error_code(std::errc::not_a_directory);
+    }
     if (error) {
       undo();
       cannot_write(folder.string(), error.value());
@@ -110,8 +117,13 @@ std::string read_input(const std::string& path) {
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   std::string bytes;
-  if (file) bytes.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-  if (!file.is_open() || file.bad()) {
+  bool ok = file.is_open();
+  try {
+    if (ok) bytes.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  } catch (const std::ios_base::failure&) {  // a folder opens as a file and fails on reading
+    ok = false;
+  }
+  if (!ok) {
     throw UsageError(fmt::format("[data] cannot read {}: {}; give another file or mend its permissions", path,
                                  errno ? std::strerror(errno) : "read error"));
   }
@@ -124,14 +136,14 @@ std::string tokens_sha256(const Corpus& corpus) {
 
 bool is_prepared(const std::string& folder) {
   const fs::path path(folder);
-  return fs::exists(path / "train.bin") || fs::exists(path / "val.bin") || fs::exists(path / "meta.pkl");
+  return is_there(path / "train.bin") || is_there(path / "val.bin") || is_there(path / "meta.pkl");
 }
 
 Corpus read_prepared(const std::string& folder) {
   const auto path = [&](const char* name) { return (fs::path(folder) / name).string(); };
   for (const char* name : {"meta.json", "train.bin", "val.bin"}) {
-    if (fs::exists(path(name))) continue;
-    const bool pickle = name == std::string_view("meta.json") && fs::exists(path("meta.pkl"));
+    if (is_there(path(name))) continue;
+    const bool pickle = name == std::string_view("meta.json") && is_there(path("meta.pkl"));
     throw UsageError(fmt::format("[data] {} has no {}{}; run `normscope prepare` on the text to write it", folder, name,
                                  pickle ? " (meta.pkl is a Python pickle, which normscope does not read)" : ""));
   }
@@ -166,7 +178,7 @@ void write_prepared(const Corpus& corpus, const std::string& folder, bool overwr
   const auto target = [&](const char* name) { return (fs::path(folder) / name).string(); };
   const auto temporary = [&](const char* name) { return target(name) + ".tmp"; };
   for (const auto& [name, bytes] : files) {
-    if (!overwrite && fs::exists(target(name))) {
+    if (!overwrite && is_there(target(name))) {
       throw UsageError(fmt::format("[prepare] {} exists; use --overwrite or another --out_dir", target(name)));
     }
   }
@@ -176,7 +188,7 @@ void write_prepared(const Corpus& corpus, const std::string& folder, bool overwr
   try {
     for (const auto& [name, bytes] : files) write_synced(temporary(name), bytes);
     for (const auto& [name, bytes] : files) {
-      const bool existed = fs::exists(target(name));
+      const bool existed = is_there(target(name));
       if (std::rename(temporary(name).c_str(), target(name).c_str()) != 0) cannot_write(target(name), errno);
       if (!existed) placed.push_back(target(name));
     }

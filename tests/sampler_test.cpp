@@ -4,6 +4,7 @@
 #include <normscope/sampler.h>
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -106,12 +107,21 @@ TEST(Shuffle, OrderIsShuffledAndKeyedBySeedAndEpoch) {
   EXPECT_NE(first, epoch_starts(a, 2, 20, 1));
   EXPECT_EQ(first, epoch_starts(same, 1, 20, 1));
   EXPECT_NE(first, epoch_starts(other, 1, 20, 1));
-  // Each window is first in its epoch about equally often: 100 windows, 2000 epochs, mean 20.
-  std::vector<int> count(100);
-  for (std::int64_t epoch = 0; epoch < 2000; ++epoch) ++count[a.starts(20 * epoch, 0)[0] / 8];
+}
+
+TEST(Shuffle, EveryOrderIsAsLikely) {
+  const auto tokens = counting(40);
+  const Sampler sampler(tokens, options(8, 4));  // four windows, 24 orders
+  std::map<std::vector<std::int64_t>, int> count;
+  for (std::int64_t epoch = 0; epoch < 2400; ++epoch) {
+    auto order = sampler.starts(epoch, 0);
+    for (auto& start : order) start /= 8;
+    ++count[order];
+  }
+  ASSERT_EQ(count.size(), 24u);
   double chi2 = 0;
-  for (const int c : count) chi2 += (c - 20.0) * (c - 20.0) / 20.0;
-  EXPECT_LT(chi2, 148.2);  // 99.9 % of chi-square with 99 degrees of freedom
+  for (const auto& [order, n] : count) chi2 += (n - 100.0) * (n - 100.0) / 100.0;
+  EXPECT_LT(chi2, 49.7);  // 99.9 % of chi-square with 23 degrees of freedom
 }
 
 TEST(Sampler, CallsOutOfOrderGiveTheSame) {

@@ -2,9 +2,9 @@
 // Generated sources whose entropy rate, the lowest loss any model can reach on fresh text, is known exactly.
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace normscope {

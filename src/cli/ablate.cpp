@@ -1,9 +1,8 @@
+#include <fmt/format.h>
+#include <normscope/study.h>
+
 #include <algorithm>
 #include <cstdio>
-
-#include <fmt/format.h>
-
-#include <normscope/study.h>
 
 #include "cli/cli.h"
 #include "train/config_text.h"
@@ -22,9 +21,10 @@ std::vector<std::string> axis_values(const std::string& key, const std::string& 
   for (const std::string& part : split(text, ',')) {
     if (part.empty()) throw UsageError(fmt::format("{}: '{}' has an empty value; write {} A,B", where, text, where));
     Config typed;
-    typed.set(key, part, where);   // 1e-3 and 0.001 are one value
+    typed.set(key, part, where);  // 1e-3 and 0.001 are one value
     if (std::find(values.begin(), values.end(), typed.get(key)) != values.end())
-      throw UsageError(fmt::format("{}: the value {} stands twice in the axis {}; give each value once", where, part, text));
+      throw UsageError(
+          fmt::format("{}: the value {} stands twice in the axis {}; give each value once", where, part, text));
     values.push_back(typed.get(key));
   }
   return values;
@@ -52,7 +52,8 @@ void check_arms(const Config& base, const Axes& axes) {
 Config read_config(const Parser& parser, Axes& axes) {
   Config base = parser.config([&](const std::string& key, const std::string& value) {
     if (key == "seed" && value.find(',') != std::string::npos)
-      throw UsageError(fmt::format("--seed: '{}' is a list; --seed takes the first seed and --seeds N their number", value));
+      throw UsageError(
+          fmt::format("--seed: '{}' is a list; --seed takes the first seed and --seeds N their number", value));
     if (value.find(',') == std::string::npos || !can_be_axis(key)) return false;
     axes.emplace_back(key, axis_values(key, value, "--" + key));
     return true;
@@ -70,13 +71,14 @@ Config read_config(const Parser& parser, Axes& axes) {
 
 int run_ablate(const Arguments& arguments) {
   StudyOptions options;
-  Parser parser("ablate",
-                "Trains a grid of runs that share batches and initial weights seed by seed, and compares them in pairs. Any\n"
-                "key given a comma list is an axis; its first value is what the others are compared with.",
-                "  normscope ablate --preset micro --train_tokens 51264 --data synthetic:grammar \\\n"
-                "      --norm layernorm,layernorm:bias=false,rmsnorm --seeds 5\n"
-                "    15 runs; prints the paired differences with 95 % intervals and draws a report.\n"
-                "    Started again, it keeps what is finished.");
+  Parser parser(
+      "ablate",
+      "Trains a grid of runs that share batches and initial weights seed by seed, and compares them in pairs. Any\n"
+      "key given a comma list is an axis; its first value is what the others are compared with.",
+      "  normscope ablate --preset micro --train_tokens 51264 --data synthetic:grammar \\\n"
+      "      --norm layernorm,layernorm:bias=false,rmsnorm --seeds 5\n"
+      "    15 runs; prints the paired differences with 95 % intervals and draws a report.\n"
+      "    Started again, it keeps what is finished.");
   parser.option("seeds", &options.seeds, "paired seeds: seed, seed + 1, ... [5]");
   parser.option("jobs", &options.jobs, "workers at once (0: as many as fit the cores) [0]");
   parser.option("overwrite", &options.overwrite, "replace a study of the same folder");
@@ -86,11 +88,12 @@ int run_ablate(const Arguments& arguments) {
   options.base = read_config(parser, options.axes);
   require_data(options.base);
   check_arms(options.base, options.axes);
-  std::swap(options.out_dir, options.base.out_dir);   // the folder is the study's, each run has its own below it
+  std::swap(options.out_dir, options.base.out_dir);  // the folder is the study's, each run has its own below it
   options.quiet = parser.quiet;
   options.command = command_line("ablate", arguments);
   const StudyOutcome outcome = run_study(options);
-  for (const std::string& problem : outcome.problems) std::fputs(("normscope ablate: " + problem + "\n").c_str(), stderr);
+  for (const std::string& problem : outcome.problems)
+    std::fputs(("normscope ablate: " + problem + "\n").c_str(), stderr);
   if (parser.json) {
     print(outcome.json + "\n");
   } else {

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
 #include <normscope/commands.h>
+
+#include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
 
@@ -18,17 +18,20 @@ int run_bench(const Arguments& arguments) {
   parser.option("steps", &steps, "steps that are measured [100]");
   parser.config_keys();
   if (!parser.parse(arguments)) return 0;
-  if (what.front() != "step")
-    throw UsageError(fmt::format("'{}' is not a benchmark; there is: step", what.front()));
+  if (what.front() != "step") throw UsageError(fmt::format("'{}' is not a benchmark; there is: step", what.front()));
   if (steps < 1) throw UsageError("--steps: '0' measures nothing; give 1 or more");
   Config config = parser.config();
   config.resolve();
   check_norm_names(config);
   const BenchOutcome outcome = bench_step(config, warmup, steps);
   if (parser.json)
-    print_json({{"tokens_per_s", outcome.tokens_per_s}, {"ms_per_step", outcome.ms_per_step},
-                {"peak_rss_mb", outcome.peak_rss_mb}, {"gflops", outcome.gflops}, {"gemm_share", outcome.gemm_share},
-                {"loss", outcome.loss}, {"parameters", outcome.parameters}});
+    print_json({{"tokens_per_s", outcome.tokens_per_s},
+                {"ms_per_step", outcome.ms_per_step},
+                {"peak_rss_mb", outcome.peak_rss_mb},
+                {"gflops", outcome.gflops},
+                {"gemm_share", outcome.gemm_share},
+                {"loss", outcome.loss},
+                {"parameters", outcome.parameters}});
   else
     print(facts({{"tokens_per_s", fmt::format("{:.0f}", outcome.tokens_per_s)},
                  {"ms_per_step", fmt::format("{:.3f}", outcome.ms_per_step)},

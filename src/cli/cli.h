@@ -1,21 +1,20 @@
 #pragma once
 // What the subcommands share: parsing with the keys of config_keys.def as flags, and results on standard output.
+#include <normscope/config.h>
+#include <normscope/error.h>
+
 #include <functional>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
-#include <normscope/config.h>
-#include <normscope/error.h>
-
 namespace normscope::cli {
 
-using Arguments = std::vector<std::string>;   ///< what stands behind the subcommand's name
+using Arguments = std::vector<std::string>;  ///< what stands behind the subcommand's name
 
 #define COMMAND(name, help) int run_##name(const Arguments& arguments);
 #include "cli/commands.def"
@@ -29,8 +28,8 @@ class Parser {
   ~Parser();
 
   /// Where a flag's text goes; a list collects every repetition, anything else keeps the last.
-  using Target = std::variant<bool*, std::string*, std::int64_t*, std::uint64_t*, int*, double*,
-                              std::vector<std::string>*>;
+  using Target =
+      std::variant<bool*, std::string*, std::int64_t*, std::uint64_t*, int*, double*, std::vector<std::string>*>;
   void option(const std::string& name, Target target, const std::string& help);
   /// Arguments without a flag: at least `least`, at most `most`.
   void positional(const std::string& name, std::vector<std::string>& target, const std::string& help, std::size_t least,
@@ -73,6 +72,6 @@ std::string table(const std::vector<std::string>& header, const std::vector<std:
                   const std::vector<bool>& right = {});
 /// "name   value" lines with the names in one column.
 std::string facts(const std::vector<std::pair<std::string, std::string>>& rows);
-std::string grouped(std::int64_t value);   ///< 1,234,567
+std::string grouped(std::int64_t value);  ///< 1,234,567
 
 }  // namespace normscope::cli

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
 #include <normscope/commands.h>
+
+#include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
 #include "train/config_text.h"

@@ -1,10 +1,9 @@
-#include <cmath>
-#include <numbers>
-
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
 #include <normscope/commands.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numbers>
 
 #include "cli/cli.h"
 

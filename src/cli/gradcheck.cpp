@@ -1,11 +1,10 @@
+#include <fmt/format.h>
+#include <normscope/commands.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
-
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
-#include <normscope/commands.h>
 
 #include "cli/cli.h"
 
@@ -26,7 +25,7 @@ struct Group {
 };
 
 void print_table(const std::vector<GradcheckRow>& rows) {
-  std::vector<std::string> order;   // as the checks were made
+  std::vector<std::string> order;  // as the checks were made
   std::map<std::string, Group> groups;
   for (const GradcheckRow& row : rows) {
     const std::string key = row.topic + "/" + row.name;
@@ -52,7 +51,8 @@ void print_table(const std::vector<GradcheckRow>& rows) {
 int run_gradcheck(const Arguments& arguments) {
   std::string filter = "*";
   std::uint64_t seed = 1337;
-  Parser parser("gradcheck", "Compares every hand-written gradient with central finite differences in float64. Each op states the\n"
+  Parser parser("gradcheck",
+                "Compares every hand-written gradient with central finite differences in float64. Each op states the\n"
                 "inputs it is checked on; exit code 4 when one is off by more than 1e-6.",
                 "  normscope gradcheck --filter 'norm/*'\n"
                 "    the norms only: worst relative error of each, and where");
@@ -61,16 +61,22 @@ int run_gradcheck(const Arguments& arguments) {
   if (!parser.parse(arguments)) return 0;
   const std::vector<GradcheckRow> rows = gradcheck(filter, seed);
   if (rows.empty())
-    throw UsageError(fmt::format("--filter: '{}' matches no check; the names are topic/name, topics op, norm, placement, "
-                                 "model", filter));
+    throw UsageError(
+        fmt::format("--filter: '{}' matches no check; the names are topic/name, topics op, norm, placement, "
+                    "model",
+                    filter));
   const auto failed = std::count_if(rows.begin(), rows.end(), [](const GradcheckRow& row) { return !row.passed; });
   const GradcheckRow& worst = *std::min_element(rows.begin(), rows.end(), worse);
   if (parser.json) {
-    nlohmann::ordered_json document = {{"checks", rows.size()}, {"failed", failed}, {"worst", worst.error},
-                                       {"rows", nlohmann::ordered_json::array()}};
+    nlohmann::ordered_json document = {
+        {"checks", rows.size()}, {"failed", failed}, {"worst", worst.error}, {"rows", nlohmann::ordered_json::array()}};
     for (const GradcheckRow& row : rows)
-      document["rows"].push_back({{"topic", row.topic}, {"name", row.name}, {"input", row.input}, {"tensor", row.tensor},
-                                  {"error", row.error}, {"passed", row.passed}});
+      document["rows"].push_back({{"topic", row.topic},
+                                  {"name", row.name},
+                                  {"input", row.input},
+                                  {"tensor", row.tensor},
+                                  {"error", row.error},
+                                  {"passed", row.passed}});
     print_json(document);
   } else {
     print_table(rows);

@@ -1,14 +1,13 @@
-#include <filesystem>
-#include <optional>
-
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
 #include <normscope/array_file.h>
 #include <normscope/commands.h>
 #include <normscope/corpus.h>
 #include <normscope/run_file.h>
 #include <normscope/statistics.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/cli.h"
 #include "train/config_text.h"
@@ -27,10 +26,12 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
 int inspect_cost(const Config& config, bool json) {
   const CostOutcome cost = inspect_config(config);
   if (json) {
-    Json document = {{"parameters", cost.parameters}, {"tokens_per_step", cost.tokens_per_step}, {"steps", cost.steps},
-                     {"gflop_per_step", cost.gflop_per_step}, {"weights_mb", cost.weights_mb},
-                     {"activations_mb", cost.activations_mb}, {"peak_mb", cost.peak_mb}, {"params", Json::array()}};
-    for (const CostOutcome::Row& row : cost.rows) document["params"].push_back({{"name", row.path}, {"shape", row.shape}});
+    Json document = {{"parameters", cost.parameters}, {"tokens_per_step", cost.tokens_per_step},
+                     {"steps", cost.steps},           {"gflop_per_step", cost.gflop_per_step},
+                     {"weights_mb", cost.weights_mb}, {"activations_mb", cost.activations_mb},
+                     {"peak_mb", cost.peak_mb},       {"params", Json::array()}};
+    for (const CostOutcome::Row& row : cost.rows)
+      document["params"].push_back({{"name", row.path}, {"shape", row.shape}});
     print_json(document);
     return 0;
   }
@@ -41,15 +42,16 @@ int inspect_cost(const Config& config, bool json) {
     rows.push_back({row.path, shape_text(row.shape), grouped(numel)});
   }
   print(table({"parameter", "shape", "elements"}, rows, {false, true, true}) + "\n");
-  print(facts({{"model", fmt::format("{}, {} blocks, width {}, {} heads, context {}, norm {} ({})", config.arch, config.n_layer,
-                                     config.n_embd, config.n_head, config.block_size, config.norm, config.norm_placement)},
-               {"parameters", grouped(cost.parameters)},
-               {"tokens a step", grouped(cost.tokens_per_step)},
-               {"steps", grouped(cost.steps)},
-               {"work a step", fmt::format("{:.2f} GFLOP", cost.gflop_per_step)},
-               {"weights", fmt::format("{:.1f} MB", cost.weights_mb)},
-               {"activations", fmt::format("{:.1f} MB", cost.activations_mb)},
-               {"peak memory", fmt::format("{:.1f} MB", cost.peak_mb)}}));
+  print(facts(
+      {{"model", fmt::format("{}, {} blocks, width {}, {} heads, context {}, norm {} ({})", config.arch, config.n_layer,
+                             config.n_embd, config.n_head, config.block_size, config.norm, config.norm_placement)},
+       {"parameters", grouped(cost.parameters)},
+       {"tokens a step", grouped(cost.tokens_per_step)},
+       {"steps", grouped(cost.steps)},
+       {"work a step", fmt::format("{:.2f} GFLOP", cost.gflop_per_step)},
+       {"weights", fmt::format("{:.1f} MB", cost.weights_mb)},
+       {"activations", fmt::format("{:.1f} MB", cost.activations_mb)},
+       {"peak memory", fmt::format("{:.1f} MB", cost.peak_mb)}}));
   return 0;
 }
 
@@ -60,27 +62,36 @@ int inspect_run(const RunData& run, const std::string& path, bool json) {
   std::int64_t parameters = 0;
   for (const ParamInfo& param : run.params) parameters += param.numel();
   if (json) {
-    print_json({{"kind", "run"}, {"path", path}, {"status", run.status}, {"steps", steps}, {"parameters", parameters},
-                {"epochs", run.epochs.size()}, {"train_loss", final_eval.train_loss}, {"val_loss", final_eval.val_loss},
-                {"val_loss_exact", final_eval.exact}, {"attributes", run.attributes},
+    print_json({{"kind", "run"},
+                {"path", path},
+                {"status", run.status},
+                {"steps", steps},
+                {"parameters", parameters},
+                {"epochs", run.epochs.size()},
+                {"train_loss", final_eval.train_loss},
+                {"val_loss", final_eval.val_loss},
+                {"val_loss_exact", final_eval.exact},
+                {"attributes", run.attributes},
                 {"config", Json::parse(run.config_json)}});
     return 0;
   }
-  print(facts({{"run", path},
-               {"status", run.status},
-               {"model", fmt::format("{}, {} blocks, width {}, norm {} ({})", config.arch, config.n_layer, config.n_embd,
-                                     config.norm, config.norm_placement)},
-               {"data", fmt::format("{} (sha256 {})", config.data, run.data_sha256.substr(0, 16))},
-               {"seed", std::to_string(config.seed)},
-               {"parameters", fmt::format("{} in {} tensors", grouped(parameters), run.params.size())},
-               {"steps", grouped(steps)},
-               {"epochs", fmt::format("{} (counted in {})", run.epochs.size(), run.epoch_label)},
-               {"last loss", steps ? fmt::format("{:.4f}", run.loss.back()) : "none"},
-               {"last evaluation", run.evals.empty() ? "none" : fmt::format("step {}: train {:.4f}, validation {:.4f} ({})",
-                                                     final_eval.step, final_eval.train_loss, final_eval.val_loss,
-                                                     final_eval.exact ? "exact" : "sampled")},
-               {"started", run.started_at},
-               {"command", run.command}}));
+  print(facts(
+      {{"run", path},
+       {"status", run.status},
+       {"model", fmt::format("{}, {} blocks, width {}, norm {} ({})", config.arch, config.n_layer, config.n_embd,
+                             config.norm, config.norm_placement)},
+       {"data", fmt::format("{} (sha256 {})", config.data, run.data_sha256.substr(0, 16))},
+       {"seed", std::to_string(config.seed)},
+       {"parameters", fmt::format("{} in {} tensors", grouped(parameters), run.params.size())},
+       {"steps", grouped(steps)},
+       {"epochs", fmt::format("{} (counted in {})", run.epochs.size(), run.epoch_label)},
+       {"last loss", steps ? fmt::format("{:.4f}", run.loss.back()) : "none"},
+       {"last evaluation", run.evals.empty() ? "none"
+                                             : fmt::format("step {}: train {:.4f}, validation {:.4f} ({})",
+                                                           final_eval.step, final_eval.train_loss, final_eval.val_loss,
+                                                           final_eval.exact ? "exact" : "sampled")},
+       {"started", run.started_at},
+       {"command", run.command}}));
   return 0;
 }
 
@@ -108,16 +119,21 @@ int inspect_arrays(const std::string& path, bool json) {
 int inspect_text(const std::string& path, bool json) {
   const Corpus corpus = load_corpus({path, "char", 0, 0});
   if (json) {
-    print_json({{"kind", "corpus"}, {"path", path}, {"tokenizer", corpus.tokenizer->kind()},
-                {"vocab_size", corpus.tokenizer->vocab_size()}, {"train_tokens", corpus.train.size()},
-                {"val_tokens", corpus.val.size()}, {"sha256", corpus.sha256}});
+    print_json({{"kind", "corpus"},
+                {"path", path},
+                {"tokenizer", corpus.tokenizer->kind()},
+                {"vocab_size", corpus.tokenizer->vocab_size()},
+                {"train_tokens", corpus.train.size()},
+                {"val_tokens", corpus.val.size()},
+                {"sha256", corpus.sha256}});
     return 0;
   }
-  print(facts({{"corpus", corpus.source},
-               {"vocabulary", fmt::format("{} ({})", grouped(corpus.tokenizer->vocab_size()), corpus.tokenizer->kind())},
-               {"train tokens", grouped(std::ssize(corpus.train))},
-               {"val tokens", grouped(std::ssize(corpus.val))},
-               {"sha256", corpus.sha256}}));
+  print(
+      facts({{"corpus", corpus.source},
+             {"vocabulary", fmt::format("{} ({})", grouped(corpus.tokenizer->vocab_size()), corpus.tokenizer->kind())},
+             {"train tokens", grouped(std::ssize(corpus.train))},
+             {"val tokens", grouped(std::ssize(corpus.val))},
+             {"sha256", corpus.sha256}}));
   return 0;
 }
 
@@ -145,7 +161,8 @@ int inspect_path(const std::string& path, bool json) {
 
 int run_inspect(const Arguments& arguments) {
   std::vector<std::string> paths;
-  Parser parser("inspect", "What is in a run, checkpoint, dump, prepared folder or text; without a path, what a config costs.",
+  Parser parser("inspect",
+                "What is in a run, checkpoint, dump, prepared folder or text; without a path, what a config costs.",
                 "  normscope inspect --preset nanogpt-cpu\n"
                 "    parameters, work and memory before running it\n"
                 "  normscope inspect runs/rms\n"

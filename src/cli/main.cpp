@@ -1,12 +1,11 @@
 // Dispatches over commands.def and turns errors into exit codes; nothing else.
+#include <fmt/format.h>
+#include <normscope/commands.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <new>
-
-#include <fmt/format.h>
-
-#include <normscope/commands.h>
 
 #include "cli/cli.h"
 #include "train/config_text.h"
@@ -25,21 +24,28 @@ constexpr Command kCommands[] = {
 };
 
 void print_help() {
-  print("normscope trains GPT and LLaMA models with exchangeable normalization layers and measures their gradients.\n\n"
-        "Usage: normscope COMMAND [flags]\n\nCommands:\n");
+  print(
+      "normscope trains GPT and LLaMA models with exchangeable normalization layers and measures their gradients.\n\n"
+      "Usage: normscope COMMAND [flags]\n\nCommands:\n");
   for (const Command& command : kCommands) print(fmt::format("  {:<10} {}\n", command.name, command.help));
-  print("\nnormscope COMMAND --help shows the flags of a command with an example; normscope --version what it is built of.\n"
-        "Exit codes: 0 done, 1 run-time error, 2 usage or configuration, 3 training diverged, 4 a check failed,\n"
-        "130 interrupted after saving.\n\n"
-        "Example: train a small model and look at its gradients\n"
-        "  normscope train --preset micro --data synthetic:grammar --out_dir runs/first\n"
-        "  normscope report runs/first\n");
+  print(
+      "\nnormscope COMMAND --help shows the flags of a command with an example; normscope --version what it is built "
+      "of.\n"
+      "Exit codes: 0 done, 1 run-time error, 2 usage or configuration, 3 training diverged, 4 a check failed,\n"
+      "130 interrupted after saving.\n\n"
+      "Example: train a small model and look at its gradients\n"
+      "  normscope train --preset micro --data synthetic:grammar --out_dir runs/first\n"
+      "  normscope report runs/first\n");
 }
 
 void print_version() {
   const BuildInfo info = build_info();
-  print(facts({{"normscope", info.version}, {"commit", info.git_commit}, {"compiler", info.compiler},
-               {"oneDNN", info.onednn}, {"OpenBLAS core", info.openblas_core}, {"HDF5", info.hdf5},
+  print(facts({{"normscope", info.version},
+               {"commit", info.git_commit},
+               {"compiler", info.compiler},
+               {"oneDNN", info.onednn},
+               {"OpenBLAS core", info.openblas_core},
+               {"HDF5", info.hdf5},
                {"instruction set", info.isa}}));
 }
 
@@ -85,6 +91,6 @@ int run(const Arguments& arguments) {
 }  // namespace normscope::cli
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);   // `normscope ... | head` ends quietly (flush_output)
+  std::signal(SIGPIPE, SIG_IGN);  // `normscope ... | head` ends quietly (flush_output)
   return normscope::cli::run({argv + 1, argv + argc});
 }

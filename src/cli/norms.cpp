@@ -1,9 +1,8 @@
-#include <algorithm>
-
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
 #include <normscope/commands.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
 #include "train/config_text.h"
@@ -27,13 +26,16 @@ int print_catalogue(bool as_json) {
   if (as_json) {
     Json document = {{"norms", Json::array()}, {"placements", placement_names()}};
     for (const NormInfo& norm : norm_catalogue())
-      document["norms"].push_back({{"name", norm.name}, {"formula", norm.formula}, {"parameters", norm.parameters},
+      document["norms"].push_back({{"name", norm.name},
+                                   {"formula", norm.formula},
+                                   {"parameters", norm.parameters},
                                    {"reference", norm.reference}});
     print_json(document);
     return 0;
   }
   std::vector<std::vector<std::string>> rows;
-  for (const NormInfo& norm : norm_catalogue()) rows.push_back({norm.name, norm.formula, norm.parameters, norm.reference});
+  for (const NormInfo& norm : norm_catalogue())
+    rows.push_back({norm.name, norm.formula, norm.parameters, norm.reference});
   print(table({"norm", "formula", "parameters and options", "reference"}, rows));
   print("\nPlacements: " + join(placement_names(), ", ") + "\n");
   return 0;

@@ -1,13 +1,12 @@
 // Standard output, tables and the checks several subcommands share.
+#include <fmt/format.h>
+#include <normscope/commands.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
-#include <normscope/commands.h>
 
 #include "cli/cli.h"
 #include "train/config_text.h"
@@ -15,7 +14,7 @@
 namespace normscope::cli {
 namespace {
 
-int output_error = 0;   // errno of the first write that failed
+int output_error = 0;  // errno of the first write that failed
 
 std::size_t columns_of(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
@@ -27,8 +26,10 @@ std::string padded(const std::string& cell, std::size_t width, bool right) {
 }
 
 std::string quoted(const std::string& argument) {
-  const bool plain = !argument.empty() && argument.find_first_not_of(
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,+%@") == std::string::npos;
+  const bool plain =
+      !argument.empty() &&
+      argument.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,+%@") ==
+          std::string::npos;
   if (plain) return argument;
   std::string out = "'";
   for (const char c : argument) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
@@ -40,8 +41,8 @@ void require_norm(const std::string& where, const std::string& key, const std::s
   for (const NormInfo& norm : norm_catalogue()) names.push_back(norm.name);
   const std::string name = value.substr(0, value.find(':'));
   if (std::find(names.begin(), names.end(), name) != names.end()) return;
-  throw UsageError(fmt::format("{}: {} = {} is not in the catalogue; there are: {}; the nearest is {}", where, key, value,
-                               join(names, ", "), nearest_word(name, names)));
+  throw UsageError(fmt::format("{}: {} = {} is not in the catalogue; there are: {}; the nearest is {}", where, key,
+                               value, join(names, ", "), nearest_word(name, names)));
 }
 
 }  // namespace
@@ -57,7 +58,8 @@ void print_json(const nlohmann::ordered_json& document) {
 void flush_output() {
   if (output_error == 0 && std::fflush(stdout) != 0) output_error = errno;
   if (output_error != 0 && output_error != EPIPE)
-    throw Error(fmt::format("standard output cannot be written ({}); send it somewhere else", std::strerror(output_error)));
+    throw Error(
+        fmt::format("standard output cannot be written ({}); send it somewhere else", std::strerror(output_error)));
 }
 
 std::string table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,
@@ -88,7 +90,8 @@ std::string facts(const std::vector<std::pair<std::string, std::string>>& rows) 
 
 std::string grouped(std::int64_t value) {
   std::string digits = std::to_string(value);
-  for (std::ptrdiff_t i = std::ssize(digits) - 3; i > (value < 0 ? 1 : 0); i -= 3) digits.insert(static_cast<std::size_t>(i), ",");
+  for (std::ptrdiff_t i = std::ssize(digits) - 3; i > (value < 0 ? 1 : 0); i -= 3)
+    digits.insert(static_cast<std::size_t>(i), ",");
   return digits;
 }
 

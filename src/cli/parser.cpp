@@ -1,12 +1,12 @@
 // Flags: CLI11 splits the command line; names, values and messages are ours.
-#include <algorithm>
-#include <cstdlib>
-#include <limits>
-
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
 
 #include "cli/cli.h"
 #include "train/config_text.h"
@@ -48,7 +48,9 @@ struct Assign {
     *target = *value;
   }
   template <typename Integer>
-  void operator()(Integer* target) const { *target = integer_value<Integer>(flag, values.back()); }
+  void operator()(Integer* target) const {
+    *target = integer_value<Integer>(flag, values.back());
+  }
 };
 
 void set_up_log(bool quiet, const std::string& level) {
@@ -77,40 +79,77 @@ const char* value_name(const Parser::Target& target) {
   return names[target.index()];
 }
 
+/// "  --flag TYPE   help", the help broken at 118 columns.
+std::string help_line(const std::string& left, const std::string& help) {
+  constexpr std::size_t kLeft = 34, kWidth = 118;
+  std::string out = fmt::format("  {:<{}}", left, kLeft);
+  std::size_t column = out.size();
+  for (const std::string& word : split(help, ' ')) {
+    if (column + word.size() > kWidth) {
+      out.back() = '\n';  // instead of the space
+      out += std::string(kLeft + 2, ' ');
+      column = kLeft + 2;
+    }
+    out += word + " ";
+    column += word.size() + 1;
+  }
+  return out.substr(0, out.find_last_not_of(' ') + 1) + "\n";
+}
+
 }  // namespace
 
 struct Parser::Impl {
   struct Positional {
-    std::string name;
+    std::string name, help;
     std::vector<std::string>* target;
     std::size_t least, most;
   };
-  Impl(const std::string& summary, const std::string& name) : app(summary, "normscope " + name), command(name) {}
+  struct Flag {
+    std::string name, group, type, help;
+  };
+  Impl(const std::string& name, const std::string& about, const std::string& worked)
+      : command(name), summary(about), example(worked) {}
 
   /// One flag: CLI11 hands over all its texts.
   void add(const std::string& name, const std::string& group, const std::string& type, const std::string& about) {
-    const auto keep = [this, name](const CLI::results_t& texts) { given[name] = texts; return true; };
-    app.add_option("--" + name, CLI::callback_t(keep), about)
-        ->type_name(type)->group(group)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    const auto keep = [this, name](const CLI::results_t& texts) {
+      given[name] = texts;
+      return true;
+    };
+    app.add_option("--" + name, CLI::callback_t(keep))->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     names.push_back(name);
+    flags.push_back({name, group, type, about});
   }
+  std::string help_text() const;
 
   CLI::App app;
-  std::string command, log_level = "info";
-  std::vector<std::string> names, booleans;                  // every flag; those that may stand bare
-  std::map<std::string, Target> targets;                     // flags of the subcommand's own
-  std::map<std::string, std::vector<std::string>> given;     // texts from the command line
+  std::string command, summary, example, log_level = "info";
+  std::vector<Flag> flags;                                // in the order of --help
+  std::vector<std::string> names, booleans;               // every flag; those that may stand bare
+  std::map<std::string, Target> targets;                  // flags of the subcommand's own
+  std::map<std::string, std::vector<std::string>> given;  // texts from the command line
   std::vector<Positional> positionals;
   bool help = false;
 };
 
+std::string Parser::Impl::help_text() const {
+  std::string out = summary + "\n\nUsage: normscope " + command;
+  for (const Positional& wanted : positionals)
+    out += " " + (wanted.least ? wanted.name : "[" + wanted.name + "]") + (wanted.most > 2 ? "..." : "");
+  out += " [flags]\n";
+  for (const Positional& wanted : positionals) out += help_line(wanted.name, wanted.help);
+  std::string group;
+  for (const Flag& flag : flags) {
+    if (flag.group != group) out += fmt::format("\n{}\n", group = flag.group);
+    out += help_line("--" + flag.name + " " + flag.type, flag.help);
+  }
+  return out + "\nExample\n" + example + "\n";
+}
+
 Parser::Parser(const std::string& command, const std::string& summary, const std::string& example)
-    : impl_(std::make_unique<Impl>(summary, command)) {
+    : impl_(std::make_unique<Impl>(command, summary, example)) {
   impl_->app.set_help_flag();
   impl_->app.allow_extras();
-  impl_->app.footer("\nExample:\n" + example);
-  impl_->app.get_formatter()->column_width(36);
-  impl_->app.get_formatter()->label("OPTIONS", "[flags]");
   option("help", &impl_->help, "this text");
   option("json", &json, "one JSON document on standard output");
   option("quiet", &quiet, "no log and no progress bar on standard error");
@@ -120,23 +159,24 @@ Parser::Parser(const std::string& command, const std::string& summary, const std
 Parser::~Parser() = default;
 
 void Parser::option(const std::string& name, Target target, const std::string& help) {
-  impl_->add(name, "general", value_name(target), help);
+  impl_->add(name, "Flags", value_name(target), help);
   if (std::holds_alternative<bool*>(target)) impl_->booleans.push_back(name);
   impl_->targets.emplace(name, target);
 }
 
 void Parser::positional(const std::string& name, std::vector<std::string>& target, const std::string& help,
                         std::size_t least, std::size_t most) {
-  impl_->app.add_option(name, target, help)->type_name("")->group("arguments");
-  impl_->positionals.push_back({name, &target, least, most});
+  impl_->app.add_option("arguments", target);
+  impl_->positionals.push_back({name, help, &target, least, most});
 }
 
 void Parser::config_keys() {
-  impl_->add("preset", "configuration", "NAME", join(preset_names(), " | "));
-  impl_->add("config", "configuration", "FILE.toml", "keys from a file; flags come after it and win");
+  impl_->add("preset", "Configuration", "NAME", join(preset_names(), " | "));
+  impl_->add("config", "Configuration", "FILE.toml", "keys from a file; flags come after it and win");
   for (const KeyInfo& key : normscope::config_keys()) {
     const std::string fallback = *key.fallback ? fmt::format(" [{}]", key.fallback) : "";
-    impl_->add(key.name, fmt::format("keys: {} [default]", key.section), value_name(std::string(key.type)), key.help + fallback);
+    impl_->add(key.name, fmt::format("Keys: {} [default]", key.section), value_name(std::string(key.type)),
+               key.help + fallback);
     if (std::string_view(key.type) == "boolean") impl_->booleans.push_back(key.name);
   }
 }
@@ -161,7 +201,9 @@ Arguments Parser::normalize(const Arguments& arguments) const {
     } else if (equals != std::string::npos) {
       out.insert(out.end(), {"--" + name, argument.substr(equals + 1)});
     } else if (has(impl_->booleans, name)) {
-      const bool valued = more && parse_boolean(arguments[i + 1]);
+      // Where no other argument can stand, a word behind a boolean is its value, right or wrong.
+      const bool alone = impl_->positionals.empty() && more && arguments[i + 1].rfind("-", 0) != 0;
+      const bool valued = more && (alone || parse_boolean(arguments[i + 1]));
       out.insert(out.end(), {"--" + name, valued ? arguments[++i] : "true"});
     } else if (more) {
       out.insert(out.end(), {"--" + name, arguments[++i]});
@@ -197,9 +239,9 @@ bool Parser::parse(const Arguments& arguments) {
     if (normal[i].rfind("--", 0) != 0) continue;
     const bool known = std::find(impl.names.begin(), impl.names.end(), normal[i].substr(2)) != impl.names.end();
     if (!known) check_leftovers({normal.begin() + static_cast<std::ptrdiff_t>(i), normal.end()});
-    ++i;   // its value may look like a flag
+    ++i;  // its value may look like a flag
   }
-  std::reverse(normal.begin(), normal.end());   // as CLI11 wants them
+  std::reverse(normal.begin(), normal.end());  // as CLI11 wants them
   try {
     impl.app.parse(normal);
   } catch (const CLI::ParseError&) {
@@ -210,7 +252,7 @@ bool Parser::parse(const Arguments& arguments) {
   for (const auto& [name, target] : impl.targets)
     if (impl.given.count(name)) std::visit(Assign{name, impl.given.at(name)}, target);
   if (impl.help) {
-    print(impl.app.help());
+    print(impl.help_text());
     return false;
   }
   set_up_log(quiet, impl.log_level);

@@ -1,11 +1,10 @@
+#include <fmt/format.h>
+#include <normscope/corpus.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
-#include <normscope/corpus.h>
 
 #include "cli/cli.h"
 #include "train/config_text.h"
@@ -20,7 +19,8 @@ class Joined {
  public:
   explicit Joined(const std::vector<std::string>& files) {
     std::string pattern = (fs::temp_directory_path() / "normscope-XXXXXX").string();
-    if (!mkdtemp(pattern.data())) throw Error(fmt::format("no temporary folder can be made at {}; set TMPDIR", pattern));
+    if (!mkdtemp(pattern.data()))
+      throw Error(fmt::format("no temporary folder can be made at {}; set TMPDIR", pattern));
     folder_ = pattern;
     std::ofstream out(path(), std::ios::binary);
     for (const std::string& file : files) {
@@ -81,18 +81,26 @@ int run_prepare(const Arguments& arguments) {
     corpus.source = join(sources, " ");
   }
   write_prepared(corpus, out_dir, overwrite);
-  const auto train_tokens = static_cast<std::int64_t>(corpus.train.size()), val_tokens = static_cast<std::int64_t>(corpus.val.size());
+  const auto train_tokens = static_cast<std::int64_t>(corpus.train.size()),
+             val_tokens = static_cast<std::int64_t>(corpus.val.size());
   if (parser.json) {
-    nlohmann::ordered_json document = {{"folder", out_dir}, {"source", corpus.source}, {"tokenizer", corpus.tokenizer->kind()},
-                                       {"vocab_size", corpus.tokenizer->vocab_size()}, {"train_tokens", train_tokens},
-                                       {"val_tokens", val_tokens}, {"sha256", corpus.sha256}};
+    nlohmann::ordered_json document = {{"folder", out_dir},
+                                       {"source", corpus.source},
+                                       {"tokenizer", corpus.tokenizer->kind()},
+                                       {"vocab_size", corpus.tokenizer->vocab_size()},
+                                       {"train_tokens", train_tokens},
+                                       {"val_tokens", val_tokens},
+                                       {"sha256", corpus.sha256}};
     if (corpus.entropy_rate) document["entropy_rate"] = *corpus.entropy_rate;
     print_json(document);
     return 0;
   }
   std::vector<std::pair<std::string, std::string>> rows{
-      {"folder", out_dir}, {"vocabulary", fmt::format("{} ({})", grouped(corpus.tokenizer->vocab_size()), corpus.tokenizer->kind())},
-      {"train tokens", grouped(train_tokens)}, {"val tokens", grouped(val_tokens)}, {"sha256", corpus.sha256}};
+      {"folder", out_dir},
+      {"vocabulary", fmt::format("{} ({})", grouped(corpus.tokenizer->vocab_size()), corpus.tokenizer->kind())},
+      {"train tokens", grouped(train_tokens)},
+      {"val tokens", grouped(val_tokens)},
+      {"sha256", corpus.sha256}};
   if (corpus.entropy_rate) rows.emplace_back("entropy rate", fmt::format("{:.6f} nats a token", *corpus.entropy_rate));
   print(facts(rows));
   return 0;

@@ -1,6 +1,6 @@
-#include <nlohmann/json.hpp>
-
 #include <normscope/report.h>
+
+#include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
 

@@ -1,8 +1,7 @@
-#include <cstdio>
-
-#include <nlohmann/json.hpp>
-
 #include <normscope/commands.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
 
@@ -30,7 +29,7 @@ int run_sample(const Arguments& arguments) {
       return;
     }
     print(piece);
-    std::fflush(stdout);   // text appears as it is made
+    std::fflush(stdout);  // text appears as it is made
   });
   if (parser.json)
     print_json({{"run", runs.front()}, {"prompt", options.prompt}, {"seed", options.seed}, {"text", text}});

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
 #include <normscope/commands.h>
+
+#include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
 
@@ -45,9 +45,14 @@ int run_train(const Arguments& arguments) {
   options.command = command_line("train", arguments);
   const TrainOutcome outcome = train(config, options);
   if (parser.json)
-    print_json({{"run_dir", outcome.run_dir}, {"status", outcome.status}, {"parameters", outcome.parameters},
-                {"steps", outcome.steps}, {"train_loss", outcome.train_loss}, {"val_loss", outcome.val_loss},
-                {"elapsed_s", outcome.elapsed_s}, {"tokens_per_s", outcome.tokens_per_s}});
+    print_json({{"run_dir", outcome.run_dir},
+                {"status", outcome.status},
+                {"parameters", outcome.parameters},
+                {"steps", outcome.steps},
+                {"train_loss", outcome.train_loss},
+                {"val_loss", outcome.val_loss},
+                {"elapsed_s", outcome.elapsed_s},
+                {"tokens_per_s", outcome.tokens_per_s}});
   else
     print_outcome(outcome);
   return static_cast<int>(exit_code(outcome.status));

@@ -1,10 +1,8 @@
+#include <fmt/format.h>
 #include <normscope/config.h>
+#include <normscope/error.h>
 
 #include <type_traits>
-
-#include <fmt/format.h>
-
-#include <normscope/error.h>
 
 #include "train/config_text.h"
 
@@ -64,9 +62,10 @@ std::pair<std::int64_t, std::string> block_key(const std::string& key, const std
   if (!index || *index < 0)
     throw UsageError(fmt::format("{}: '{}' is no block; write [block.N] with N counted from 0", where, key));
   if (parts[2] != "norm" && parts[2] != "norm_eps")
-    throw UsageError(fmt::format("{}: '{}' (value '{}') cannot be set for one block; allowed in [block.{}] are norm and "
-                                 "norm_eps, the nearest is {}", where, parts[2], value, *index,
-                                 nearest_word(parts[2], {"norm", "norm_eps"})));
+    throw UsageError(
+        fmt::format("{}: '{}' (value '{}') cannot be set for one block; allowed in [block.{}] are norm and "
+                    "norm_eps, the nearest is {}",
+                    where, parts[2], value, *index, nearest_word(parts[2], {"norm", "norm_eps"})));
   return {*index, parts[2]};
 }
 
@@ -78,7 +77,8 @@ void Config::set(const std::string& key, const std::string& value, const std::st
     if (part == "norm_eps") parse_as<double>(key, value, where);
     block[index][part] = value;
 #define KEY(section, type, key_name, fallback, help) \
-  } else if (key == #key_name) {                     \
+  }                                                  \
+  else if (key == #key_name) {                       \
     key_name = parse_as<key_type::type>(key, value, where);
 #include <normscope/config_keys.def>
 #undef KEY

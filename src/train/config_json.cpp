@@ -1,9 +1,9 @@
 // JSON: the config_json attribute of a run file and the configs of study.json.
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
 #include <normscope/config.h>
 #include <normscope/error.h>
+
+#include <nlohmann/json.hpp>
 
 #include "train/config_text.h"
 
@@ -38,7 +38,7 @@ std::string Config::to_json() const {
     for (const auto& [part, value] : overrides) {
       Json& slot = out["block"][std::to_string(index)][part];
       if (part == "norm_eps")
-        slot = parse_number(value).value();   // set() let only numbers in
+        slot = parse_number(value).value();  // set() let only numbers in
       else
         slot = value;
     }
@@ -47,7 +47,8 @@ std::string Config::to_json() const {
 
 Config Config::from_json(const std::string& json) {
   const Json in = Json::parse(json, nullptr, false);
-  if (!in.is_object()) throw UsageError(fmt::format("{}: this is not a JSON object; was the run file written by normscope?", kWhere));
+  if (!in.is_object())
+    throw UsageError(fmt::format("{}: this is not a JSON object; was the run file written by normscope?", kWhere));
   Config config;
   for (const auto& [key, value] : in.items()) {
     if (key != "block") {

@@ -1,26 +1,26 @@
 // resolve(): the values that follow from others, and what can be checked without data.
+#include <fmt/format.h>
+#include <normscope/config.h>
+#include <normscope/error.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include <fmt/format.h>
-
-#include <normscope/config.h>
-#include <normscope/error.h>
-
 #include "train/config_text.h"
 
 namespace normscope {
 namespace {
 
-/// "--n_head: n_head = 3 ..." or, for a value nobody set, "n_head = 3 (default) ...".
+/// "n_head = 3 (--n_head)": a key, its value and where it stood.
+std::string shown(const Config& config, const std::string& key) {
+  return fmt::format("{} = {} ({})", key, config.get(key), config.where(key));
+}
+
 [[noreturn]] void reject(const Config& config, const std::string& key, const std::string& why) {
-  const std::string where = config.where(key);
-  const bool by_default = where == "default";
-  throw UsageError(fmt::format("{}{} = {}{} {}", by_default ? "" : where + ": ", key, config.get(key),
-                               by_default ? " (default)" : "", why));
+  throw UsageError(shown(config, key) + " " + why);
 }
 
 void require(const Config& config, const char* key, bool ok, const char* allowed) {
@@ -92,18 +92,19 @@ void check_ranges(const Config& c) {
 
 void check_combinations(const Config& c) {
   if (c.n_embd % c.n_head != 0)
-    reject(c, "n_embd", fmt::format("is not divisible by n_head = {}; take a multiple of it", c.n_head));
+    reject(c, "n_embd", "is not a multiple of " + shown(c, "n_head") + "; change one of them");
   if (c.n_head % c.n_kv_head != 0)
-    reject(c, "n_kv_head", fmt::format("does not divide n_head = {}; take a divisor of it", c.n_head));
+    reject(c, "n_kv_head", "does not divide " + shown(c, "n_head") + "; change one of them");
   if (c.arch == "llama" && (c.n_embd / c.n_head) % 2 != 0)
-    reject(c, "n_embd", fmt::format("over n_head = {} gives the odd head width {}, which RoPE cannot turn; take an even one",
-                                    c.n_head, c.n_embd / c.n_head));
+    reject(c, "n_embd",
+           fmt::format("over {} gives the odd head width {}, which RoPE cannot turn; take an even one",
+                       shown(c, "n_head"), c.n_embd / c.n_head));
   for (const auto& [index, overrides] : c.block)
     for (const auto& [key, value] : overrides) {
       const std::string path = fmt::format("block.{}.{}", index, key);
       if (index >= c.n_layer)
-        throw UsageError(fmt::format("{}: [block.{}] is not there, n_layer = {} has blocks 0 to {}", c.where(path), index,
-                                     c.n_layer, c.n_layer - 1));
+        throw UsageError(fmt::format("{}: [block.{}] is not there, n_layer = {} has blocks 0 to {}", c.where(path),
+                                     index, c.n_layer, c.n_layer - 1));
       const auto eps = parse_number(value);
       if (key == "norm_eps" && (!eps || *eps < 0)) reject(c, path, "is out of range; allowed: 0 or above");
     }
@@ -132,7 +133,7 @@ void fill_defaults(Config& c) {
   if (c.norm == "auto") c.norm = llama ? "rmsnorm" : "layernorm";
   if (c.final_norm == "auto") c.final_norm = c.norm_placement == "post" ? "false" : "true";
   if (c.n_kv_head == 0) c.n_kv_head = c.n_head;
-  if (c.n_inner == 0) c.n_inner = llama ? (8 * c.n_embd + 95) / 96 * 32 : 4 * c.n_embd;   // ceil(8C/3, 32) and 4C
+  if (c.n_inner == 0) c.n_inner = llama ? (8 * c.n_embd + 95) / 96 * 32 : 4 * c.n_embd;  // ceil(8C/3, 32) and 4C
   if (c.min_lr == -1) c.min_lr = c.learning_rate / 10;
   // With `epochs` the number of steps is known only once the data is.
   if (c.lr_decay_iters == 0 && c.epochs == 0) c.lr_decay_iters = c.max_iters;
@@ -147,8 +148,11 @@ void Config::resolve() {
   check_ranges(*this);
   fill_defaults(*this);
   check_combinations(*this);
-  if (name != file_safe(name)) reject(*this, "name", fmt::format("is no file name; allowed are letters, digits and . _ -, "
-                                                               "such as {}", file_safe(name)));
+  if (name != file_safe(name))
+    reject(*this, "name",
+           fmt::format("is no file name; allowed are letters, digits and . _ -, "
+                       "such as {}",
+                       file_safe(name)));
 }
 
 }  // namespace normscope

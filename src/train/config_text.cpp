@@ -1,14 +1,13 @@
 #include "train/config_text.h"
 
+#include <fmt/format.h>
+#include <normscope/config.h>
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cmath>
 #include <numeric>
-
-#include <fmt/format.h>
-
-#include <normscope/config.h>
 
 namespace normscope {
 namespace {
@@ -41,9 +40,9 @@ struct Synonym {
   const char *word, *key;
 };
 constexpr Synonym kSynonyms[] = {
-    {"lr", "learning_rate"}, {"steps", "max_iters"},  {"iters", "max_iters"},  {"layers", "n_layer"},
-    {"heads", "n_head"},     {"d_model", "n_embd"},   {"dim", "n_embd"},       {"width", "n_embd"},
-    {"ctx", "block_size"},   {"context", "block_size"}, {"eps", "norm_eps"},   {"precision", "dtype"},
+    {"lr", "learning_rate"}, {"steps", "max_iters"},          {"iters", "max_iters"}, {"layers", "n_layer"},
+    {"heads", "n_head"},     {"d_model", "n_embd"},           {"dim", "n_embd"},      {"width", "n_embd"},
+    {"ctx", "block_size"},   {"context", "block_size"},       {"eps", "norm_eps"},    {"precision", "dtype"},
     {"model", "arch"},       {"placement", "norm_placement"}, {"wd", "weight_decay"}, {"output", "out_dir"},
 };
 

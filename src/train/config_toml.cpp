@@ -1,16 +1,15 @@
 // TOML: presets, config files and the config.toml of a run folder.
+#include <fmt/format.h>
+#include <normscope/config.h>
+#include <normscope/error.h>
+#include <toml++/toml.h>
+
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <sstream>
-
-#include <fmt/format.h>
-#include <toml++/toml.h>
-
-#include <normscope/config.h>
-#include <normscope/error.h>
 
 #include "train/config_text.h"
 
@@ -43,8 +42,9 @@ std::string value_text(const toml::node& node, const std::string& key, const std
   if ((type == "text" || type == "boolean") && node.is_boolean()) return **node.as_boolean() ? "true" : "false";
   if ((type == "integer" || type == "number") && node.is_integer()) return std::to_string(**node.as_integer());
   if (type == "number" && node.is_floating_point()) return fmt::format("{}", **node.as_floating_point());
-  throw UsageError(fmt::format("{}: {} takes a value of type {}, not {} ({})", where, key, type, type_of(node),
-                               node.is_table() ? "keys stand flat, without a [section]" : "see normscope train --help"));
+  throw UsageError(
+      fmt::format("{}: {} takes a value of type {}, not {} ({})", where, key, type, type_of(node),
+                  node.is_table() ? "keys stand flat, without a [section]" : "see normscope train --help"));
 }
 
 void load_blocks(Config& config, const toml::node& node, const std::string& file) {
@@ -83,7 +83,8 @@ void load_text(Config& config, const std::string& text, const std::string& file)
     }
     const KeyInfo* info = find_key(key);
     if (!info && node.is_table())
-      throw UsageError(fmt::format("{}: [{}] is no section; keys stand flat, and the only tables are [block.N]", where, key));
+      throw UsageError(
+          fmt::format("{}: [{}] is no section; keys stand flat, and the only tables are [block.N]", where, key));
     if (!info) {
       std::ostringstream value;
       node.visit([&](const auto& shown) { value << shown; });

@@ -97,8 +97,8 @@ std::string map_script(const MapFigure& figure, int* width, int* height) {
     if (p == 0) {
       out += fmt::format("set label 9 '{}' at {},{} left font 'Helvetica,Arial,sans-serif:Bold,14' textcolor rgb '{}'\n",
                          figure.title, x(14), y(16), kInk);
-      out += fmt::format("set colorbox user origin {},{} size {:.5f},{:.5f} border lc rgb '{}'\nset cblabel '{}' textcolor rgb '{}'\n",
-                         x(kWidth - kBar + 16), y(top + bar_height), 14.0 / *width, bar_height / *height, kInk,
+      out += fmt::format("set colorbox user origin {},{} size {:.5f},{:.5f} noborder\nset cblabel '{}' textcolor rgb '{}'\n",
+                         x(kWidth - kBar + 16), y(top + bar_height), 14.0 / *width, bar_height / *height,
                          figure.cblabel, kInk);
     } else {
       out += "unset colorbox\n";

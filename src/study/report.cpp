@@ -1,0 +1,123 @@
+#include <fmt/format.h>
+#include <normscope/file_util.h>
+#include <normscope/report.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "study/arms.h"
+#include "study/figures.h"
+#include "study/html.h"
+#include "study/report_parts.h"
+
+namespace normscope {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string figure_html(const Drawn& drawn, const std::string& caption) {
+  return fmt::format("<figure role=\"group\">\n{}\n<figcaption>{} <a href=\"figures/{}\">SVG</a> <a href=\"figures/{}\">PNG</a>"
+                     "</figcaption>\n</figure>\n", drawn.svg, html_text(caption), drawn.svg_file, drawn.png_file);
+}
+
+std::string figures_html(const ReportInput& input, const std::string& folder) {
+  std::vector<FigureItem> items;
+  if (!input.study.axes.empty()) {
+    items = study_figures(input);
+  } else if (!input.runs.empty()) {
+    items = run_figures(input.runs.front());
+  }
+  std::string out, heading;
+  for (const FigureItem& item : items) {
+    int width = 0, height = 0;
+    std::string script, name;
+    if (const auto* curves = std::get_if<CurveFigure>(&item.figure)) {
+      script = curve_script(*curves, &width, &height);
+      name = curves->name;
+    } else {
+      const auto& map = std::get<MapFigure>(item.figure);
+      script = map_script(map, &width, &height);
+      name = map.name;
+    }
+    if (item.heading != heading) out += "<h2>" + html_text(item.heading) + "</h2>\n";
+    heading = item.heading;
+    out += figure_html(draw(input.gnuplot, script, width, height, name, folder), item.caption);
+  }
+  return out.empty() ? "<p class=\"muted\">No run has a step yet: there is nothing to draw.</p>\n" : out;
+}
+
+/// The report of a single run: a study without axes.
+ReportInput run_input(const RunData& run) {
+  ReportInput input;
+  input.runs = {run};
+  input.study.runs = {summarize(run, {})};
+  input.study.seeds = {input.study.runs.front().seed};
+  input.command = run.command;
+  const auto& config = input.study.runs.front().config;
+  const auto name = config.find("name");
+  input.title = "Run " + (name != config.end() && !name->second.empty() ? name->second
+                                                                      : fs::path(run.path).parent_path().filename().string());
+  return input;
+}
+
+ReportInput study_input(const std::string& dir) {
+  ReportInput input;
+  input.study = read_study(dir);
+  input.command = input.study.command;
+  for (const auto& [key, values] : input.study.axes) {
+    if (values.size() < 2) continue;
+    input.title += input.title.empty() ? "" : " × ";
+    for (std::size_t v = 0; v < values.size() && v < 4; ++v) {
+      input.title += (v == 0 ? "" : v + 1 == values.size() ? " and " : ", ") + (key == "norm" ? norm_label(values[v]) : key + " " + values[v]);
+    }
+    if (values.size() > 4) input.title += " and others";
+  }
+  if (input.title.empty()) input.title = "Study " + fs::path(dir).filename().string();
+  for (const StudyRun& run : input.study.runs) {
+    const fs::path file = fs::path(dir) / run.file;
+    try {
+      input.runs.push_back(fs::exists(file) ? read_run(file.string()) : RunData{});
+    } catch (const Error&) {
+      input.runs.emplace_back();   // a crashed run's file: the tables say that it is not finished
+    }
+  }
+  return input;
+}
+
+}  // namespace
+
+std::string write_report(const ReportInput& input, const std::string& out_dir, bool overwrite) {
+  const fs::path dir = out_dir, file = dir / "report.html";
+  if (!overwrite && fs::exists(file)) {
+    throw UsageError(fmt::format("[report] {} is there already; give --out_dir DIR, or --overwrite to replace it", file.string()));
+  }
+  create_output_dir(out_dir);
+  // The parts first: when gnuplot fails, no page is left behind.
+  std::string body = "<h1>" + html_text(input.title) + "</h1>\n" + subtitle_html(input) + headline_html(input);
+  body += figures_html(input, (dir / "figures").string());
+  body += tables_html(input) + details_html(input);
+  body += "<p class=\"muted small\">Made by normscope. This page is one file and needs no network; its figures are also beside "
+          "it in figures/.</p>\n";
+  write_text_atomically(file.string(), html_page(input.title, body));
+  return file.string();
+}
+
+std::string write_report(const std::string& path, const std::string& out_dir, bool overwrite) {
+  const fs::path place = path;
+  if (!fs::exists(place)) {
+    throw UsageError(fmt::format("[report] {} does not exist; give a run folder, a run.h5 or a study folder", path));
+  }
+  const bool folder = fs::is_directory(place);
+  const fs::path dir = folder ? place : place.has_parent_path() ? place.parent_path() : fs::path(".");
+  const std::string target = out_dir.empty() ? dir.string() : out_dir;
+  if ((folder && fs::exists(dir / "study.json")) || place.extension() == ".json") {
+    return write_report(study_input(dir.string()), target, overwrite);
+  }
+  const fs::path file = folder ? dir / "run.h5" : place;
+  if (!fs::exists(file)) {
+    throw UsageError(fmt::format("[report] {} holds neither study.json nor run.h5; give the folder of a run or a study", path));
+  }
+  return write_report(run_input(read_run(file.string())), target, overwrite);
+}
+
+}  // namespace normscope

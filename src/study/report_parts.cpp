@@ -1,0 +1,218 @@
+#include "study/report_parts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "study/arms.h"
+#include "study/figures.h"
+#include "study/html.h"
+#include "study/verdict.h"
+
+namespace normscope {
+namespace {
+
+bool is_study(const ReportInput& input) { return !input.study.axes.empty(); }
+
+const RunData* first_run(const ReportInput& input) {
+  for (const RunData& run : input.runs) {
+    if (!run.step.empty()) return &run;
+  }
+  return nullptr;
+}
+
+/// "-" becomes a true minus sign before a digit.
+std::string typeset(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool minus = text[i] == '-' && i + 1 < text.size() && std::isdigit(static_cast<unsigned char>(text[i + 1]));
+    out += minus ? "−" : std::string(1, text[i]);
+  }
+  return html_text(out);
+}
+
+std::string swatch(std::size_t arm) { return fmt::format("<span class=\"swatch\" style=\"background:{}\"></span>", arm_ink(arm).color); }
+
+std::string pair_sentence(const Study& study, const ArmPair& pair) {
+  std::string out = fmt::format("<p><b>{} against {}</b>: ", html_text(arm_label(pair.b, study.axes)),
+                                html_text(arm_label(pair.a, study.axes)));
+  for (const Comparison* row : rows_of(study.comparisons, pair.a, pair.b, kValLoss)) {
+    out += fmt::format("validation loss {} &mdash; <b>{}</b>", typeset(comparison_numbers(*row)), comparison_finding(*row));
+  }
+  const auto ratios = rows_of(study.comparisons, pair.a, pair.b, kGradRatio);
+  if (!ratios.empty()) {
+    const Comparison& last = *ratios.back();
+    out += fmt::format("; mean gradient norm in {} {}: {} times &mdash; <b>{}</b>",
+                       ratios.size() == 1 ? "epoch" : "the last epoch,", last.epoch, typeset(comparison_numbers(last)),
+                       comparison_finding(last));
+  }
+  return out + ".</p>\n";
+}
+
+std::string value_or(const std::map<std::string, std::string>& config, const char* key) {
+  const auto found = config.find(key);
+  return found == config.end() ? "?" : found->second;
+}
+
+std::string run_sentence(const StudyRun& run, const RunData& data) {
+  if (run.status == "diverged") {
+    return fmt::format("<p><b>The run diverged</b> after {} steps; its file is complete up to that step.</p>\n", data.step.size());
+  }
+  std::string out = fmt::format("<p>{} with {}: ", html_text(value_or(run.config, "arch")), html_text(norm_label(value_or(run.config, "norm"))));
+  if (std::isfinite(run.val_loss)) {
+    out += fmt::format("<b>validation loss {:.4f} nats a token</b> ({:.3f} bits) after {} steps", run.val_loss,
+                       run.val_loss / std::log(2.0), data.step.size());
+  } else {
+    out += fmt::format("<b>training loss {:.4f} nats a token</b> after {} steps, not evaluated yet", data.loss.back(), data.step.size());
+  }
+  if (run.epoch_mean_grad_norm.size() > 1) {
+    out += fmt::format("; mean gradient norm of the weight matrices {:.4g} in the first epoch and {:.4g} in the last",
+                       run.epoch_mean_grad_norm.front(), run.epoch_mean_grad_norm.back());
+  }
+  return out + (run.status == "done" ? ".</p>\n" : fmt::format(" (status: {}).</p>\n", html_text(run.status)));
+}
+
+std::string arms_table(const Study& study) {
+  std::vector<std::vector<std::string>> rows;
+  const auto arms = arms_of(study.axes);
+  for (std::size_t a = 0; a < arms.size(); ++a) {
+    const auto runs = runs_of(study.runs, arms[a]);
+    if (runs.empty()) continue;
+    std::vector<double> train, norms, times;
+    for (const StudyRun* run : runs) {
+      if (run->status != "done") continue;
+      train.push_back(run->train_loss);
+      norms.push_back(run->epoch_mean_grad_norm.empty() ? kNaN : run->epoch_mean_grad_norm.back());
+      times.push_back(run->step_time_s * 1e3);
+    }
+    const auto cell = [](const Interval& value, int digits) {
+      if (value.n == 0) return std::string("–");
+      return number_text(value.mean, digits) + (value.has_interval() ? " ± " + number_text(value.high - value.mean, digits) : "");
+    };
+    rows.push_back({swatch(a) + html_text(arm_label(arms[a], study.axes)), arm_status(study.runs, arms[a]),
+                    cell(arm_loss(study.runs, arms[a]), 4), cell(mean_interval(train), 4), cell(mean_interval(norms), 4),
+                    number_text(median(times), 2)});
+  }
+  return html_table({"arm", "runs", "validation loss (nats)", "training loss (nats)", "gradient norm, last epoch", "ms a step"}, rows);
+}
+
+std::string pairs_table(const Study& study) {
+  std::vector<std::vector<std::string>> rows;
+  for (const ArmPair& pair : arm_pairs(study.axes)) {
+    const std::string name = html_text(arm_label(pair.b, study.axes)) + " <span class=\"muted\">against</span> " +
+                             html_text(arm_label(pair.a, study.axes));
+    const auto add = [&](const Comparison& row, const std::string& metric, bool first) {
+      rows.push_back({first ? name : "", metric, typeset(comparison_numbers(row)), comparison_finding(row)});
+    };
+    for (const auto* row : rows_of(study.comparisons, pair.a, pair.b, kValLoss)) add(*row, "validation loss, difference", true);
+    const auto ratios = rows_of(study.comparisons, pair.a, pair.b, kGradRatio);
+    for (std::int64_t e : shown_epochs(static_cast<std::int64_t>(ratios.size()), 6)) {
+      add(*ratios[static_cast<std::size_t>(e - 1)], fmt::format("gradient norm, ratio, epoch {}", e), false);
+    }
+    for (const auto* row : rows_of(study.comparisons, pair.a, pair.b, kTimeRatio)) add(*row, "time of a step, ratio", false);
+  }
+  return rows.empty() ? "" : html_table({"pair", "quantity", "mean and 95 % interval", "finding"}, rows);
+}
+
+}  // namespace
+
+std::string headline_html(const ReportInput& input) {
+  std::string body;
+  if (is_study(input)) {
+    for (const ArmPair& pair : arm_pairs(input.study.axes)) body += pair_sentence(input.study, pair);
+    if (body.empty()) body = "<p>One arm only: nothing to compare.</p>\n";
+  } else if (const RunData* run = first_run(input); run && !input.study.runs.empty()) {
+    body = run_sentence(input.study.runs.front(), *run);
+  }
+  std::set<std::string> open;
+  for (const StudyRun& run : input.study.runs) {
+    if (run.status != "done" && run.status != "diverged") open.insert(run.name.empty() ? run.file : run.name);
+  }
+  std::string out = "<div class=\"finding\">\n" + body + "</div>\n";
+  if (is_study(input) && !open.empty()) {
+    out += fmt::format("<div class=\"finding warning\"><p>{} of {} runs are not finished; their pairs are left out.</p></div>\n",
+                       open.size(), input.study.runs.size());
+  }
+  return out;
+}
+
+std::string subtitle_html(const ReportInput& input) {
+  const RunData* run = first_run(input);
+  if (!run) return "";
+  const auto config = config_texts(run->config_json);
+  const auto get = [&](const char* key) { return html_text(value_or(config, key)); };
+  std::set<std::string> varies;
+  for (const auto& [key, values] : input.study.axes) {
+    if (values.size() > 1) varies.insert(key);
+  }
+  std::string model = varies.count("arch") ? "" : get("arch") + ", ";
+  if (!varies.count("n_layer")) model += get("n_layer") + " blocks, ";
+  if (!varies.count("n_embd")) model += "width " + get("n_embd") + ", ";
+  std::int64_t epochs = 0;
+  for (const EpochRow& row : run->epochs) epochs = std::max(epochs, row.epoch);
+  return fmt::format("<p class=\"muted\">{}context {}, batch {}; data {}; {} steps{}{}{}</p>\n", model, get("block_size"),
+                     get("batch_size"), get("data"), run->step.size(),
+                     epochs > 0 ? fmt::format(", {} {}{}", epochs, html_text(epoch_label(*run)), epochs == 1 || epoch_label(*run) != "epoch" ? "" : "s") : "",
+                     unfinished_epoch(*run) ? " (the last one unfinished)" : "",
+                     is_study(input) ? fmt::format("; {} {}", input.study.seeds.size(), input.study.seeds.size() == 1 ? "seed" : "paired seeds") : "");
+}
+
+std::string tables_html(const ReportInput& input) {
+  if (!is_study(input)) return "";
+  std::string out = "<h2>Results</h2>\n" + arms_table(input.study) + pairs_table(input.study);
+  out += "<p class=\"muted small\">Pairs share, for each seed, the batches in order and the initial value of every parameter of "
+         "the same path and shape. Differences are second minus first, ratios second over first (geometric mean); intervals "
+         "are Student's t over the seeds at 95 %, each on its own and not corrected for their number. "
+         "An interval that includes no difference is reported as &ldquo;no difference shown&rdquo;, not as equality.</p>\n";
+  return out;
+}
+
+std::string details_html(const ReportInput& input) {
+  std::string out = "<h2>Run it again</h2>\n";
+  const RunData* run = first_run(input);
+  std::string command = input.command.empty() ? input.study.command : input.command;
+  if (command.empty() && run) command = run->command;
+  out += "<pre>" + html_text(command.empty() ? "(the command was not recorded)" : command) + "</pre>\n";
+  if (!run) return out;
+
+  const auto config = config_texts(run->config_json);
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const KeyInfo& key : config_keys()) {
+    const auto found = config.find(key.name);
+    if (found == config.end() || found->first == "out_dir" || found->first == "name") continue;
+    std::string value = found->second;
+    for (const auto& [axis, values] : input.study.axes) {
+      if (axis != key.name) continue;
+      value.clear();
+      for (const std::string& v : values) value += (value.empty() ? "" : ",  ") + v;
+    }
+    if (found->first == "seed" && !input.study.seeds.empty()) {
+      value.clear();
+      for (std::uint64_t seed : input.study.seeds) value += (value.empty() ? "" : ", ") + std::to_string(seed);
+    }
+    pairs.emplace_back(found->first, value);
+  }
+  if (const auto block = config.find("block"); block != config.end() && block->second != "{}") pairs.emplace_back("block", block->second);
+  out += html_details("Configuration", html_pairs(pairs));
+
+  std::vector<std::pair<std::string, std::string>> environment;
+  for (const char* key : {"version", "git_commit", "host", "cpu", "isa", "threads", "gemm_backend", "hdf5_version", "started_at",
+                          "data_sha256", "tokenizer", "entropy_rate"}) {
+    const auto found = run->attributes.find(key);
+    if (found != run->attributes.end() && !found->second.empty()) environment.emplace_back(key, found->second);
+  }
+  out += html_details("Environment", html_pairs(environment));
+  if (input.study.runs.size() > 1) {
+    std::vector<std::vector<std::string>> rows;
+    for (const StudyRun& one : input.study.runs) {
+      rows.push_back({"<code>" + html_text(one.file) + "</code>", html_text(one.status), number_text(one.val_loss, 4),
+                      number_text(one.step_time_s * 1e3, 2)});
+    }
+    out += html_details(fmt::format("All {} runs", rows.size()), html_table({"file", "status", "validation loss (nats)", "ms a step"}, rows));
+  }
+  return out;
+}
+
+}  // namespace normscope

@@ -1,11 +1,13 @@
 #include "io/hdf5_handle.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 
 namespace normscope::hdf5 {
 namespace {
@@ -18,11 +20,13 @@ herr_t keep_first(unsigned n, const H5E_error2_t* error, void* text) {
   return 0;
 }
 
-Handle access_properties(bool writing) {
+Handle access_properties() {
   Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   // Not LATEST: a newer HDF5 would write what 1.10 cannot read.
   check(H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110));
-  if (writing) check(H5Pset_file_locking(access, false, true));
+  check(H5Pset_file_locking(access, false, true));
+  // Retries under SWMR sleep 1, 2, 4, ... ns: 25 of them are 30 ms, HDF5's 100 would never end on a broken file.
+  check(H5Pset_metadata_read_attempts(access, 25));
   return access;
 }
 
@@ -104,11 +108,13 @@ void Handle::close() {
 Handle open_file(const std::string& path, Open mode) {
   be_silent();
   const bool writing = mode == Open::write || mode == Open::write_swmr || mode == Open::recover;
-  Handle access = access_properties(writing);
+  Handle access = access_properties();
   if (mode == Open::recover) {
-    // What h5clear does: a killed writer leaves "open for writing" in the superblock, and perhaps a stale length.
+    // What h5clear does: a killed writer leaves "open for writing" in the superblock, and perhaps a length that the file
+    // never reached. A file that was closed must have its whole length.
     const hbool_t yes = true;
     if (H5Pexist(access, "clear_status_flags") > 0) check(H5Pset(access, "clear_status_flags", &yes));
+    if (marked_as_swmr(path) && H5Pexist(access, "skip_eof_check") > 0) check(H5Pset(access, "skip_eof_check", &yes));
   }
   unsigned flags = writing ? H5F_ACC_RDWR : H5F_ACC_RDONLY;
   if (mode == Open::read_swmr) flags |= H5F_ACC_SWMR_READ;
@@ -119,9 +125,16 @@ Handle open_file(const std::string& path, Open mode) {
   return file;
 }
 
+bool marked_as_swmr(const std::string& path) {
+  // Superblock: signature (8 bytes), version, size of offsets, size of lengths, consistency flags.
+  unsigned char head[12] = {};
+  std::ifstream(path, std::ios::binary).read(reinterpret_cast<char*>(head), sizeof head);
+  return std::memcmp(head, "\x89HDF\r\n\x1a\n", 8) == 0 && head[8] >= 3 && (head[11] & 4) != 0;
+}
+
 Handle create_file(const std::string& path) {
   be_silent();
-  Handle access = access_properties(true);
+  Handle access = access_properties();
   return Handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose);
 }
 
@@ -129,6 +142,14 @@ void sync_to_disk(hid_t file) {
   void* descriptor = nullptr;
   check(H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor));
   if (::fsync(*static_cast<int*>(descriptor)) != 0) throw Failure(std::strerror(errno));
+}
+
+void abandon(hid_t file) {
+  void* descriptor = nullptr;
+  const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (nowhere < 0) return;
+  if (H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor) >= 0) ::dup2(nowhere, *static_cast<int*>(descriptor));
+  ::close(nowhere);
 }
 
 Handle text_type() {

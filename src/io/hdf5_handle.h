@@ -60,12 +60,18 @@ enum class Open {
   write_swmr,   ///< appends that readers may watch
   recover,      ///< plain writing, after clearing the marks that a killed writer left
 };
-/// Opens an existing file. Writers take no HDF5 file lock (the run folder has its own), so readers never block them.
+/// Opens an existing file. HDF5's file lock is not taken (the run folder has its own), so no reader blocks a writer.
 Handle open_file(const std::string& path, Open mode);
+/// Does the file say that a writer has it open under SWMR, or had when it was killed?
+bool marked_as_swmr(const std::string& path);
 /// Creates an empty file in the format that HDF5 1.10 reads and SWMR needs; replaces an existing one.
 Handle create_file(const std::string& path);
 /// fsyncs an open file (HDF5's flush only hands the bytes to the kernel).
 void sync_to_disk(hid_t file);
+
+/// After a failed write: whatever HDF5 still writes, now or at exit, goes nowhere, and the file stays as a kill would have
+/// left it. Closing it would mark a file as whole whose end is missing.
+void abandon(hid_t file);
 
 /// Variable-length UTF-8, what h5py reads as str.
 Handle text_type();

@@ -129,6 +129,7 @@ struct RunFile::Impl {
       check(H5Fflush(file, H5F_SCOPE_LOCAL));
     } catch (const Failure& failure) {
       broken = true;
+      hdf5::abandon(file);
       fail_writing(path, failure.what());
     }
   }

@@ -108,12 +108,9 @@ void read_epochs(hid_t file, RunData& run) {
 Handle open_for_reading(const std::string& path) {
   try {
     return hdf5::open_file(path, Open::read);
-  } catch (const Failure& plain) {
-    try {
-      return hdf5::open_file(path, Open::read_swmr);
-    } catch (const Failure&) {
-      throw plain;
-    }
+  } catch (const Failure&) {
+    if (!hdf5::marked_as_swmr(path)) throw;
+    return hdf5::open_file(path, Open::read_swmr);
   }
 }
 

@@ -1,0 +1,68 @@
+#pragma once
+// The one object that owns memory, threads and the choice of GEMM library; it is handed down, never global.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <normscope/error.h>
+
+namespace normscope {
+
+/// Memory pool: one reserved address range, best fit with coalescing, 64-byte alignment, huge pages where the system
+/// offers them. After the first step of a training loop nothing is asked of the system any more.
+/// Not thread-safe: tensors are made and dropped by the thread that records.
+class Pool {
+ public:
+  Pool();
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  /// Raises Error when the machine's memory is exhausted. Content is undefined.
+  void* allocate(std::size_t bytes);
+  void release(void* data) noexcept;
+
+  std::size_t in_use() const { return in_use_; }     ///< bytes
+  std::size_t peak() const { return peak_; }         ///< most bytes in use at once
+  std::size_t touched() const { return top_; }       ///< bytes of the range ever handed out
+  std::size_t live_blocks() const { return live_; }
+
+ private:
+  struct Block;
+  Block* best_fit(std::size_t bytes);
+  void link(Block* block) noexcept;
+  void unlink(Block* block) noexcept;
+  Block* next(Block* block) const noexcept;
+
+  std::byte* base_ = nullptr;
+  std::size_t reserved_ = 0, top_ = 0, in_use_ = 0, peak_ = 0, live_ = 0;
+  Block* free_ = nullptr;
+  Block* last_ = nullptr;   // the block that ends at top_
+};
+
+enum class GemmBackend { onednn, openblas };
+
+struct EngineOptions {
+  int threads = 0;                               ///< 0: all cores
+  GemmBackend gemm = GemmBackend::onednn;        ///< of float32; float64 is always OpenBLAS
+};
+
+class Engine {
+ public:
+  explicit Engine(const EngineOptions& options = {});
+  Pool& pool() { return pool_; }
+  int threads() const { return threads_; }
+  GemmBackend gemm() const { return gemm_; }
+
+ private:
+  Pool pool_;
+  int threads_;
+  GemmBackend gemm_;
+};
+
+/// "onednn" | "openblas"; raises UsageError for another name.
+GemmBackend gemm_backend(const std::string& name);
+const char* name_of(GemmBackend backend);
+
+}  // namespace normscope

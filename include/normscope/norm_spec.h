@@ -1,0 +1,20 @@
+#pragma once
+// Which norm, with which options: what `norm = "layernorm:bias=false"` says.
+#include <map>
+#include <optional>
+#include <string>
+
+namespace normscope {
+
+struct NormSpec {
+  std::string name = "layernorm";
+  double eps = 1e-5;
+  bool affine = true;                         ///< gain (and bias where the norm has one)
+  std::optional<bool> bias;                   ///< unset: what the norm's definition has
+  std::map<std::string, std::string> options; ///< the rest, for the norm itself
+};
+
+/// Parses "name" or "name:key=value+key=value"; eps, bias and affine override `defaults`. Raises UsageError.
+NormSpec parse_norm(const std::string& text, const NormSpec& defaults);
+
+}  // namespace normscope

@@ -1,0 +1,217 @@
+#include <normscope/variable.h>
+
+#include <algorithm>
+#include <atomic>
+
+namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+
+namespace {
+thread_local Tape* current_tape = nullptr;
+thread_local bool no_grad = false;
+constexpr std::size_t kChunk = 1 << 16;
+
+std::uint64_t next_recording() {   // unique over all tapes, so that a stale variable is always noticed
+  static std::atomic<std::uint64_t> counter{0};
+  return ++counter;
+}
+}  // namespace
+
+NoGrad::NoGrad() : before_(std::exchange(no_grad, true)) {}
+NoGrad::~NoGrad() { no_grad = before_; }
+
+Tape::Recording::Recording(Tape& tape) : before_(std::exchange(current_tape, &tape)) { tape.clear(); }
+Tape::Recording::~Recording() { current_tape = before_; }
+
+Tape::Scope::Scope(const std::string& path) {
+  if (current_tape) before_ = std::exchange(current_tape->path_, &path);
+}
+Tape::Scope::~Scope() {
+  if (current_tape) current_tape->path_ = before_;
+}
+
+Tape::Tape() = default;
+Tape::~Tape() { clear(); }
+Tape* Tape::current() { return no_grad ? nullptr : current_tape; }
+std::size_t Tape::size() const { return nodes_.size(); }
+
+Variable Variable::leaf(Tensor value, std::string name) {
+  Variable variable(std::move(value));
+  variable.leaf_ = std::make_shared<Leaf>();
+  variable.leaf_->name = std::move(name);
+  return variable;
+}
+
+bool Variable::tracked() const {
+  const Tape* tape = Tape::current();
+  return tape && (leaf_ || (slot_ >= 0 && recording_ == tape->recording_));
+}
+
+const Tensor& Variable::grad() const {
+  if (!leaf_) throw Error("[grad] only parameters keep their gradient; use on_grad() for other tensors");
+  if (!leaf_->has_grad) throw Error("[grad] " + leaf_->name + " has no gradient yet; call backward() first");
+  return leaf_->grad;
+}
+
+void Variable::on_grad(GradHook hook) const {
+  if (leaf_) {
+    leaf_->hooks.push_back(std::move(hook));
+    return;
+  }
+  if (!tracked()) throw Error("[on_grad] no gradient will reach this tensor: it is not recorded on the current tape");
+  Tape::current()->hooks_.push_back({slot_, std::move(hook)});
+}
+
+real Variable::item() const {
+  if (value_.numel() != 1) throw Error("[item] a tensor of shape " + shape().str() + " is not one number");
+  return value_.data()[0];
+}
+
+bool Tape::tracks(std::initializer_list<const Variable*> inputs) {
+  return Tape::current() && std::any_of(inputs.begin(), inputs.end(), [](auto* input) { return input->tracked(); });
+}
+
+Tape::Node& Tape::add(const char* op, std::initializer_list<const Variable*> inputs,
+                      std::initializer_list<Variable*> outputs) {
+  if (spent_) throw Error(std::string("[") + op + "] this tape was used by backward(); start a new Tape::Recording");
+  Node node{op, path_, static_cast<std::uint32_t>(inputs_.size()), static_cast<std::uint32_t>(inputs.size()),
+            static_cast<std::uint32_t>(outputs.size()), static_cast<std::int32_t>(slots_.size()), nullptr, nullptr,
+            nullptr};
+  for (const Variable* input : inputs)
+    inputs_.push_back({input->leaf_ || !input->tracked() ? -1 : input->slot_, input->leaf_, input->shape()});
+  for (Variable* output : outputs) {
+    output->recording_ = recording_;
+    output->slot_ = static_cast<std::int32_t>(slots_.size());
+    slots_.emplace_back();
+  }
+  nodes_.push_back(node);
+  return nodes_.back();
+}
+
+void* Tape::reserve(std::size_t bytes) {
+  bytes = (bytes + 15) / 16 * 16;
+  if (chunks_.empty() || used_ + bytes > kChunk) {
+    if (!chunks_.empty()) ++chunk_;
+    if (chunk_ == chunks_.size()) chunks_.push_back(std::make_unique<std::byte[]>(std::max(bytes, kChunk)));
+    used_ = 0;
+  }
+  void* place = chunks_[chunk_].get() + used_;
+  used_ += bytes;
+  return place;
+}
+
+void Tape::drop(Node& node) {
+  if (node.saved) node.destroy(std::exchange(node.saved, nullptr));
+}
+
+void Tape::clear() {
+  for (auto node = nodes_.rbegin(); node != nodes_.rend(); ++node) drop(*node);
+  nodes_.clear();
+  inputs_.clear();
+  slots_.clear();
+  hooks_.clear();
+  chunk_ = used_ = 0;
+  spent_ = false;
+  path_ = nullptr;
+  recording_ = next_recording();
+}
+
+std::string Tape::where(const Node& node) const {
+  return std::string("[") + node.op + (node.path ? " in " + *node.path : "") + "]";
+}
+
+void Tape::backward(const Variable& output, real seed) {
+  if (output.value().numel() != 1)
+    throw Error("[backward] the output has shape " + output.shape().str() + ", not one number; give a seed of its shape");
+  backward(output, Tensor::full(output.engine(), output.shape(), seed));
+}
+
+void Tape::backward(const Variable& output, const Tensor& seed) {
+  if (spent_) throw Error("[backward] second backward on one recording: what it saved is gone; record the step again");
+  if (output.slot_ < 0 || output.recording_ != recording_)
+    throw Error("[backward] the output does not depend on any parameter recorded on this tape");
+  if (!(seed.shape() == output.shape()))
+    throw Error("[backward] seed " + seed.shape().str() + " for an output of shape " + output.shape().str());
+  spent_ = true;
+  slots_[static_cast<std::size_t>(output.slot_)] = seed;
+  for (auto node = nodes_.rbegin(); node != nodes_.rend(); ++node) {
+    run(*node);
+    drop(*node);
+  }
+  for (const Input& input : inputs_)
+    if (input.leaf && input.leaf->has_grad && std::exchange(input.leaf->hooked, recording_) != recording_)
+      for (const auto& hook : input.leaf->hooks) hook(input.leaf->grad);
+}
+
+void Tape::run(Node& node) {
+  Grads grads(*this, node);
+  for (std::uint32_t k = 0; k < node.outputs; ++k) {
+    const auto slot = node.first_output + static_cast<std::int32_t>(k);
+    Tensor& gradient = slots_[static_cast<std::size_t>(slot)];
+    if (!gradient.defined()) continue;
+    grads.engine_ = &gradient.engine();
+    for (const Hook& hook : hooks_)
+      if (hook.slot == slot) hook.run(gradient);
+    grads.out_[k] = std::exchange(gradient, Tensor());
+  }
+  if (grads.engine_) node.run(node.saved, grads);
+}
+
+bool Grads::wants(int i) const {
+  const auto& in = input(i);
+  return in.leaf || in.slot >= 0;
+}
+
+Grads::Target Grads::target(int i) {
+  const auto& in = input(i);
+  if (in.leaf) {
+    if (!in.leaf->grad.defined()) in.leaf->grad = Tensor::empty(*engine_, in.shape);
+    return {in.leaf->grad, std::exchange(in.leaf->has_grad, true)};
+  }
+  Tensor& slot = tape_.slots_[static_cast<std::size_t>(in.slot)];
+  if (!slot.defined()) {
+    slot = Tensor::empty(*engine_, in.shape);
+    return {slot, false};
+  }
+  if (!slot.unique()) slot = slot.clone();
+  return {slot, true};
+}
+
+void Grads::give(int i, Tensor gradient) {
+  if (!wants(i)) return;
+  const auto& in = input(i);
+  if (!(gradient.shape() == in.shape))
+    throw Error(tape_.where(node_) + " gradient of shape " + gradient.shape().str() + " for input " + std::to_string(i) +
+                " of shape " + in.shape.str() + "; a gradient has its input's shape");
+  if (!in.leaf) {
+    Tensor& slot = tape_.slots_[static_cast<std::size_t>(in.slot)];
+    if (!slot.defined()) {
+      slot = std::move(gradient);
+      return;
+    }
+  }
+  Target to = target(i);
+  if (to.add) add_into(to.tensor, gradient);
+  else std::copy_n(gradient.data(), gradient.numel(), to.tensor.data());
+}
+
+void observe(const std::string& name, const Variable& x) {
+  if (Tape* tape = Tape::current(); tape && tape->observer_) tape->observer_->value(name, x);
+}
+
+Variable record_without_gradient(const char* op, std::initializer_list<const Variable*> inputs, Tensor out) {
+  if (Tape::tracks(inputs))
+    throw Error(std::string("[") + op + "] has no gradient; call it under NoGrad or on detach()ed input");
+  return Variable(std::move(out));
+}
+
+std::string Tape::describe() const {
+  std::string text;
+  for (const Node& node : nodes_) {
+    text += where(node);
+    for (std::uint32_t i = 0; i < node.inputs; ++i) text += " " + inputs_[node.first_input + i].shape.str();
+    text += "\n";
+  }
+  return text;
+}
+
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

@@ -1,0 +1,47 @@
+#include <normscope/norm_spec.h>
+
+#include <cmath>
+#include <sstream>
+
+#include <normscope/error.h>
+
+namespace normscope {
+
+namespace {
+bool boolean(const std::string& key, const std::string& value, const std::string& text) {
+  if (value == "true" || value == "false") return value == "true";
+  throw UsageError("norm \"" + text + "\": " + key + " = \"" + value + "\" must be true or false");
+}
+double positive(const std::string& key, const std::string& value, const std::string& text) {
+  std::size_t used = 0;
+  double number = -1;
+  try {
+    number = std::stod(value, &used);
+  } catch (const std::exception&) {
+  }
+  if (used != value.size() || !(number >= 0) || !std::isfinite(number))
+    throw UsageError("norm \"" + text + "\": " + key + " = \"" + value + "\" must be a number >= 0");
+  return number;
+}
+}  // namespace
+
+NormSpec parse_norm(const std::string& text, const NormSpec& defaults) {
+  NormSpec spec = defaults;
+  const auto colon = text.find(':');
+  spec.name = text.substr(0, colon);
+  spec.options.clear();
+  if (colon == std::string::npos) return spec;
+  std::istringstream rest(text.substr(colon + 1));
+  for (std::string option; std::getline(rest, option, '+');) {
+    const auto equals = option.find('=');
+    const std::string key = option.substr(0, equals), value = equals == std::string::npos ? "true" : option.substr(equals + 1);
+    if (key.empty()) throw UsageError("norm \"" + text + "\": options look like name:key=value+key=value");
+    if (key == "eps") spec.eps = positive(key, value, text);
+    else if (key == "bias") spec.bias = boolean(key, value, text);
+    else if (key == "affine") spec.affine = boolean(key, value, text);
+    else spec.options[key] = value;
+  }
+  return spec;
+}
+
+}  // namespace normscope

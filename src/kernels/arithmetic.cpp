@@ -1,0 +1,161 @@
+// Sums, products and row sums.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/arithmetic.cpp"
+#include <hwy/foreach_target.h>
+
+#include "kernels/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+
+template <class F>
+HWY_INLINE void binary(const real* a, const real* b, real* out, std::int64_t n, F f) {
+  for_vectors(n, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
+    store_n(f(load_n(a + i, count), load_n(b + i, count)), out + i, count);
+  });
+}
+void add_range(const real* a, const real* b, real* out, std::int64_t n) {
+  binary(a, b, out, n, [](V x, V y) HWY_ATTR { return x + y; });
+}
+void subtract_range(const real* a, const real* b, real* out, std::int64_t n) {
+  binary(a, b, out, n, [](V x, V y) HWY_ATTR { return x - y; });
+}
+void multiply_range(const real* a, const real* b, real* out, std::int64_t n) {
+  binary(a, b, out, n, [](V x, V y) HWY_ATTR { return x * y; });
+}
+void divide_range(const real* a, const real* b, real* out, std::int64_t n) {
+  binary(a, b, out, n, [](V x, V y) HWY_ATTR { return x / y; });
+}
+void affine_range(const real* x, real scale, real shift, real* out, std::int64_t n) {
+  for_vectors(n, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
+    store_n(load_n(x + i, count) * V(scale) + V(shift), out + i, count);
+  });
+}
+void add_bias_rows(real* x, const real* bias, std::int64_t rows, std::int64_t width) {
+  for (std::int64_t r = 0; r < rows; ++r) add_range(x + r * width, bias, x + r * width, width);
+}
+/// out [width] += rows of x, in order.
+void sum_rows_range(const real* x, real* out, std::int64_t rows, std::int64_t width) {
+  for (std::int64_t r = 0; r < rows; ++r) add_range(out, x + r * width, out, width);
+}
+void row_moments_range(const real* x, real* squares, real* sums, std::int64_t rows, std::int64_t width) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    V s, q;
+    for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
+      const V v = load_n(x + r * width + i, count);
+      s += v;
+      q = fma(v, v, q);
+    });
+    if (squares) squares[r] = static_cast<real>(sum_lanes(q));
+    if (sums) sums[r] = static_cast<real>(sum_lanes(s));
+  }
+}
+/// Lanes are added up in double every 1024 elements.
+void magnitude_range(const real* x, std::int64_t n, double* sum_squares, double* max_abs) {
+  V top;
+  for (std::int64_t begin = 0; begin < n; begin += 1024) {
+    V q;
+    for_vectors(n - begin < 1024 ? n - begin : 1024, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
+      const V v = load_n(x + begin + i, count);
+      q = fma(v, v, q);
+      top = max(top, abs(v));
+    });
+    *sum_squares += sum_lanes(q);
+  }
+  const double found = static_cast<double>(max_lanes(top));
+  if (found > *max_abs) *max_abs = found;
+}
+
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <algorithm>
+#include <cmath>
+
+#include <normscope/parallel.h>
+#include <normscope/tensor.h>
+
+#include "kernels/kernels.h"
+
+namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+HWY_EXPORT(add_range);
+HWY_EXPORT(subtract_range);
+HWY_EXPORT(multiply_range);
+HWY_EXPORT(divide_range);
+HWY_EXPORT(affine_range);
+HWY_EXPORT(add_bias_rows);
+HWY_EXPORT(sum_rows_range);
+HWY_EXPORT(row_moments_range);
+HWY_EXPORT(magnitude_range);
+
+namespace kernels {
+namespace {
+constexpr std::int64_t kTile = 8192;
+
+template <class F>
+void binary(Engine& engine, F f, const real* a, const real* b, real* out, std::int64_t n) {
+  parallel_ranges(n, kTile, engine.threads(), [&](auto i, auto end) { f(a + i, b + i, out + i, end - i); });
+}
+std::int64_t rows_a_tile(std::int64_t width) { return std::max<std::int64_t>(1, kTile / std::max<std::int64_t>(width, 1)); }
+}  // namespace
+
+void add(Engine& engine, const real* a, const real* b, real* out, std::int64_t n) {
+  binary(engine, &HWY_DYNAMIC_DISPATCH(add_range), a, b, out, n);
+}
+void subtract(Engine& engine, const real* a, const real* b, real* out, std::int64_t n) {
+  binary(engine, &HWY_DYNAMIC_DISPATCH(subtract_range), a, b, out, n);
+}
+void multiply(Engine& engine, const real* a, const real* b, real* out, std::int64_t n) {
+  binary(engine, &HWY_DYNAMIC_DISPATCH(multiply_range), a, b, out, n);
+}
+void divide(Engine& engine, const real* a, const real* b, real* out, std::int64_t n) {
+  binary(engine, &HWY_DYNAMIC_DISPATCH(divide_range), a, b, out, n);
+}
+void affine(Engine& engine, const real* x, real scale, real shift, real* out, std::int64_t n) {
+  const auto f = &HWY_DYNAMIC_DISPATCH(affine_range);
+  parallel_ranges(n, kTile, engine.threads(), [&](auto i, auto end) { f(x + i, scale, shift, out + i, end - i); });
+}
+void add_bias(Engine& engine, real* x, const real* bias, std::int64_t rows, std::int64_t width) {
+  const auto f = &HWY_DYNAMIC_DISPATCH(add_bias_rows);
+  parallel_ranges(rows, rows_a_tile(width), engine.threads(),
+                  [&](auto r, auto end) { f(x + r * width, bias, end - r, width); });
+}
+
+void sum_rows(Engine& engine, const real* x, real* out, bool add, std::int64_t rows, std::int64_t width) {
+  const auto f = &HWY_DYNAMIC_DISPATCH(sum_rows_range);
+  constexpr std::int64_t kRows = 64;   // partial sums of 64 rows, combined in order
+  const std::int64_t tiles = (rows + kRows - 1) / kRows;
+  const Tensor partial = Tensor::full(engine, {tiles, width}, 0);
+  parallel_ranges(rows, kRows, engine.threads(),
+                  [&](auto r, auto end) { f(x + r * width, partial.data() + r / kRows * width, end - r, width); });
+  if (!add) std::fill_n(out, width, real{0});
+  f(partial.data(), out, tiles, width);
+}
+
+void sum_each_row(Engine& engine, const real* x, real* out, std::int64_t rows, std::int64_t width) {
+  row_moments(engine, x, nullptr, out, rows, width);
+}
+
+void row_moments(Engine& engine, const real* x, real* sum_squares, real* sum, std::int64_t rows, std::int64_t width) {
+  const auto f = &HWY_DYNAMIC_DISPATCH(row_moments_range);
+  parallel_ranges(rows, rows_a_tile(width), engine.threads(), [&](auto r, auto end) {
+    f(x + r * width, sum_squares ? sum_squares + r : nullptr, sum ? sum + r : nullptr, end - r, width);
+  });
+}
+
+Magnitude magnitude(const real* x, std::int64_t n) {
+  Magnitude result;
+  HWY_DYNAMIC_DISPATCH(magnitude_range)(x, n, &result.sum_squares, &result.max_abs);
+  return result;
+}
+
+const char* isa_name() {
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  const auto supported = hwy::SupportedTargets() & HWY_TARGETS;
+  return hwy::TargetName(supported & -supported);   // the lowest bit is the best target
+}
+
+}  // namespace kernels
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+#endif

@@ -1,0 +1,106 @@
+#pragma once
+// Loops on raw pointers. No third-party type appears here: what is behind it (Highway, oneDNN, OpenBLAS) is this room's
+// business. All matrices are row-major. Every function splits its work into fixed tiles (parallel.h): results do not
+// depend on the number of threads.
+#include <cstdint>
+
+#include <normscope/engine.h>
+#include <normscope/precision.h>
+#include <normscope/random.h>
+
+namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
+
+/// C [M,N] = op(A) op(B) + beta C; op transposes when asked. beta is 0 or 1.
+void gemm(Engine& engine, bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
+          const real* a, std::int64_t lda, const real* b, std::int64_t ldb, real beta, real* c, std::int64_t ldc);
+
+#define UNARY(name, formula)                                                          \
+  void name##_forward(Engine& engine, const real* x, real* y, std::int64_t n);        \
+  /* dx (+)= dy f'(x) */                                                              \
+  void name##_backward(Engine& engine, const real* x, const real* y, const real* dy, real* dx, bool add, std::int64_t n);
+#include <normscope/unary.def>
+#undef UNARY
+
+void add(Engine& engine, const real* a, const real* b, real* out, std::int64_t n);
+void subtract(Engine& engine, const real* a, const real* b, real* out, std::int64_t n);
+void multiply(Engine& engine, const real* a, const real* b, real* out, std::int64_t n);
+void divide(Engine& engine, const real* a, const real* b, real* out, std::int64_t n);
+/// out = scale x + shift
+void affine(Engine& engine, const real* x, real scale, real shift, real* out, std::int64_t n);
+/// x [rows, width] += bias [width]
+void add_bias(Engine& engine, real* x, const real* bias, std::int64_t rows, std::int64_t width);
+/// out [width] (+)= sum over rows of x [rows, width]
+void sum_rows(Engine& engine, const real* x, real* out, bool add, std::int64_t rows, std::int64_t width);
+/// out [rows] = sum over each row
+void sum_each_row(Engine& engine, const real* x, real* out, std::int64_t rows, std::int64_t width);
+
+/// out [rows, h] = silu(gate) up, where gate_up [rows, 2h] holds both side by side (Shazeer 2020, 2002.05202).
+void swiglu_forward(Engine& engine, const real* gate_up, real* out, std::int64_t rows, std::int64_t h);
+void swiglu_backward(Engine& engine, const real* gate_up, const real* dout, real* dgate_up, std::int64_t rows,
+                     std::int64_t h);
+
+void softmax_forward(Engine& engine, const real* x, real* y, std::int64_t rows, std::int64_t width);
+void softmax_backward(Engine& engine, const real* y, const real* dy, real* dx, std::int64_t rows, std::int64_t width);
+/// log_sum_exp [rows]; returns the mean over rows of log_sum_exp - x[row, target]. Columns from `vocab` on are padding
+/// that the softmax does see.
+double cross_entropy_forward(Engine& engine, const real* logits, const std::int32_t* targets, real* log_sum_exp,
+                             std::int64_t rows, std::int64_t width);
+/// dlogits = scale (softmax(logits) - onehot(target)); may overwrite logits.
+void cross_entropy_backward(Engine& engine, const real* logits, const std::int32_t* targets, const real* log_sum_exp,
+                            real scale, real* dlogits, std::int64_t rows, std::int64_t width);
+
+/// out [rows, width] = table[token]
+void gather_rows(Engine& engine, const real* table, const std::int32_t* tokens, real* out, std::int64_t rows,
+                 std::int64_t width);
+/// table [entries, width] (+)= sum of the rows of dy that used each entry, in row order
+void scatter_rows(Engine& engine, const real* dy, const std::int32_t* tokens, real* dtable, bool add, std::int64_t rows,
+                  std::int64_t width, std::int64_t entries);
+
+/// y = x / (1-p) where the element's random number is >= p, else 0. The same call with dy in place of x is the gradient.
+void dropout(Engine& engine, const real* x, real* y, std::int64_t n, double p, const Random& random);
+
+/// Causal attention over packed rows qkv [B, T, (H + 2 G) D]: H query heads, then G key heads, then G value heads;
+/// head h reads key/value head floor(h G / H). Scores are q.k / sqrt(D), softmax over s <= t.
+struct AttentionShape {
+  std::int64_t batch, time, heads, kv_heads, head_width;
+  const real *cos = nullptr, *sin = nullptr;   ///< RoPE tables [T, D/2], split halves; null: none
+  double dropout = 0;                          ///< on the attention weights
+  const Random* random = nullptr;
+  std::int64_t row() const { return (heads + 2 * kv_heads) * head_width; }
+};
+/// out [B, T, H D]; log_sum_exp [B, H, T] for the gradient. `scratch` holds attention_scratch() reals.
+std::int64_t attention_scratch(const Engine& engine, const AttentionShape& shape);
+void attention_forward(Engine& engine, const AttentionShape& shape, const real* qkv, real* out, real* log_sum_exp,
+                       real* scratch);
+void attention_backward(Engine& engine, const AttentionShape& shape, const real* qkv, const real* out,
+                        const real* log_sum_exp, const real* dout, real* dqkv, real* scratch);
+/// Rotates pairs (x[i], x[i + D/2]) of every head of x [rows, heads, D] by the angle of position row % time;
+/// direction -1 turns back (the gradient).
+void rope(Engine& engine, const real* x, real* y, std::int64_t rows, std::int64_t time, std::int64_t heads,
+          std::int64_t head_width, const real* cos, const real* sin, int direction);
+
+/// Sum of squares and largest magnitude, in double, per-tile partials added in order.
+struct Magnitude {
+  double sum_squares = 0, max_abs = 0;
+};
+Magnitude magnitude(const real* x, std::int64_t n);
+/// Per row of x [rows, width]: sum of squares and sum.
+void row_moments(Engine& engine, const real* x, real* sum_squares, real* sum, std::int64_t rows, std::int64_t width);
+
+struct AdamW {
+  double lr, beta1, beta2, eps, weight_decay, clip;   ///< clip: factor on the gradient
+  double correction1, correction2;                    ///< 1 - beta^t
+};
+/// One pass over n elements: moments, decay, update. Adds sum of w_before^2 and of (w_after - w_before)^2 to `sums`.
+void adamw(const AdamW& options, real* w, const real* g, real* m, real* v, std::int64_t n, double sums[2]);
+/// m = momentum m + clip g + decay w; w -= lr m.
+struct Sgd {
+  double lr, momentum, weight_decay, clip;
+};
+void sgd(const Sgd& options, real* w, const real* g, real* m, std::int64_t n, double sums[2]);
+
+/// Name of the instruction set the kernels run on ("AVX3"), and of OpenBLAS's kernel ("Cooperlake").
+const char* isa_name();
+const char* openblas_core();
+
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels

@@ -1,0 +1,66 @@
+// Embedding rows, dropout masks, rotary embedding: index work without vectors of its own.
+#include <algorithm>
+#include <vector>
+
+#include <normscope/parallel.h>
+
+#include "kernels/kernels.h"
+
+namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
+
+void gather_rows(Engine& engine, const real* table, const std::int32_t* tokens, real* out, std::int64_t rows,
+                 std::int64_t width) {
+  parallel_ranges(rows, 64, engine.threads(), [&](auto r, auto end) {
+    for (; r < end; ++r) std::copy_n(table + tokens[r] * width, width, out + r * width);
+  });
+}
+
+void scatter_rows(Engine& engine, const real* dy, const std::int32_t* tokens, real* dtable, bool add, std::int64_t rows,
+                  std::int64_t width, std::int64_t entries) {
+  // Each tile owns a strip of columns and walks the rows in order: no two threads write one element.
+  const std::int64_t strip = std::max<std::int64_t>(16, (width + 7) / 8);
+  parallel_ranges(width, strip, engine.threads(), [&](auto begin, auto end) {
+    const std::int64_t count = end - begin;
+    if (!add)
+      for (std::int64_t e = 0; e < entries; ++e) std::fill_n(dtable + e * width + begin, count, real{0});
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const real* from = dy + r * width + begin;
+      real* to = dtable + tokens[r] * width + begin;
+      for (std::int64_t i = 0; i < count; ++i) to[i] += from[i];
+    }
+  });
+}
+
+void dropout(Engine& engine, const real* x, real* y, std::int64_t n, double p, const Random& random) {
+  const auto threshold = static_cast<std::uint64_t>(p * 0x1p32);
+  const real scale = static_cast<real>(1 / (1 - p));
+  parallel_ranges(n, 4096, engine.threads(), [&](auto begin, auto end) {
+    for (std::int64_t i = begin; i < end; i += 4) {
+      std::uint32_t bits[4];
+      random.block(static_cast<std::uint64_t>(i) / 4, bits);
+      for (std::int64_t k = 0; k < 4 && i + k < end; ++k) y[i + k] = bits[k] >= threshold ? x[i + k] * scale : real{0};
+    }
+  });
+}
+
+void rope(Engine& engine, const real* x, real* y, std::int64_t rows, std::int64_t time, std::int64_t heads,
+          std::int64_t head_width, const real* cos, const real* sin, int direction) {
+  const std::int64_t half = head_width / 2;
+  parallel_ranges(rows, 32, engine.threads(), [&](auto begin, auto end) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      const real* c = cos + r % time * half;
+      const real* s = sin + r % time * half;
+      for (std::int64_t h = 0; h < heads; ++h) {
+        const real* from = x + (r * heads + h) * head_width;
+        real* to = y + (r * heads + h) * head_width;
+        for (std::int64_t i = 0; i < half; ++i) {
+          const real a = from[i], b = from[i + half], turn = static_cast<real>(direction) * s[i];
+          to[i] = a * c[i] - b * turn;
+          to[i + half] = b * c[i] + a * turn;
+        }
+      }
+    }
+  });
+}
+
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels

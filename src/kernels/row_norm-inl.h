@@ -1,0 +1,148 @@
+// The driver of row normalizations: loops, gain, bias, residual addition and parameter gradients, written once. A norm
+// file names itself in NORM_FILE, includes this, and supplies a struct of row arithmetic (see src/norms/rmsnorm.cpp);
+// it is compiled once for each instruction set.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE NORM_FILE
+#include <hwy/foreach_target.h>
+
+#include "kernels/math-inl.h"
+#include "kernels/row_norm.h"
+
+#if defined(NORMSCOPE_ROW_NORM_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef NORMSCOPE_ROW_NORM_INL
+#undef NORMSCOPE_ROW_NORM_INL
+#else
+#define NORMSCOPE_ROW_NORM_INL
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+
+using RowNormOptions = kernels::RowNormOptions;
+
+/// Two running sums over a row.
+struct Two {
+  V a, b;
+  HWY_INLINE Two() {}   // spelled out: an implied one would be compiled for the base instruction set
+  HWY_INLINE Two(V first, V second) : a(first), b(second) {}
+};
+
+/// One row, for the statistics.
+struct Row {
+  const real* x;
+  std::int64_t width;
+
+  /// The row's first k entries.
+  HWY_INLINE Row first(std::int64_t k) const { return {x, k}; }
+  /// Means over the row of the two values that f(V) returns.
+  template <class F>
+  HWY_INLINE void means(F f, double* a, double* b) const {
+    Two sum;
+    for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
+      const Two t = f(load_n(x + i, count));
+      sum.a += count == lanes() ? t.a : keep_some(t.a, count);
+      sum.b += count == lanes() ? t.b : keep_some(t.b, count);
+    });
+    *a = sum_lanes(sum.a) / static_cast<double>(width);
+    if (b) *b = sum_lanes(sum.b) / static_cast<double>(width);
+  }
+  /// Mean over the row of f(V).
+  template <class F>
+  HWY_INLINE double mean(F f) const {
+    double a;
+    means([&](V v) HWY_ATTR { return Two{f(v), V(0)}; }, &a, nullptr);
+    return a;
+  }
+};
+
+/// What every row arithmetic has unless it says otherwise.
+struct RowDefaults {
+  /// Gradient of the norm's own trained scalar from the means of terms(), summed over the row.
+  HWY_INLINE double scalar_gradient(double, double, std::int64_t) const { return 0; }
+};
+
+template <class N>
+HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t begin, std::int64_t end) {
+  const std::int64_t width = call.width;
+  for (std::int64_t r = begin; r < end; ++r) {
+    const real* x = call.x + r * width;
+    if (call.f) {
+      const real* f = call.f + r * width;
+      real* h = call.h + r * width;
+      for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
+        store_n(load_n(x + i, count) + load_n(f + i, count), h + i, count);
+      });
+      x = h;
+    }
+    const N norm = N::of(Row{x, width}, call.options);
+    std::memcpy(call.statistics + r * static_cast<std::int64_t>(sizeof(N) / sizeof(real)), &norm, sizeof(N));
+    real* y = call.y + r * width;
+    for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
+      V n = norm.value(load_n(x + i, count));
+      if (call.gain) n = n * load_n(call.gain + i, count);
+      if (call.bias) n = n + load_n(call.bias + i, count);
+      store_n(n, y + i, count);
+    });
+  }
+}
+
+template <class N>
+HWY_INLINE void backward_rows(const kernels::RowNormBackward& call, std::int64_t begin, std::int64_t end) {
+  const std::int64_t width = call.width;
+  for (std::int64_t r = begin; r < end; ++r) {
+    N norm;
+    std::memcpy(static_cast<void*>(&norm), call.statistics + r * static_cast<std::int64_t>(sizeof(N) / sizeof(real)), sizeof(N));
+    const real *x = call.h + r * width, *dy = call.dy + r * width;
+    real* dh = call.dh + r * width;
+    Two sum;
+    for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
+      const V xi = load_n(x + i, count), dyi = load_n(dy + i, count);
+      const Two t = norm.terms(xi, call.gain ? dyi * load_n(call.gain + i, count) : dyi);
+      sum.a += count == lanes() ? t.a : keep_some(t.a, count);
+      sum.b += count == lanes() ? t.b : keep_some(t.b, count);
+      if (call.dgain) store_n(fma(dyi, norm.value(xi), load_n(call.dgain + i, count)), call.dgain + i, count);
+      if (call.dbias) store_n(dyi + load_n(call.dbias + i, count), call.dbias + i, count);
+    });
+    const double a = sum_lanes(sum.a) / static_cast<double>(width), b = sum_lanes(sum.b) / static_cast<double>(width);
+    if (call.dscalar) *call.dscalar += norm.scalar_gradient(a, b, width);
+    const V va(static_cast<real>(a)), vb(static_cast<real>(b));
+    for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
+      const V dyi = load_n(dy + i, count);
+      const V dn = call.gain ? dyi * load_n(call.gain + i, count) : dyi;
+      const V g = norm.gradient(load_n(x + i, count), dn, va, vb);
+      store_n(call.add ? g + load_n(dh + i, count) : g, dh + i, count);
+    });
+  }
+}
+
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#undef ROW_NORM_BEGIN
+#undef ROW_NORM_END
+#undef ROW_NORM_EXPORT
+#undef ROW_NORM_ONCE
+#define ROW_NORM_ONCE HWY_ONCE
+/// Around the struct of row arithmetic.
+#define ROW_NORM_BEGIN   \
+  HWY_BEFORE_NAMESPACE(); \
+  namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+#define ROW_NORM_END(N)                                                                                          \
+  void N##_forward(const kernels::RowNormForward& call, std::int64_t begin, std::int64_t end) {                  \
+    forward_rows<N>(call, begin, end);                                                                           \
+  }                                                                                                              \
+  void N##_backward(const kernels::RowNormBackward& call, std::int64_t begin, std::int64_t end) {                \
+    backward_rows<N>(call, begin, end);                                                                          \
+  }                                                                                                              \
+  constexpr std::int64_t N##_statistics = sizeof(N) / sizeof(real);                                              \
+  }                                                                                                              \
+  HWY_AFTER_NAMESPACE();
+/// In `#if ROW_NORM_ONCE`, inside the library's namespace: defines N_kernel(), the table of the best instruction set.
+#define ROW_NORM_EXPORT(N)                                                                                       \
+  HWY_EXPORT(N##_forward);                                                                                       \
+  HWY_EXPORT(N##_backward);                                                                                      \
+  static kernels::RowNormKernel N##_kernel() {                                                                   \
+    return {HWY_STATIC_DISPATCH(N##_statistics), &HWY_DYNAMIC_DISPATCH(N##_forward),                             \
+            &HWY_DYNAMIC_DISPATCH(N##_backward)};                                                                \
+  }
+#endif

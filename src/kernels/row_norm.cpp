@@ -1,0 +1,46 @@
+#include "kernels/row_norm.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <normscope/parallel.h>
+#include <normscope/tensor.h>
+
+#include "kernels/kernels.h"
+
+namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
+
+namespace { constexpr std::int64_t kRows = 64; }   // of a tile: its sums are combined in the order of the rows
+
+void row_norm_forward(Engine& engine, const RowNormKernel& kernel, const RowNormForward& call, std::int64_t rows) {
+  parallel_ranges(rows, kRows, engine.threads(), [&](auto begin, auto end) { kernel.forward(call, begin, end); });
+}
+
+void row_norm_backward(Engine& engine, const RowNormKernel& kernel, const RowNormBackward& call, std::int64_t rows,
+                       bool add_gain, bool add_bias) {
+  const std::int64_t tiles = (rows + kRows - 1) / kRows, width = call.width;
+  const std::int64_t vectors = (call.dgain != nullptr) + (call.dbias != nullptr);
+  const Tensor partial = Tensor::full(engine, {tiles, vectors * width}, 0);
+  const auto scalars = BasicTensor<double>::full(engine, {tiles}, 0.0);
+  parallel_ranges(rows, kRows, engine.threads(), [&](auto begin, auto end) {
+    RowNormBackward tile = call;
+    real* sums = partial.data() + begin / kRows * vectors * width;
+    if (call.dgain) tile.dgain = sums;
+    if (call.dbias) tile.dbias = sums + (call.dgain ? width : 0);
+    if (call.dscalar) tile.dscalar = scalars.data() + begin / kRows;
+    kernel.backward(tile, begin, end);
+  });
+  const auto combine = [&](real* to, std::int64_t offset, bool keep) {
+    if (!keep) std::fill_n(to, width, real{0});
+    for (std::int64_t tile = 0; tile < tiles; ++tile) {
+      const real* from = partial.data() + tile * vectors * width + offset;
+      for (std::int64_t i = 0; i < width; ++i) to[i] += from[i];
+    }
+  };
+  if (call.dgain) combine(call.dgain, 0, add_gain);
+  if (call.dbias) combine(call.dbias, call.dgain ? width : 0, add_bias);
+  if (call.dscalar) *call.dscalar = 0;
+  for (std::int64_t tile = 0; call.dscalar && tile < tiles; ++tile) *call.dscalar += scalars.data()[tile];
+}
+
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels

@@ -1,0 +1,49 @@
+#pragma once
+// What the driver of row normalizations is called with; a norm's own arithmetic is in its file (row_norm-inl.h).
+#include <cstdint>
+
+#include <normscope/engine.h>
+#include <normscope/precision.h>
+
+namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
+
+/// Plain values a norm's arithmetic may use; `scalar` is its own trained number (alpha of dyt), `p` its options.
+struct RowNormOptions {
+  double eps = 1e-5;
+  double scalar = 0;
+  double p[4] = {};
+};
+
+/// y = gain n(h) + bias with h = x, or h = x + f when f is given (then h is written too).
+struct RowNormForward {
+  const real *x, *f;               // [rows, width]; f may be null
+  real *h, *y;                     // h is null when f is
+  const real *gain, *bias;         // [width] or null
+  real* statistics;                // [rows, kernel.statistics]
+  std::int64_t width;
+  RowNormOptions options;
+};
+
+struct RowNormBackward {
+  const real *h, *dy, *gain, *statistics;
+  real* dh;                        // written, or added to
+  bool add;
+  real *dgain, *dbias;             // null where not wanted
+  double* dscalar;                 // null where not wanted
+  std::int64_t width;
+  RowNormOptions options;
+};
+
+/// The functions of one norm; begin and end are rows. In backward dgain, dbias and dscalar are those of one tile.
+struct RowNormKernel {
+  std::int64_t statistics;
+  void (*forward)(const RowNormForward& call, std::int64_t begin, std::int64_t end);
+  void (*backward)(const RowNormBackward& call, std::int64_t begin, std::int64_t end);
+};
+
+void row_norm_forward(Engine& engine, const RowNormKernel& kernel, const RowNormForward& call, std::int64_t rows);
+/// dgain and dbias [width], dscalar: overwritten, or added to where the flag says so.
+void row_norm_backward(Engine& engine, const RowNormKernel& kernel, const RowNormBackward& call, std::int64_t rows,
+                       bool add_gain, bool add_bias);
+
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels

@@ -1,0 +1,104 @@
+// Vectors of `real` for one instruction set. Included once for each target by Highway's foreach_target.h: a kernel file
+// defines HWY_TARGET_INCLUDE, includes <hwy/foreach_target.h>, then this.
+#include <hwy/highway.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include <normscope/precision.h>
+
+#if defined(NORMSCOPE_SIMD_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef NORMSCOPE_SIMD_INL
+#undef NORMSCOPE_SIMD_INL
+#else
+#define NORMSCOPE_SIMD_INL
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Lanes = hn::ScalableTag<real>;
+HWY_INLINE std::int64_t lanes() { return static_cast<std::int64_t>(hn::Lanes(Lanes())); }
+
+/// A vector, or a number in every lane.
+struct V {
+  hn::Vec<Lanes> v;
+  HWY_INLINE V() : v(hn::Zero(Lanes())) {}
+  HWY_INLINE V(hn::Vec<Lanes> vector) : v(vector) {}
+  HWY_INLINE V(real number) : v(hn::Set(Lanes(), number)) {}
+#if !defined(NORMSCOPE_FLOAT64)
+  HWY_INLINE V(double number) : V(static_cast<real>(number)) {}
+#endif
+  HWY_INLINE V(int number) : V(static_cast<real>(number)) {}
+};
+HWY_INLINE V operator+(V a, V b) { return hn::Add(a.v, b.v); }
+HWY_INLINE V operator-(V a, V b) { return hn::Sub(a.v, b.v); }
+HWY_INLINE V operator*(V a, V b) { return hn::Mul(a.v, b.v); }
+HWY_INLINE V operator/(V a, V b) { return hn::Div(a.v, b.v); }
+HWY_INLINE V operator-(V a) { return hn::Neg(a.v); }
+HWY_INLINE V& operator+=(V& a, V b) { return a = a + b; }
+HWY_INLINE V fma(V a, V b, V c) { return hn::MulAdd(a.v, b.v, c.v); }   // a b + c
+HWY_INLINE V abs(V a) { return hn::Abs(a.v); }
+HWY_INLINE V sqrt(V a) { return hn::Sqrt(a.v); }
+HWY_INLINE V max(V a, V b) { return hn::Max(a.v, b.v); }
+HWY_INLINE V min(V a, V b) { return hn::Min(a.v, b.v); }
+HWY_INLINE V copy_sign(V magnitude, V sign) { return hn::CopySign(magnitude.v, sign.v); }
+/// a < b ? yes : no, lane by lane.
+HWY_INLINE V where_less(V a, V b, V yes, V no) { return hn::IfThenElse(hn::Lt(a.v, b.v), yes.v, no.v); }
+/// x where x is NaN, else y.
+HWY_INLINE V keep_nan(V x, V y) { return hn::IfThenElse(hn::Eq(x.v, x.v), y.v, x.v); }
+
+HWY_INLINE V load(const real* p) { return hn::LoadU(Lanes(), p); }
+HWY_INLINE void store(V x, real* p) { hn::StoreU(x.v, Lanes(), p); }
+/// The first `count` lanes, zeros behind; never touches memory beyond them.
+HWY_INLINE V load_some(const real* p, std::int64_t count) {
+#if HWY_MEM_OPS_MIGHT_FAULT
+  HWY_ALIGN real buffer[HWY_MAX_BYTES / sizeof(real)] = {};
+  std::memcpy(buffer, p, static_cast<std::size_t>(count) * sizeof(real));
+  return hn::Load(Lanes(), buffer);
+#else
+  return hn::MaskedLoad(hn::FirstN(Lanes(), static_cast<std::size_t>(count)), Lanes(), p);
+#endif
+}
+HWY_INLINE void store_some(V x, real* p, std::int64_t count) {
+#if HWY_MEM_OPS_MIGHT_FAULT
+  HWY_ALIGN real buffer[HWY_MAX_BYTES / sizeof(real)];
+  hn::Store(x.v, Lanes(), buffer);
+  std::memcpy(p, buffer, static_cast<std::size_t>(count) * sizeof(real));
+#else
+  hn::BlendedStore(x.v, hn::FirstN(Lanes(), static_cast<std::size_t>(count)), Lanes(), p);
+#endif
+}
+/// x in the first `count` lanes, zero behind.
+HWY_INLINE V keep_some(V x, std::int64_t count) {
+  return hn::IfThenElseZero(hn::FirstN(Lanes(), static_cast<std::size_t>(count)), x.v);
+}
+/// Sum of the lanes, in double, from the first to the last.
+HWY_INLINE double sum_lanes(V x) {
+  HWY_ALIGN real buffer[HWY_MAX_BYTES / sizeof(real)];
+  hn::Store(x.v, Lanes(), buffer);
+  double sum = 0;
+  for (std::int64_t i = 0; i < lanes(); ++i) sum += static_cast<double>(buffer[i]);
+  return sum;
+}
+HWY_INLINE real max_lanes(V x) { return hn::GetLane(hn::MaxOfLanes(Lanes(), x.v)); }
+
+/// body(offset, count): full vectors first (count = lanes), then what is left. Use load_n/store_n inside.
+template <class Body>
+HWY_INLINE void for_vectors(std::int64_t n, Body body) {
+  const std::int64_t step = lanes();
+  std::int64_t i = 0;
+  for (; i + step <= n; i += step) body(i, step);
+  if (i < n) body(i, n - i);
+}
+HWY_INLINE V load_n(const real* p, std::int64_t count) { return count == lanes() ? load(p) : load_some(p, count); }
+HWY_INLINE void store_n(V x, real* p, std::int64_t count) {
+  if (count == lanes()) store(x, p);
+  else store_some(x, p, count);
+}
+
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif

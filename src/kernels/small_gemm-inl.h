@@ -1,0 +1,70 @@
+// Matrix products of attention's tiles, small enough to live in cache. Included like simd-inl.h.
+#include "kernels/simd-inl.h"
+
+#if defined(NORMSCOPE_SMALL_GEMM_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef NORMSCOPE_SMALL_GEMM_INL
+#undef NORMSCOPE_SMALL_GEMM_INL
+#else
+#define NORMSCOPE_SMALL_GEMM_INL
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+
+/// An operand whose element (row, column) is data[row * row_step + column * column_step]: transposes are free.
+struct Strided {
+  const real* data;
+  std::int64_t row_step, column_step;
+};
+
+/// C [R, NV vectors] (+)= A B for R rows and one or two vectors of columns; `last` lanes of the last vector count.
+template <int R, int NV>
+HWY_INLINE void product_block(std::int64_t k, Strided a, const real* b, std::int64_t ldb, real* c, std::int64_t ldc,
+                              bool add, std::int64_t last) {
+  V sum[R][NV];
+  const std::int64_t step = lanes();
+  for (std::int64_t p = 0; p < k; ++p) {
+    V right[NV];
+    for (int j = 0; j < NV - 1; ++j) right[j] = load(b + p * ldb + j * step);
+    right[NV - 1] = load_n(b + p * ldb + (NV - 1) * step, last);
+    for (int i = 0; i < R; ++i) {
+      const V left(a.data[i * a.row_step + p * a.column_step]);
+      for (int j = 0; j < NV; ++j) sum[i][j] = fma(left, right[j], sum[i][j]);
+    }
+  }
+  for (int i = 0; i < R; ++i)
+    for (int j = 0; j < NV; ++j) {
+      const std::int64_t count = j == NV - 1 ? last : step;
+      real* to = c + i * ldc + j * step;
+      store_n(add ? sum[i][j] + load_n(to, count) : sum[i][j], to, count);
+    }
+}
+
+template <int R>
+HWY_INLINE void product_rows(std::int64_t n, std::int64_t k, Strided a, const real* b, std::int64_t ldb, real* c,
+                             std::int64_t ldc, bool add) {
+  const std::int64_t step = lanes();
+  std::int64_t j = 0;
+  for (; j + 2 * step <= n; j += 2 * step) product_block<R, 2>(k, a, b + j, ldb, c + j, ldc, add, step);
+  if (j + step < n) product_block<R, 2>(k, a, b + j, ldb, c + j, ldc, add, n - j - step);
+  else if (j < n) product_block<R, 1>(k, a, b + j, ldb, c + j, ldc, add, n - j);
+}
+
+/// C [m, n] (+)= A [m, k] B [k, n]; B and C row-major with leading dimensions ldb and ldc.
+HWY_INLINE void product(std::int64_t m, std::int64_t n, std::int64_t k, Strided a, const real* b, std::int64_t ldb, real* c,
+                        std::int64_t ldc, bool add) {
+  constexpr int kRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;   // sums fill the vector registers
+  std::int64_t i = 0;
+  const auto advance = [&](std::int64_t rows) {
+    i += rows;
+    a.data += rows * a.row_step;
+    c += rows * ldc;
+  };
+  for (; i + kRows <= m; advance(kRows)) product_rows<kRows>(n, k, a, b, ldb, c, ldc, add);
+  for (; i + 2 <= m; advance(2)) product_rows<2>(n, k, a, b, ldb, c, ldc, add);
+  for (; i < m; advance(1)) product_rows<1>(n, k, a, b, ldb, c, ldc, add);
+}
+
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif

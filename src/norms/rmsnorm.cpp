@@ -1,0 +1,32 @@
+#define NORM_FILE "norms/rmsnorm.cpp"
+#include "kernels/row_norm-inl.h"
+
+ROW_NORM_BEGIN
+/// n = r x, r = 1 / sqrt(mean x^2 + eps). Gradient: dx = r (dn - r^2 mean(dn x) x).
+struct RmsNormRow : RowDefaults {
+  real r;
+
+  HWY_INLINE static RmsNormRow of(Row x, const RowNormOptions& o) {
+    return {{}, static_cast<real>(1 / std::sqrt(x.mean([](V v) HWY_ATTR { return v * v; }) + o.eps))};
+  }
+  HWY_INLINE V value(V x) const { return x * V(r); }
+  HWY_INLINE Two terms(V x, V dn) const { return {dn * value(x), V(0)}; }
+  HWY_INLINE V gradient(V x, V dn, V mean_dn_n, V) const { return V(r) * (dn - value(x) * mean_dn_n); }
+};
+ROW_NORM_END(RmsNormRow)
+
+#if ROW_NORM_ONCE
+#include "norms/row_norm.h"
+
+namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+ROW_NORM_EXPORT(RmsNormRow)
+
+NormEntry norm_rmsnorm() {
+  const auto reference = [](const Variable& x, const RowNormOptions& o, const Variable&) {
+    return divide(x, sqrt(add_scalar(mean_last(square(x)), o.eps)));
+  };
+  return {"rmsnorm", "x / sqrt(mean(x^2) + eps)", "gain [C]", "Zhang & Sennrich 2019, arXiv 1910.07467", false, {},
+          row_norm_maker({RmsNormRow_kernel(), reference, "", 0}, false)};
+}
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+#endif

@@ -1,0 +1,27 @@
+#pragma once
+// A norm that treats each row on its own: gain, bias, tape and residual addition around one row kernel.
+#include <normscope/norm.h>
+#include <normscope/ops.h>
+
+#include "kernels/row_norm.h"
+
+namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+
+using RowNormOptions = kernels::RowNormOptions;
+
+/// What a row norm's file supplies.
+struct RowNormDefinition {
+  kernels::RowNormKernel kernel;
+  /// n(x) composed of plain operations; `scalar` is the norm's trained number, when it has one.
+  Variable (*reference)(const Variable& x, const RowNormOptions& options, const Variable& scalar);
+  /// Name and initial value of the trained number; no name: none.
+  std::string scalar;
+  double scalar_init = 0;
+};
+
+/// The `make` of a NormEntry: reads affine and bias from the spec (`bias` when it is unset); `options` reads the rest.
+using ReadOptions = std::function<void(const NormSpec& spec, std::int64_t width, RowNormOptions& options)>;
+std::function<std::unique_ptr<Norm>(const Scope&, const NormSpec&, std::int64_t)> row_norm_maker(
+    const RowNormDefinition& definition, bool bias, const ReadOptions& read = {});
+
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

@@ -1,0 +1,172 @@
+#include <algorithm>
+#include <array>
+
+#include <normscope/ops.h>
+
+#include "kernels/kernels.h"
+#include "ops/check.h"
+
+namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+
+namespace {
+
+/// A tensor seen as [outer, extent, inner] around extent `dim`.
+struct Around {
+  std::int64_t outer = 1, extent, inner = 1;
+  Around(const Shape& shape, int dim) : extent(shape[dim]) {
+    for (int i = 0; i < dim; ++i) outer *= shape[i];
+    for (int i = dim + 1; i < shape.rank(); ++i) inner *= shape[i];
+  }
+};
+
+int checked_dim(const char* op, const Shape& shape, int dim) {
+  const int found = dim < 0 ? dim + shape.rank() : dim;
+  check(found >= 0 && found < shape.rank(), op, "extent ", dim, " of a tensor of shape ", shape.str());
+  return found;
+}
+
+Tensor transposed(const Tensor& x, int i, int j) {
+  const Shape shape = x.shape().with(i, x.shape()[j]).with(j, x.shape()[i]);
+  const Tensor y = Tensor::empty(x.engine(), shape);
+  std::array<std::int64_t, 5> step{};   // of x, in the order of y's extents
+  std::int64_t product = 1;
+  for (int d = x.shape().rank() - 1; d >= 0; --d) {
+    step[static_cast<std::size_t>(d)] = product;
+    product *= x.shape()[d];
+  }
+  std::swap(step[static_cast<std::size_t>(i)], step[static_cast<std::size_t>(j)]);
+  std::array<std::int64_t, 5> at{};
+  std::int64_t from = 0;
+  for (std::int64_t n = 0; n < y.numel(); ++n) {
+    y.data()[n] = x.data()[from];
+    for (int d = shape.rank() - 1; d >= 0; --d) {
+      const auto k = static_cast<std::size_t>(d);
+      from += step[k];
+      if (++at[k] < shape[d]) break;
+      from -= step[k] * at[k];
+      at[k] = 0;
+    }
+  }
+  return y;
+}
+
+/// Copies the range [begin, begin + part) of extent `dim` between a whole and a part.
+void copy_part(const Tensor& whole, const Tensor& part, int dim, std::int64_t begin, bool into_whole) {
+  const Around w(whole.shape(), dim), p(part.shape(), dim);
+  for (std::int64_t o = 0; o < w.outer; ++o) {
+    real* a = whole.data() + (o * w.extent + begin) * w.inner;
+    real* b = part.data() + o * p.extent * p.inner;
+    if (into_whole) std::copy_n(b, p.extent * p.inner, a);
+    else std::copy_n(a, p.extent * p.inner, b);
+  }
+}
+
+}  // namespace
+
+Variable reshape(const Variable& x, const Shape& shape) {
+  return record("reshape", {&x}, x.value().reshape(shape),
+                [was = x.shape()](Grads& g) { g.give(0, g.out().reshape(was)); });
+}
+
+Variable transpose(const Variable& x, int i, int j) {
+  const int a = checked_dim("transpose", x.shape(), i), b = checked_dim("transpose", x.shape(), j);
+  return record("transpose", {&x}, transposed(x.value(), a, b),
+                [a, b](Grads& g) { g.give(0, transposed(g.out(), a, b)); });
+}
+
+Variable slice(const Variable& x, int dim, std::int64_t begin, std::int64_t end) {
+  dim = checked_dim("slice", x.shape(), dim);
+  check(begin >= 0 && begin <= end && end <= x.shape()[dim], "slice", "[", begin, ", ", end, ") of extent ",
+        x.shape()[dim]);
+  const Tensor y = Tensor::empty(x.engine(), x.shape().with(dim, end - begin));
+  copy_part(x.value(), y, dim, begin, false);
+  return record("slice", {&x}, y, [shape = x.shape(), dim, begin](Grads& g) {
+    const Tensor dx = Tensor::full(g.out().engine(), shape, 0);
+    copy_part(dx, g.out(), dim, begin, true);
+    g.give(0, dx);
+  });
+}
+
+Variable concat(const std::vector<Variable>& parts, int dim) {
+  check(!parts.empty(), "concat", "no parts");
+  dim = checked_dim("concat", parts[0].shape(), dim);
+  // Pairwise, so that an op never has more inputs than it can name.
+  Variable whole = parts[0];
+  for (std::size_t k = 1; k < parts.size(); ++k) {
+    const Variable& a = whole;
+    const Variable& b = parts[k];
+    check(a.shape().with(dim, 0) == b.shape().with(dim, 0), "concat", "shapes ", a.shape().str(), " and ",
+          b.shape().str());
+    const std::int64_t m = a.shape()[dim], n = b.shape()[dim];
+    const Tensor y = Tensor::empty(a.engine(), a.shape().with(dim, m + n));
+    copy_part(y, a.value(), dim, 0, true);
+    copy_part(y, b.value(), dim, m, true);
+    whole = record("concat", {&a, &b}, y, [dim, m, n](Grads& g) {
+      for (int i = 0; i < 2; ++i) {
+        const Tensor dx = Tensor::empty(g.out().engine(), g.out().shape().with(dim, i == 0 ? m : n));
+        copy_part(g.out(), dx, dim, i == 0 ? 0 : m, false);
+        g.give(i, dx);
+      }
+    });
+  }
+  return whole;
+}
+
+namespace {
+/// Copies of x along extents of 1: index arithmetic for both directions.
+template <class Visit>
+void visit_broadcast(const Shape& small, const Shape& large, Visit visit) {
+  std::array<std::int64_t, 5> step{}, at{};
+  std::int64_t product = 1;
+  for (int i = 1; i <= small.rank(); ++i) {
+    step[static_cast<std::size_t>(large.rank() - i)] = small[-i] == 1 ? 0 : product;
+    product *= small[-i];
+  }
+  std::int64_t from = 0;
+  const std::int64_t count = large.numel();
+  for (std::int64_t n = 0; n < count; ++n) {
+    visit(from, n);
+    for (int d = large.rank() - 1; d >= 0; --d) {
+      const auto k = static_cast<std::size_t>(d);
+      from += step[k];
+      if (++at[k] < large[d]) break;
+      from -= step[k] * at[k];
+      at[k] = 0;
+    }
+  }
+}
+}  // namespace
+
+Variable broadcast_to(const Variable& x, const Shape& shape) {
+  check(x.shape().rank() <= shape.rank(), "broadcast_to", x.shape().str(), " has more extents than ", shape.str());
+  for (int i = 1; i <= x.shape().rank(); ++i)
+    check(x.shape()[-i] == shape[-i] || x.shape()[-i] == 1, "broadcast_to", x.shape().str(), " does not fit ",
+          shape.str());
+  const Tensor y = Tensor::empty(x.engine(), shape);
+  visit_broadcast(x.shape(), shape, [&](auto from, auto to) { y.data()[to] = x.value().data()[from]; });
+  return record("broadcast_to", {&x}, y, [small = x.shape()](Grads& g) {
+    const auto sums = BasicTensor<double>::full(g.out().engine(), small, 0.0);
+    visit_broadcast(small, g.out().shape(),
+                    [&](auto to, auto from) { sums.data()[to] += static_cast<double>(g.out().data()[from]); });
+    const Tensor dx = Tensor::empty(g.out().engine(), small);
+    std::transform(sums.data(), sums.data() + sums.numel(), dx.data(), [](double s) { return static_cast<real>(s); });
+    g.give(0, dx);
+  });
+}
+
+Variable sum_last(const Variable& x) {
+  const std::int64_t width = x.shape().last(), rows = x.shape().rows();
+  const Tensor y = Tensor::empty(x.engine(), x.shape().with(-1, 1));
+  kernels::sum_each_row(x.engine(), x.value().data(), y.data(), rows, width);
+  return record("sum_last", {&x}, y, [shape = x.shape()](Grads& g) {
+    const Tensor dx = Tensor::empty(g.out().engine(), shape);
+    for (std::int64_t r = 0; r < shape.rows(); ++r) std::fill_n(dx.data() + r * shape.last(), shape.last(), g.out().data()[r]);
+    g.give(0, dx);
+  });
+}
+
+Variable mean_last(const Variable& x) { return scale(sum_last(x), 1 / static_cast<double>(x.shape().last())); }
+Variable sum(const Variable& x) { return reshape(sum_last(reshape(x, {1, x.value().numel()})), {1}); }
+Variable mean(const Variable& x) { return scale(sum(x), 1 / static_cast<double>(x.value().numel())); }
+
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

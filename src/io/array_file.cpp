@@ -93,6 +93,7 @@ struct ArrayFileWriter::Impl {
   }
 
   void discard() {
+    if (file.is_open()) hdf5::abandon(file);   // a full disk must not be tried again
     file = Handle();
     std::remove(temporary.c_str());
     committed = true;

@@ -65,7 +65,14 @@ struct Drawn {
   std::string svg_file, png_file;
 };
 
+/// Plain text as gnuplot's enhanced text, for single quotes.
 std::string gp_text(const std::string& text);
+/// Pixels that enhanced text takes at most at a font size (the widest usual sans-serif font).
+double gp_width(const std::string& text, double size);
+/// Cut to a width, with an ellipsis.
+std::string gp_fit(const std::string& text, double width, double size);
+/// Bold, smaller down to 10 and then cut when it does not fit.
+std::string gp_bold(const std::string& text, double width, double size);
 std::string curve_script(const CurveFigure& figure, int* width, int* height);
 std::string map_script(const MapFigure& figure, int* width, int* height);
 

@@ -9,12 +9,7 @@
 namespace normscope {
 namespace {
 
-constexpr int kWidth = 960, kPlotHeight = 262, kLegendRow = 21, kBottom = 50, kLeft = 84, kRight = 18;
-constexpr const char* kBold = "Helvetica,Arial,sans-serif:Bold";
-
-std::size_t glyphs(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80 && c != '\\'; }));
-}
+constexpr int kWidth = 960, kPlotHeight = 262, kLegendRow = 21, kBottom = 62, kLeft = 84, kRight = 18;
 
 struct Grid {   // pixels from the top left -> gnuplot's screen coordinates
   int width, height;
@@ -22,37 +17,41 @@ struct Grid {   // pixels from the top left -> gnuplot's screen coordinates
   std::string y(double px) const { return fmt::format("screen {:.5f}", 1 - px / height); }
 };
 
+/// Where each entry stands: from left to right, a new row when one is full.
 struct Legend {
-  std::size_t columns = 1, rows = 0;
-  double column_width = 0;
+  std::vector<std::pair<double, double>> at;   // x, y
+  double rows = 0;
 };
 
 Legend lay_out(const std::vector<LegendEntry>& entries) {
   Legend out;
-  if (entries.empty()) return out;
-  std::size_t longest = 0;
-  for (const LegendEntry& entry : entries) longest = std::max(longest, glyphs(entry.label));
-  out.column_width = 44 + 7.4 * static_cast<double>(longest) + 16;
-  out.columns = std::clamp<std::size_t>(static_cast<std::size_t>((kWidth - 20) / out.column_width), 1, entries.size());
-  out.rows = (entries.size() + out.columns - 1) / out.columns;
+  double x = kLeft;
+  for (const LegendEntry& entry : entries) {
+    const double width = 38 + gp_width(entry.label, 13) + 26;
+    if (out.rows == 0 || x + width > kWidth) {
+      out.rows += 1;
+      x = kLeft;
+    }
+    out.at.emplace_back(x, 16 + (out.rows - 1) * kLegendRow);
+    x += width;
+  }
   return out;
 }
 
 std::string legend_script(const std::vector<LegendEntry>& entries, const Legend& legend, const Grid& grid) {
   std::string out;
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    const double x = kLeft + static_cast<double>(i % legend.columns) * legend.column_width - (legend.columns == 1 ? 60 : 0);
-    const double y = 16 + static_cast<double>(i / legend.columns) * kLegendRow;
+    const auto [x, y] = legend.at[i];
     const LegendEntry& entry = entries[i];
-    const int tag = static_cast<int>(i) + 100;
+    const std::size_t tag = i + 100;
     if (entry.band) {
       out += fmt::format("set object {} rect from {},{} to {},{} fc rgb '{}' fs transparent solid 0.18 noborder front\n", tag,
                          grid.x(x), grid.y(y + 6), grid.x(x + 30), grid.y(y - 6), entry.color);
     }
     out += fmt::format("set arrow {} from {},{} to {},{} nohead lw 2.2 dt {} lc rgb '{}' front\n", tag, grid.x(x), grid.y(y),
                        grid.x(x + 30), grid.y(y), entry.dash, entry.color);
-    out += fmt::format("set label {} '{}' at {},{} left textcolor rgb '{}' font ',13' front\n", tag, entry.label,
-                       grid.x(x + 38), grid.y(y), kInk);
+    out += fmt::format("set label {} '{}' at {},{} left textcolor rgb '{}' font ',13' front\n", tag,
+                       gp_fit(entry.label, kWidth - kLeft - 50, 13), grid.x(x + 38), grid.y(y), kInk);
   }
   return out;
 }
@@ -131,7 +130,7 @@ std::string plot_command(const std::vector<Series>& series, const std::vector<st
     if (s.line && s.x.size() > 1) {
       lines += fmt::format("{} u 1:2 w lines lw {} dt {} lc rgb '{}' notitle, \\\n", block, width, s.dash, s.color);
     }
-    if (marks) lines += fmt::format("{} u 1:2 w points pt 7 ps 0.55 lc rgb '{}' notitle, \\\n", block, s.color);
+    if (marks) lines += fmt::format("{} u 1:2 w points pt 7 ps {} lc rgb '{}' notitle, \\\n", block, s.bars ? 0.8 : 0.55, s.color);
   }
   return "plot " + bands + lines + "NaN notitle\n";
 }
@@ -151,10 +150,8 @@ std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid
   std::string out;
   out += fmt::format("set lmargin at {}; set rmargin at {}; set tmargin at {}; set bmargin at {}\n", grid.x(x0), grid.x(x1),
                      grid.y(top), grid.y(top + kPlotHeight));
-  const double size = std::clamp(14.0 * 50 / static_cast<double>(std::max<std::size_t>(1, glyphs(panel.title))) *
-                                     (x1 - x0) / 380, 10.0, 14.0);
-  out += fmt::format("set label 9 '{}' at {},{} left font '{},{:.1f}' textcolor rgb '{}'\n", panel.title, grid.x(x0),
-                     grid.y(top - (panel.note.empty() ? 14 : 31)), kBold, size, kInk);
+  out += fmt::format("set label 9 '{}' at {},{} left textcolor rgb '{}'\n", gp_bold(panel.title, x1 - x0, 14), grid.x(x0),
+                     grid.y(top - (panel.note.empty() ? 14 : 31)), kInk);
   if (!panel.note.empty()) {
     out += fmt::format("set label 8 '{}' at {},{} left font ',12' textcolor rgb '{}'\n", panel.note, grid.x(x0),
                        grid.y(top - 13), kMuted);
@@ -163,14 +160,14 @@ std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid
     out += fmt::format("set label 7 '{}' at graph 0.99, first {:.8g} right offset 0,-0.6 font ',12' textcolor rgb '{}'\n",
                        panel.line_label, *panel.line_at, kMuted);
   }
-  out += fmt::format("set xlabel '{}' textcolor rgb '{}'; set ylabel '{}' textcolor rgb '{}'\n", panel.xlabel, kInk,
+  out += fmt::format("set xlabel '{}' offset 0,0.4 textcolor rgb '{}'; set ylabel '{}' offset 1,0 textcolor rgb '{}'\n", panel.xlabel, kInk,
                      panel.ylabel, kInk);
   out += fmt::format("set xrange [{:.8g}:{:.8g}]; set yrange [{:.8g}:{:.8g}]\n", x.low, x.high, y.low, y.high);
   out += panel.log_y ? "set logscale y\n" : "unset logscale\n";
   if (panel.integer_x && x.high - x.low <= 13) {
-    out += fmt::format("set xtics {},1,{}\n", std::ceil(x.low), std::floor(x.high));
+    out += fmt::format("set xtics {},1,{} offset 0,0.2\n", std::ceil(x.low), std::floor(x.high));
   } else {
-    out += "set xtics autofreq\n";
+    out += "set xtics autofreq offset 0,0.2\n";
   }
   for (std::size_t i = 0; i < panel.mark_x.size(); ++i) {
     out += fmt::format("set arrow {} from {:.8g}, graph 0 to {:.8g}, graph 1 nohead dt 3 lw 1 lc rgb '{}' back\n", 300 + i,
@@ -195,7 +192,7 @@ std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid
 std::string curve_script(const CurveFigure& figure, int* width, int* height) {
   const Legend legend = lay_out(figure.legend);
   const bool notes = std::any_of(figure.panels.begin(), figure.panels.end(), [](const Panel& p) { return !p.note.empty(); });
-  const double top = 10 + static_cast<double>(legend.rows) * kLegendRow + (notes ? 44 : 28) + (legend.rows > 0 ? 6 : 0);
+  const double top = 10 + legend.rows * kLegendRow + (notes ? 44 : 28) + (legend.rows > 0 ? 6 : 0);
   const Grid grid{kWidth, static_cast<int>(top) + kPlotHeight + kBottom};
   *width = grid.width;
   *height = grid.height;

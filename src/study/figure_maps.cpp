@@ -9,7 +9,7 @@
 namespace normscope {
 namespace {
 
-constexpr int kWidth = 960, kBar = 104, kTitle = 34, kPanelTitle = 26, kBelow = 50;
+constexpr int kWidth = 960, kBar = 104, kTitle = 34, kPanelTitle = 26, kBelow = 62;
 
 double cell_height(std::size_t rows) {
   if (rows <= 10) return 24;
@@ -91,19 +91,18 @@ std::string map_script(const MapFigure& figure, int* width, int* height) {
     const double top = kTitle + static_cast<double>(p / across) * block + kPanelTitle;
     out += fmt::format("set lmargin at {}; set rmargin at {}; set tmargin at {}; set bmargin at {}\n", x(x0), x(x0 + each),
                        y(top), y(top + plot));
-    out += fmt::format("set label 8 '{}' at {},{} left font 'Helvetica,Arial,sans-serif:Bold,{:.1f}' textcolor rgb '{}'\n",
-                       figure.panels[p].title, x(x0), y(top - 13),
-                       std::clamp(13.0 * each / (7.6 * static_cast<double>(figure.panels[p].title.size() + 1)), 8.0, 13.0), kInk);
+    out += fmt::format("set label 8 '{}' at {},{} left textcolor rgb '{}'\n", gp_bold(figure.panels[p].title, each, 13), x(x0),
+                       y(top - 13), kInk);
     if (p == 0) {
-      out += fmt::format("set label 9 '{}' at {},{} left font 'Helvetica,Arial,sans-serif:Bold,14' textcolor rgb '{}'\n",
-                         figure.title, x(14), y(16), kInk);
+      out += fmt::format("set label 9 '{}' at {},{} left textcolor rgb '{}'\n", gp_bold(figure.title, kWidth - 28, 14), x(14),
+                         y(16), kInk);
       out += fmt::format("set colorbox user origin {},{} size {:.5f},{:.5f} noborder\nset cblabel '{}' textcolor rgb '{}'\n",
                          x(kWidth - kBar + 16), y(top + bar_height), 14.0 / *width, bar_height / *height,
                          figure.cblabel, kInk);
     } else {
       out += "unset colorbox\n";
     }
-    out += fmt::format("set xlabel '{}' textcolor rgb '{}'\n", figure.xlabel, kInk);
+    out += fmt::format("set xlabel '{}' offset 0,0.4 textcolor rgb '{}'\n", figure.xlabel, kInk);
     out += p % across == 0 ? fmt::format("set ylabel '{}' textcolor rgb '{}'\n", figure.ylabel, kInk) : "unset ylabel\n";
     out += row_tics(figure.rows, cell, p % across == 0);
     const double half = figure.x_step / 2, last = figure.x_first + figure.x_step * static_cast<double>(columns - 1);
@@ -111,7 +110,7 @@ std::string map_script(const MapFigure& figure, int* width, int* height) {
                        rows == 0 ? 0 : rows - 1);
     // A tic needs 26 pixels.
     const bool every = figure.integer_x && each / static_cast<double>(columns) > 26;
-    out += every ? fmt::format("set xtics {},1,{}\n", figure.x_first, last) : "set xtics autofreq\n";
+    out += every ? fmt::format("set xtics {},1,{} offset 0,0.2\n", figure.x_first, last) : "set xtics autofreq offset 0,0.2\n";
     const std::string data = cells(figure, figure.panels[p], p);
     const bool empty = std::count(data.begin(), data.end(), '\n') < 3;
     out += data;

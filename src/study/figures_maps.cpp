@@ -98,8 +98,7 @@ Map weight_map(const RunData& run, const RowPlan& plan, const Columns& columns) 
   return out;
 }
 
-MapFigure frame(const std::vector<RunGroup>& groups, const RunData& model, const Columns& columns) {
-  (void)groups;
+MapFigure frame(const RunData& model, const Columns& columns) {
   MapFigure figure;
   figure.x_first = columns.first;
   figure.x_step = columns.width;
@@ -146,10 +145,10 @@ std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups) {
 
   const RowPlan plan = weight_rows(*model);
   if (!plan.names.empty()) {
-    MapFigure figure = frame(groups, *model, columns);
+    MapFigure figure = frame(*model, columns);
     figure.name = "weight_map";
     figure.title = "Gradient norm of each weight matrix by layer and " + per;
-    figure.ylabel = plan.by_block ? "block" : "block and matrix";
+    figure.ylabel = plan.by_block ? "block" : "";
     figure.cblabel = "log_{10} ‖∂L/∂W‖";
     for (const std::string& name : plan.names) figure.rows.push_back(gp_text(name));
     for (const RunGroup& group : groups) {
@@ -164,7 +163,7 @@ std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups) {
     add_ratio_map(figure, groups, "Weight gradients, layer by layer", "Gradient norm of each weight matrix", &items);
   }
   if (!model->residual.empty()) {
-    MapFigure figure = frame(groups, *model, columns);
+    MapFigure figure = frame(*model, columns);
     figure.name = "residual_map";
     figure.title = "Gradient of the residual stream by depth and " + per;
     figure.ylabel = "residual point";

@@ -149,7 +149,7 @@ std::vector<LegendEntry> legend_of(const std::vector<ArmRuns>& arms) {
 }
 
 std::string pair_title(const std::vector<ArmRuns>& arms, const Pairing& pairing, const char* sign) {
-  if (pairing.arms.size() != 1) return sign == std::string("/") ? "Ratio to " + gp_text(pairing.base) : "Difference from " + gp_text(pairing.base);
+  if (pairing.arms.size() != 1) return sign == std::string("/") ? "Ratio to " + gp_text(pairing.base) : "difference from " + gp_text(pairing.base);
   const auto [a, b] = pairing.arms.front();
   return gp_text(arms[b].label) + " " + sign + " " + gp_text(arms[a].label);
 }
@@ -198,7 +198,7 @@ FigureItem loss_figure(const std::vector<ArmRuns>& arms, const Pairing& pairing)
     panel.line_at = floor;
     panel.line_label = "entropy rate of the data";
   }
-  if (figure.panels.size() > 1) figure.panels[1].title = "Training loss, " + figure.panels[1].title;
+  if (figure.panels.size() > 1) figure.panels[1].title = "Training loss: " + figure.panels[1].title;
   return {figure, "Loss",
           "Training loss averaged in bins of steps and over seeds, validation loss as dots (the last one exact, over the whole "
           "split). The paired difference is taken batch by batch: both arms saw the same batches."};

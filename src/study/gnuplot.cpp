@@ -41,6 +41,13 @@ std::string read_file(const fs::path& path) {
   return text.str();
 }
 
+/// gnuplot keeps one family of the list where the markup changes the font: without a stand-in that is a serif font.
+std::string with_whole_font_list(std::string svg) {
+  const std::string one = "font-family=\"Inter\"", all = "font-family=\"Inter,Helvetica,Arial,sans-serif\"";
+  for (auto at = svg.find(one); at != std::string::npos; at = svg.find(one, at + all.size())) svg.replace(at, one.size(), all);
+  return svg;
+}
+
 /// From <svg on, without the namespaces that HTML does not need, so the page names no address at all.
 std::string inline_svg(std::string svg) {
   const auto begin = svg.find("<svg");
@@ -64,23 +71,6 @@ std::string first_message(const fs::path& log) {
 
 }  // namespace
 
-std::string gp_text(const std::string& text) {
-  // For single quotes: gnuplot runs what stands in backquotes inside double ones.
-  std::string out;
-  for (char c : text) {
-    if (static_cast<unsigned char>(c) < 32) {
-      out += ' ';
-    } else if (c == '\'') {
-      out += "''";
-    } else if (std::string("_^@{}&~\\").find(c) != std::string::npos) {
-      out += std::string("\\") + c;
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
 Ink arm_ink(std::size_t arm) {
   static constexpr std::array<const char*, 7> kColors{"#0072B2", "#D55E00", "#009E73", "#CC79A7",
                                                       "#56B4E9", "#E69F00", "#1f2933"};
@@ -93,15 +83,16 @@ Drawn draw(const std::string& gnuplot, const std::string& script, int width, int
   const TemporaryFolder work;
   const std::string svg = (work.path / "figure.svg").string(), png = (work.path / "figure.png").string();
   const char* font = "Inter,Helvetica,Arial,sans-serif,13";
+  const char* png_font = "Helvetica,13";   // fontconfig knows a stand-in; for a list it takes another one
   std::string whole = "set encoding utf8\n";
   whole += fmt::format("set term svg name '{}' size {},{} dynamic enhanced font '{}' background '#ffffff'\n", name, width,
                        height, font);
   whole += fmt::format("set output '{}'\n{}unset output\nreset\n", svg, script);
   // Twice the size for sharp screens and paper.
   whole += fmt::format("if (strstrt(GPVAL_TERMINALS, 'pngcairo')) {{\n"
-                       "set term pngcairo size {0},{1} enhanced font '{2}' fontscale 2 linewidth 2 pointscale 2 background '#ffffff'\n"
+                       "set term pngcairo size {0},{1} enhanced font '{2}' fontscale 1.6 linewidth 2 pointscale 2 background '#ffffff'\n"
                        "}} else {{\nset term png size {0},{1} enhanced font ',26' linewidth 2 truecolor\n}}\n",
-                       2 * width, 2 * height, font);
+                       2 * width, 2 * height, png_font);
   whole += fmt::format("set output '{}'\n{}unset output\n", png, script);
   const std::string file = (work.path / "figure.gp").string(), log = (work.path / "log").string();
   write_text_atomically(file, whole);
@@ -120,7 +111,7 @@ Drawn draw(const std::string& gnuplot, const std::string& script, int width, int
   drawn.name = name;
   drawn.svg_file = name + ".svg";
   drawn.png_file = name + ".png";
-  const std::string text = read_file(svg);
+  const std::string text = with_whole_font_list(read_file(svg));
   if (text.find("</svg>") == std::string::npos) throw Error(fmt::format("[report] gnuplot wrote half of figure {}", name));
   drawn.svg = inline_svg(text);
   create_output_dir(folder);

@@ -35,20 +35,37 @@ std::string typeset(const std::string& text) {
 
 std::string swatch(std::size_t arm) { return fmt::format("<span class=\"swatch\" style=\"background:{}\"></span>", arm_ink(arm).color); }
 
+std::string finding(const Comparison& row) {
+  return row.result.has_interval() ? " &mdash; <b>" + comparison_finding(row) + "</b>" : "";
+}
+
 std::string pair_sentence(const Study& study, const ArmPair& pair) {
   std::string out = fmt::format("<p><b>{} against {}</b>: ", html_text(arm_label(pair.b, study.axes)),
                                 html_text(arm_label(pair.a, study.axes)));
   for (const Comparison* row : rows_of(study.comparisons, pair.a, pair.b, kValLoss)) {
-    out += fmt::format("validation loss {} &mdash; <b>{}</b>", typeset(comparison_numbers(*row)), comparison_finding(*row));
+    out += "validation loss " + typeset(comparison_numbers(*row)) + finding(*row);
   }
   const auto ratios = rows_of(study.comparisons, pair.a, pair.b, kGradRatio);
   if (!ratios.empty()) {
     const Comparison& last = *ratios.back();
-    out += fmt::format("; mean gradient norm in {} {}: {} times &mdash; <b>{}</b>",
-                       ratios.size() == 1 ? "epoch" : "the last epoch,", last.epoch, typeset(comparison_numbers(last)),
-                       comparison_finding(last));
+    out += fmt::format("; ratio of the mean gradient norms in {} {}: {}{}", ratios.size() == 1 ? "epoch" : "the last epoch,",
+                       last.epoch, typeset(comparison_numbers(last)), finding(last));
   }
   return out + ".</p>\n";
+}
+
+/// The pairs of the first axis that varies, a few of them: the tables have all.
+std::string finding_sentences(const Study& study) {
+  constexpr std::size_t most = 4;
+  std::string out, axis;
+  std::size_t count = 0;
+  const auto pairs = arm_pairs(study.axes);
+  for (const ArmPair& pair : pairs) {
+    if (axis.empty()) axis = pair.axis;
+    if (pair.axis == axis && count < most) out += pair_sentence(study, pair), ++count;
+  }
+  if (count < pairs.size()) out += fmt::format("<p class=\"muted\">{} further pairs stand in the table of results.</p>\n", pairs.size() - count);
+  return out.empty() ? "<p>One arm only: nothing to compare.</p>\n" : out;
 }
 
 std::string value_or(const std::map<std::string, std::string>& config, const char* key) {
@@ -116,13 +133,19 @@ std::string pairs_table(const Study& study) {
   return rows.empty() ? "" : html_table({"pair", "quantity", "mean and 95 % interval", "finding"}, rows);
 }
 
+std::string epochs_text(const RunData& run, std::int64_t epochs) {
+  if (epochs == 0) return "";
+  const std::string label = epoch_label(run);
+  if (label != "epoch") return fmt::format(", {} × {}", epochs, html_text(label));
+  return fmt::format(", {} epoch{}", epochs, epochs == 1 ? "" : "s");
+}
+
 }  // namespace
 
 std::string headline_html(const ReportInput& input) {
   std::string body;
   if (is_study(input)) {
-    for (const ArmPair& pair : arm_pairs(input.study.axes)) body += pair_sentence(input.study, pair);
-    if (body.empty()) body = "<p>One arm only: nothing to compare.</p>\n";
+    body = finding_sentences(input.study);
   } else if (const RunData* run = first_run(input); run && !input.study.runs.empty()) {
     body = run_sentence(input.study.runs.front(), *run);
   }
@@ -154,7 +177,7 @@ std::string subtitle_html(const ReportInput& input) {
   for (const EpochRow& row : run->epochs) epochs = std::max(epochs, row.epoch);
   return fmt::format("<p class=\"muted\">{}context {}, batch {}; data {}; {} steps{}{}{}</p>\n", model, get("block_size"),
                      get("batch_size"), get("data"), run->step.size(),
-                     epochs > 0 ? fmt::format(", {} {}{}", epochs, html_text(epoch_label(*run)), epochs == 1 || epoch_label(*run) != "epoch" ? "" : "s") : "",
+                     epochs_text(*run, epochs),
                      unfinished_epoch(*run) ? " (the last one unfinished)" : "",
                      is_study(input) ? fmt::format("; {} {}", input.study.seeds.size(), input.study.seeds.size() == 1 ? "seed" : "paired seeds") : "");
 }

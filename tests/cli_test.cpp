@@ -1,0 +1,141 @@
+// The command line from outside: exit codes, one-line errors, where output goes. Nothing here trains.
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "cli_helpers.h"
+
+namespace normscope::cli_test {
+namespace {
+
+const std::vector<std::string> kCommands{"train",   "ablate",    "compare", "report", "sample",  "eval",
+                                         "prepare", "gradcheck", "dump",    "bench",  "inspect", "norms"};
+
+TEST(Cli, HelpOfEveryCommandHasAnExample) {
+  const TemporaryFolder folder;
+  const Outcome overview = run(folder, "--help");
+  EXPECT_EQ(overview.code, 0);
+  for (const std::string& command : kCommands) {
+    EXPECT_NE(overview.out.find("  " + command + " "), std::string::npos) << command;
+    const Outcome help = run(folder, command + " --help");
+    EXPECT_EQ(help.code, 0) << command << help.err;
+    EXPECT_EQ(help.err, "") << command;
+    EXPECT_NE(help.out.find("\nExample\n  normscope " + command), std::string::npos) << help.out;
+  }
+}
+
+TEST(Cli, VersionNamesWhatItIsBuiltOf) {
+  const TemporaryFolder folder;
+  const Outcome version = run(folder, "--version");
+  EXPECT_EQ(version.code, 0);
+  for (const char* part : {"normscope", "commit", "compiler", "oneDNN", "OpenBLAS core", "HDF5", "instruction set"})
+    EXPECT_NE(version.out.find(part), std::string::npos) << part;
+}
+
+struct Wrong {
+  const char *arguments, *message;
+};
+
+/// Bad use: exit 2, nothing on stdout, one line on stderr that holds the message, nothing left in the folder.
+class WrongUse : public testing::TestWithParam<Wrong> {};
+
+TEST_P(WrongUse, IsOneLineAndExitCode2) {
+  const TemporaryFolder folder;
+  const Outcome outcome = run(folder, GetParam().arguments);
+  EXPECT_EQ(outcome.code, 2) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  EXPECT_EQ(outcome.err.rfind("normscope", 0), 0u) << outcome.err;
+  EXPECT_NE(outcome.err.find(GetParam().message), std::string::npos) << outcome.err;
+  const auto left = std::distance(std::filesystem::directory_iterator(folder.path()), {});
+  EXPECT_EQ(left, 2) << "only stdout.txt and stderr.txt";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cli, WrongUse,
+    testing::Values(
+        Wrong{"", "command is missing"}, Wrong{"trian", "nearest is train"}, Wrong{"train", "--data"},
+        Wrong{"train --n_layr 4", "nearest known key is --n_layer"}, Wrong{"train --n_layr=4", "value '4'"},
+        Wrong{"train -x", "no key 'x'"}, Wrong{"train --n_layer", "value is missing"},
+        Wrong{"train --n_layer four", "not an integer"}, Wrong{"train --n_layer=", "not an integer"},
+        Wrong{"train --bias maybe", "not true or false"}, Wrong{"train text.txt", "no place here"},
+        Wrong{"train --data x --n_head 3", "n_embd = 128 (default)"},
+        Wrong{"train --data x --arch mlp", "not there yet"},
+        Wrong{"train --data x --norm rmsnrm", "nearest is rmsnorm"},
+        Wrong{"train --data x --norm_placement pots", "nearest is post"},
+        Wrong{"train --preset mico", "nearest is micro"}, Wrong{"train --config none.toml", "no such config file"},
+        Wrong{"train --log_level loud", "allowed: trace"}, Wrong{"train --data nowhere.txt --quiet", "nowhere.txt"},
+        Wrong{"ablate --data x --norm rmsnorm,layernorm,rmsnorm", "stands twice"},
+        Wrong{"ablate --data x --learning_rate 1e-3,0.001", "stands twice"},
+        Wrong{"ablate --data x --norm layernorm,", "empty value"}, Wrong{"ablate --data x --seed 1,2", "--seeds N"},
+        Wrong{"ablate --data x --n_head 4,3", "n_head = 3"}, Wrong{"ablate --data x --n_layer 2,x", "not an integer"},
+        Wrong{"ablate --data x --norm layernorm,rmsnrm", "nearest is rmsnorm"},
+        Wrong{"ablate --data x --norm layernorm,rmsnorm --seeds 0", "too few"}, Wrong{"compare one", "PATH is missing"},
+        Wrong{"report", "PATH is missing"}, Wrong{"report a b", "'b' has no place"}, Wrong{"report nowhere", "nowhere"},
+        Wrong{"sample nowhere", "nowhere"}, Wrong{"eval nowhere", "nowhere"},
+        Wrong{"eval x --split test", "allowed: train, val"}, Wrong{"sample x --tokens 1.5", "not an integer"},
+        Wrong{"prepare", "FILE is missing"}, Wrong{"prepare nowhere.txt", "nowhere.txt"},
+        Wrong{"prepare nowhere.txt other.txt", "nowhere.txt"},
+        Wrong{"prepare x --tokenizer word", "allowed: char, byte"}, Wrong{"bench", "WHAT is missing"},
+        Wrong{"bench stepp", "there is: step"}, Wrong{"inspect nowhere", "nowhere"},
+        Wrong{"gradcheck --filter no/such", "matches no check"}, Wrong{"norms show", "no place here"},
+        Wrong{"norms apply", "name is missing"}, Wrong{"norms apply rmsnrm --x 1", "nearest is rmsnorm"},
+        Wrong{"norms apply rmsnorm", "--x is missing"},
+        Wrong{"norms apply rmsnorm --x 1,a", "'a' is not a finite number"},
+        Wrong{"norms apply rmsnorm --x 1,2 --dy 1", "--dy has 1 numbers"},
+        Wrong{"norms apply rmsnorm --x 1,2 --eps -1", "negative"}, Wrong{"dump --data x --step -1", "0 or above"}));
+
+TEST(Cli, NormsApplyIsAPocketCalculator) {
+  const TemporaryFolder folder;
+  const Outcome outcome = run(folder, "norms apply rmsnorm --x=1,2,3,4 --dy 1,0,0,0 --eps 0 --json");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto result = nlohmann::json::parse(outcome.out);
+  // y = x / r with r = sqrt(30 / 4); dx_i = dy_i / r - x_i (dy . x) / (4 r^3)
+  const double r = std::sqrt(7.5);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_NEAR(result["y"][i].get<double>(), (i + 1) / r, 1e-12);
+    EXPECT_NEAR(result["dx"][i].get<double>(), (i == 0) / r - (i + 1) / (4 * r * r * r), 1e-12);
+    EXPECT_NEAR(result["dgain"][i].get<double>(), (i == 0) / r, 1e-12);
+  }
+  const Outcome text = run(folder, "norms apply rmsnorm --x 1,2,3,4 --eps 0");
+  EXPECT_EQ(text.out.rfind("y  0.36514837167", 0), 0u) << text.out;
+}
+
+TEST(Cli, ResultsGoToStandardOutputOnly) {
+  const TemporaryFolder folder;
+  const Outcome norms = run(folder, "norms --json");
+  EXPECT_EQ(norms.code, 0);
+  EXPECT_EQ(norms.err, "");
+  EXPECT_GE(nlohmann::json::parse(norms.out)["norms"].size(), 3u);
+  const Outcome cost = run(folder, "inspect --preset nanogpt-cpu --json");
+  EXPECT_EQ(cost.code, 0) << cost.err;
+  EXPECT_EQ(nlohmann::json::parse(cost.out)["tokens_per_step"], 12 * 64);
+}
+
+TEST(Cli, ABooleanMayStandBareAndFlagsWinOverFiles) {
+  const TemporaryFolder folder;
+  write_text(folder / "a.toml", "n_layer = 2\nn_embd = 32\nvocab_size = 65\n");
+  const auto parameters = [&](const std::string& flags) {
+    const Outcome outcome = run(folder, "inspect --json --config a.toml " + flags);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return nlohmann::json::parse(outcome.out)["parameters"].get<std::int64_t>();
+  };
+  const std::int64_t plain = parameters("");
+  EXPECT_EQ(parameters("--bias false"), plain);
+  EXPECT_GT(parameters("--bias"), plain);
+  EXPECT_EQ(parameters("--bias --n_layer=2"), parameters("--bias=true"));
+  EXPECT_LT(parameters("--n_layer 1"), plain);
+}
+
+TEST(Cli, ABrokenPipeIsNoCrashAndAFullDiskIsAnError) {
+  const TemporaryFolder folder;
+  const std::string program = std::string("'") + NORMSCOPE_BINARY + "'";
+  const std::string pipe =
+      "bash -c \"set -o pipefail; " + program + " train --help | head -c 1 >/dev/null\" 2>/dev/null";
+  EXPECT_EQ(std::system(pipe.c_str()), 0);
+  const int full = std::system((program + " norms >/dev/full 2>/dev/null").c_str());
+  EXPECT_EQ(WEXITSTATUS(full), 1);
+}
+
+}  // namespace
+}  // namespace normscope::cli_test

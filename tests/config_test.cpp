@@ -1,0 +1,198 @@
+// The config: precedence, types, what resolve() fills in and refuses, round trips, nearest keys.
+#include <gtest/gtest.h>
+#include <normscope/config.h>
+#include <normscope/error.h>
+
+#include "cli_helpers.h"
+#include "train/config_text.h"
+
+namespace normscope {
+namespace {
+
+using cli_test::TemporaryFolder;
+using cli_test::write_text;
+
+/// The message of the UsageError that `action` raises; fails the test when there is none.
+template <typename Action>
+std::string message_of(Action action) {
+  try {
+    action();
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  ADD_FAILURE() << "no UsageError";
+  return "";
+}
+
+#define EXPECT_HAS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
+
+Config resolved(const std::map<std::string, std::string>& flags) {
+  Config config;
+  for (const auto& [key, value] : flags) config.set(key, value, "--" + key);
+  config.resolve();
+  return config;
+}
+
+TEST(Config, EveryKeyHasItsDefaultAndRoundTripsAsText) {
+  Config config, copy;
+  for (const KeyInfo& key : config_keys()) {
+    EXPECT_EQ(config.where(key.name), "default");
+    copy.set(key.name, config.get(key.name), "copy");
+    EXPECT_EQ(copy.get(key.name), config.get(key.name)) << key.name;
+    EXPECT_EQ(copy.where(key.name), "copy");
+  }
+  EXPECT_EQ(config.get("norm_eps"), "1e-05");
+  EXPECT_EQ(config.get("tie_weights"), "true");
+  EXPECT_EQ(config.probe, std::vector<std::string>{"*"});
+  EXPECT_TRUE(config.stats.empty());
+}
+
+TEST(Config, PresetThenFileThenFlags) {
+  const TemporaryFolder folder;
+  Config config;
+  config.load_preset("micro");
+  EXPECT_EQ(config.n_embd, 64);
+  EXPECT_HAS(config.where("n_embd"), "preset micro:");
+  config.load_file(write_text(folder / "a.toml", "n_embd = 96\nmax_iters = 7\nnorm_bias = false\n"));
+  config.set("max_iters", "9", "--max_iters");
+  EXPECT_EQ(config.n_embd, 96);
+  EXPECT_EQ(config.where("n_embd"), folder / "a.toml" + ":1");
+  EXPECT_EQ(config.max_iters, 9);
+  EXPECT_EQ(config.batch_size, 16);
+  EXPECT_EQ(config.norm_bias, "false");
+}
+
+TEST(Config, DefaultsFollowTheFinalArch) {
+  const Config gpt = resolved({}), llama = resolved({{"arch", "llama"}, {"n_embd", "288"}, {"n_head", "6"}});
+  EXPECT_EQ(gpt.norm, "layernorm");
+  EXPECT_EQ(gpt.activation, "gelu");
+  EXPECT_EQ(gpt.n_inner, 512);
+  EXPECT_EQ(gpt.n_kv_head, 4);
+  EXPECT_EQ(gpt.final_norm, "true");
+  EXPECT_EQ(llama.norm, "rmsnorm");
+  EXPECT_EQ(llama.activation, "swiglu");
+  EXPECT_EQ(llama.n_inner, 768);
+  EXPECT_EQ(resolved({{"arch", "llama"}, {"n_embd", "64"}}).n_inner, 192);  // 170.7 up to a multiple of 32
+  EXPECT_EQ(resolved({{"norm_placement", "post"}}).final_norm, "false");
+  EXPECT_EQ(resolved({{"norm_placement", "post"}, {"final_norm", "true"}}).final_norm, "true");
+}
+
+TEST(Config, ScheduleDefaultsFollowTheirKeys) {
+  const Config config = resolved({{"learning_rate", "0.02"}, {"max_iters", "70"}});
+  EXPECT_DOUBLE_EQ(config.min_lr, 0.002);
+  EXPECT_EQ(config.lr_decay_iters, 70);
+  EXPECT_EQ(resolved({{"epochs", "3"}}).lr_decay_iters, 0);  // known only with the data
+  EXPECT_EQ(resolved({{"min_lr", "0"}}).min_lr, 0.0);
+}
+
+TEST(Config, ResolveTwiceIsResolveOnce) {
+  Config once = resolved({{"arch", "llama"}, {"norm", "layernorm:bias=false"}});
+  const std::string before = once.to_json();
+  once.resolve();
+  EXPECT_EQ(once.to_json(), before);
+  EXPECT_EQ(once.name, "llama-layernorm-bias-false-L4-C128-s1337");
+  EXPECT_EQ(once.out_dir, "runs/" + once.name);
+}
+
+TEST(Config, JsonAndTomlRoundTrip) {
+  const TemporaryFolder folder;
+  Config config;
+  const std::map<std::string, std::string> flags{{"data", "a \"quoted\" path, with\ttab"},
+                                                 {"probe", "blocks.*,head"},
+                                                 {"probe_interval", "3"},
+                                                 {"learning_rate", "0.1"},
+                                                 {"norm_eps", "1e-12"},
+                                                 {"seed", "9007199254740993"},
+                                                 {"n_layer", "12"}};
+  for (const auto& [key, value] : flags) config.set(key, value, "test");
+  config.set("block.10.norm", "rmsnorm", "test");
+  config.set("block.3.norm_eps", "1e-6", "test");
+  config.resolve();
+  EXPECT_EQ(Config::from_json(config.to_json()).to_json(), config.to_json());
+  Config again;
+  again.load_file(write_text(folder / "config.toml", config.to_toml()));
+  for (const KeyInfo& key : config_keys()) EXPECT_EQ(again.get(key.name), config.get(key.name)) << key.name;
+  EXPECT_EQ(again.get("block.10.norm"), "rmsnorm");
+  EXPECT_EQ(again.block.size(), 2u);
+  EXPECT_EQ(again.block.begin()->first, 3);  // by number, though TOML sorts block.10 first
+  EXPECT_EQ(again.learning_rate, 0.1);
+  EXPECT_EQ(again.seed, 9007199254740993);
+}
+
+TEST(Config, UnknownKeysNameTheNearest) {
+  Config config;
+  const std::string message = message_of([&] { config.set("n_layr", "4", "--n_layr"); });
+  for (const char* part : {"--n_layr", "'4'", "nearest known key is n_layer"}) EXPECT_HAS(message, part);
+  EXPECT_HAS(message_of([&] { config.set("lr", "1", "--lr"); }), "learning_rate");
+  EXPECT_HAS(message_of([&] { config.set("warmup", "1", "--warmup"); }), "warmup_iters");
+  EXPECT_EQ(nearest_word("Learning-Rate", config_key_names()), "learning_rate");
+  EXPECT_EQ(nearest_word("rmsnrom", {"layernorm", "rmsnorm"}), "rmsnorm");
+}
+
+TEST(Config, FilesNameTheirLine) {
+  const TemporaryFolder folder;
+  const std::string file = folder / "bad.toml";
+  const auto load = [&](const std::string& text) {
+    write_text(file, text);
+    return message_of([&] { Config().load_file(file); });
+  };
+  EXPECT_HAS(load("\nn_layr = 4\n"), file + ":2: ");
+  EXPECT_HAS(load("n_layer = 4\nn_head == 2\n"), file + ":2:9: ");
+  EXPECT_HAS(load("n_layer = \"4\"\n"), "n_layer takes a value of type integer, not string");
+  EXPECT_HAS(load("n_layer = 4.0\n"), file + ":1: n_layer");
+  EXPECT_HAS(load("learning_rate = nan\n"), "finite");
+  EXPECT_HAS(load("[model]\nn_layer = 4\n"), "[block.N]");
+  EXPECT_HAS(load("[block.1]\nn_head = 2\n"), "cannot be set for one block");
+  EXPECT_HAS(load("[block.x]\nnorm = \"none\"\n"), "no block");
+  EXPECT_HAS(load("block = 3\n"), "block is a table");
+  EXPECT_HAS(message_of([] { Config().load_file("/nowhere/at/all.toml"); }), "no such config file");
+  EXPECT_HAS(message_of([&] { Config().load_file(folder.path().string()); }), "folder");
+  EXPECT_HAS(message_of([] { Config().load_preset("mico"); }), "the nearest is micro");
+}
+
+TEST(Config, ValuesOfTheWrongTypeAreRefused) {
+  const std::vector<std::pair<std::string, std::string>> wrong{{"n_layer", "1e3"},
+                                                               {"n_layer", "5_000"},
+                                                               {"n_layer", ""},
+                                                               {"n_layer", "4 "},
+                                                               {"n_layer", "99999999999999999999"},
+                                                               {"dropout", "inf"},
+                                                               {"dropout", "nan"},
+                                                               {"dropout", "x"},
+                                                               {"dropout", "0.1x"},
+                                                               {"bias", "1"},
+                                                               {"bias", "yes"}};
+  for (const auto& [key, value] : wrong) {
+    Config config;
+    const std::string message = message_of([&] { config.set(key, value, "--" + key); });
+    EXPECT_HAS(message, key + " = '" + value + "'");
+  }
+}
+
+TEST(Config, ResolveRefusesWhatCannotBe) {
+  const std::vector<std::pair<std::string, std::string>> wrong{
+      {"n_layer", "0"},         {"n_head", "-1"},       {"n_head", "3"},       {"n_kv_head", "3"},
+      {"n_embd", "9999999999"}, {"block_size", "0"},    {"batch_size", "0"},   {"dropout", "1"},
+      {"dropout", "-0.1"},      {"beta1", "1"},         {"beta2", "-0.5"},     {"learning_rate", "0"},
+      {"min_lr", "-0.5"},       {"weight_decay", "-1"}, {"grad_clip", "-1"},   {"norm_eps", "-0.5"},
+      {"max_iters", "0"},       {"seed", "-1"},         {"log_interval", "0"}, {"probe_interval", "0"},
+      {"rope_theta", "0"},      {"arch", "gptt"},       {"activation", "glu"}, {"init", "zero"},
+      {"tokenizer", "word"},    {"sampler", "shufle"},  {"optimizer", "adam"}, {"dtype", "float16"},
+      {"gemm", "mkl"},          {"norm_bias", "no"},    {"name", "a/b"},       {"name", "-x"}};
+  for (const auto& [key, value] : wrong) {
+    const std::string message = message_of([&, k = key, v = value] { resolved({{k, v}}); });
+    EXPECT_HAS(message, value);
+    EXPECT_HAS(message, "--" + key);
+    EXPECT_EQ(message.find('\n'), std::string::npos);
+  }
+  EXPECT_HAS(message_of([] { resolved({{"optimizer", "adam"}}); }), "nearest is adamw");
+  EXPECT_HAS(message_of([] { resolved({{"arch", "conv"}}); }), "not there yet; there are: gpt, llama");
+  EXPECT_HAS(message_of([] { resolved({{"arch", "llama"}, {"n_embd", "12"}}); }), "odd head width 3");
+  EXPECT_NO_THROW(resolved({{"n_embd", "12"}}));  // RoPE's rule is llama's alone
+  EXPECT_HAS(message_of([] { resolved({{"block.4.norm", "none"}}); }), "n_layer = 4 has blocks 0 to 3");
+  EXPECT_NO_THROW(resolved({{"block.3.norm", "none"}}));
+  EXPECT_HAS(message_of([] { resolved({{"block.3.norm_eps", "-1"}}); }), "out of range");
+}
+
+}  // namespace
+}  // namespace normscope

@@ -87,6 +87,7 @@ class Runner {
   }
 
   StudyOutcome run() {
+    create_output_dir(plan_.dir);
     FolderLock lock(plan_.dir);
     adopt_folder(&plan_, options_.overwrite);
     create_output_dir((dir_ / "runs").string());

@@ -1,0 +1,349 @@
+// Paired ablations: grids, study.json, stopping and continuing, what may be paired. The runs are made by a stand-in for
+// `normscope train`: this binary itself, called with `train`.
+#include <gtest/gtest.h>
+#include <normscope/file_util.h>
+#include <normscope/study.h>
+#include <stdlib.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "tests/synthetic_study.h"
+
+namespace normscope {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::fake_study;
+using testing::FakeStudy;
+
+class StudyTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "study-test-XXXXXX").string();
+    folder_ = mkdtemp(pattern.data());
+    std::ofstream text(folder_ / "text.txt");
+    for (int i = 0; i < 400; ++i) text << "the quick brown fox jumps over the lazy dog\n";
+  }
+  void TearDown() override {
+    unsetenv("FAKE_TRAIN");
+    fs::remove_all(folder_);
+  }
+
+  StudyOptions options() {
+    StudyOptions out;
+    out.base.data = (folder_ / "text.txt").string();
+    out.base.max_iters = 20;
+    out.base.n_embd = 16;
+    out.base.block_size = 8;
+    out.axes = {{"norm", {"layernorm", "rmsnorm"}}};
+    out.seeds = 3;
+    out.jobs = 2;
+    out.out_dir = (folder_ / "study").string();
+    out.quiet = true;
+    out.command = "normscope ablate";
+    out.program = fs::read_symlink("/proc/self/exe").string();
+    return out;
+  }
+
+  fs::path folder_;
+};
+
+std::string message_of(const StudyOptions& options) {
+  try {
+    run_study(options);
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::size_t lines_of(const fs::path& file) {
+  std::ifstream in(file);
+  std::string line;
+  std::size_t n = 0;
+  while (std::getline(in, line)) ++n;
+  return n;
+}
+
+TEST_F(StudyTest, JsonRoundTrip) {
+  FakeStudy fake;
+  fake.axes = {{"norm", {"layernorm", "rmsnorm"}}, {"n_layer", {"2", "4"}}};
+  Study study = fake_study(fake).study;
+  study.command = "normscope ablate --norm layernorm,rmsnorm";
+  study.runs[0].val_loss = kNaN;
+  const std::string text = study_to_json(study);
+  const Study again = study_from_json(text, "study.json");
+  EXPECT_EQ(study_to_json(again), text);
+  EXPECT_EQ(again.axes, study.axes);
+  EXPECT_EQ(again.runs[1].arm, study.runs[1].arm);
+  EXPECT_TRUE(std::isnan(again.runs[0].val_loss));
+}
+
+TEST_F(StudyTest, JsonHasTheFieldsOfTheInterface) {
+  const auto json = nlohmann::json::parse(study_to_json(fake_study({}).study));
+  EXPECT_EQ(json["format"], "normscope-study");
+  EXPECT_EQ(json["axes"]["norm"], nlohmann::json({"layernorm", "rmsnorm"}));
+  EXPECT_EQ(json["seeds"].size(), 3u);
+  for (const char* key : {"config", "file", "status", "val_loss", "epoch_mean_grad_norm"}) {
+    EXPECT_TRUE(json["runs"][0].contains(key)) << key;
+  }
+  std::set<std::string> metrics;
+  for (const auto& row : json["comparisons"]) {
+    metrics.insert(row["metric"].get<std::string>());
+    EXPECT_EQ(row["a"]["norm"], "layernorm");
+    EXPECT_EQ(row["b"]["norm"], "rmsnorm");
+    EXPECT_EQ(row["n"], 3);
+    EXPECT_LT(row["ci95"][0].get<double>(), row["mean"].get<double>() + 1e-12);
+    if (row["metric"] == "epoch_mean_grad_norm_ratio") {
+      EXPECT_NEAR(row["mean"].get<double>(), 1.12, 0.02);
+    }
+  }
+  EXPECT_EQ(metrics, (std::set<std::string>{"val_loss", "epoch_mean_grad_norm_ratio", "step_time_ratio"}));
+  EXPECT_EQ(json["comparisons"].size(), 1u + 6u + 1u);
+}
+
+TEST_F(StudyTest, BrokenJsonIsAUsageError) {
+  EXPECT_THROW(study_from_json("{}", "x"), UsageError);
+  EXPECT_THROW(study_from_json("not json", "x"), UsageError);
+  EXPECT_THROW(study_from_json("{\"format\": \"normscope-study\", \"axes\": 3}", "x"), UsageError);
+}
+
+TEST_F(StudyTest, OneSeedHasNoInterval) {
+  FakeStudy fake;
+  fake.seeds = 1;
+  const Study study = fake_study(fake).study;
+  EXPECT_NE(verdict_text(study).find("one seed, no interval"), std::string::npos);
+  const auto json = nlohmann::json::parse(study_to_json(study));
+  EXPECT_TRUE(json["comparisons"][0]["ci95"][0].is_null());
+}
+
+TEST_F(StudyTest, DivergedRunsLeaveTheirPairOut) {
+  Study study = fake_study({}).study;
+  study.runs[1].status = "diverged";
+  const auto rows = compare_arms(study.axes, study.runs);
+  EXPECT_EQ(rows.front().result.n, 2);
+  EXPECT_EQ(rows.front().excluded, 1);
+}
+
+TEST_F(StudyTest, VerdictDoesNotClaimWhatTheIntervalDoesNotShow) {
+  Study study = fake_study({}).study;
+  study.comparisons.front().result = {5, 0, -0.0031, 0.01, -0.0102, 0.0040};
+  EXPECT_NE(verdict_text(study).find("rmsnorm vs layernorm: validation loss -0.0031 nats [-0.0102, +0.0040], 5 pairs: "
+                                     "no difference shown"), std::string::npos) << verdict_text(study);
+}
+
+TEST_F(StudyTest, RunsTheGridAndKeepsWhatIsFinished) {
+  const StudyOutcome first = run_study(options());
+  EXPECT_EQ(first.exit, ExitCode::done) << (first.problems.empty() ? "" : first.problems.front());
+  const fs::path study = folder_ / "study", log = folder_ / "starts";
+  EXPECT_EQ(lines_of(log), 6u);
+  const Study read = read_study(study.string());
+  EXPECT_EQ(read.runs.size(), 6u);
+  for (const StudyRun& run : read.runs) {
+    EXPECT_EQ(run.status, "done");
+    EXPECT_TRUE(fs::exists(study / run.file));
+  }
+  EXPECT_NEAR(read.comparisons.front().result.mean, 0.5, 1e-9);
+  EXPECT_TRUE(fs::exists(study / "report.html"));
+
+  EXPECT_EQ(run_study(options()).exit, ExitCode::done);
+  EXPECT_EQ(lines_of(log), 6u) << "finished runs were made again";
+  StudyOptions more = options();
+  more.seeds = 4;
+  EXPECT_EQ(run_study(more).exit, ExitCode::done);
+  EXPECT_EQ(lines_of(log), 8u) << "a grown study runs only what is new";
+}
+
+TEST_F(StudyTest, AnotherConfigIsRefusedByItsKey) {
+  run_study(options());
+  StudyOptions other = options();
+  other.base.learning_rate = 0.5;
+  EXPECT_NE(message_of(other).find("learning_rate was 0.001 there and is 0.5 now"), std::string::npos) << message_of(other);
+  other = options();
+  other.axes = {{"norm", {"layernorm", "none"}}};
+  EXPECT_NE(message_of(other).find("norm"), std::string::npos);
+  other.overwrite = true;
+  EXPECT_EQ(run_study(other).exit, ExitCode::done);
+}
+
+TEST_F(StudyTest, BadGridsAreRefusedBeforeAnyWork) {
+  StudyOptions bad = options();
+  bad.axes = {{"norm", {"layernorm", "layernorm"}}};
+  EXPECT_NE(message_of(bad).find("twice"), std::string::npos);
+  bad.axes = {{"learning_rate", {"1e-3", "0.001"}}};
+  EXPECT_NE(message_of(bad).find("twice"), std::string::npos);
+  bad.axes = {{"seed", {"1", "2"}}};
+  EXPECT_NE(message_of(bad).find("--seeds"), std::string::npos);
+  bad = options();
+  bad.base.data = (folder_ / "missing.txt").string();
+  EXPECT_FALSE(message_of(bad).empty());
+  EXPECT_FALSE(fs::exists(folder_ / "study"));
+}
+
+TEST_F(StudyTest, AFolderThatIsNoStudyIsLeftAlone) {
+  fs::create_directories(folder_ / "study");
+  std::ofstream(folder_ / "study" / "thesis.txt") << "dear";
+  EXPECT_NE(message_of(options()).find("is not a study"), std::string::npos);
+  EXPECT_TRUE(fs::exists(folder_ / "study" / "thesis.txt"));
+}
+
+TEST_F(StudyTest, AFailingRunDoesNotStopTheOthers) {
+  setenv("FAKE_TRAIN", "fail rmsnorm", 1);
+  const StudyOutcome outcome = run_study(options());
+  EXPECT_EQ(outcome.exit, ExitCode::runtime);
+  ASSERT_EQ(outcome.problems.size(), 3u);
+  EXPECT_NE(outcome.problems.front().find("out of luck"), std::string::npos) << outcome.problems.front();
+  EXPECT_EQ(read_study((folder_ / "study").string()).runs.front().status, "done");
+  unsetenv("FAKE_TRAIN");
+  EXPECT_EQ(run_study(options()).exit, ExitCode::done);
+  EXPECT_EQ(lines_of(folder_ / "starts"), 9u);
+}
+
+TEST_F(StudyTest, DivergedRunsAreResults) {
+  setenv("FAKE_TRAIN", "diverge rmsnorm", 1);
+  const StudyOutcome outcome = run_study(options());
+  EXPECT_EQ(outcome.exit, ExitCode::done) << (outcome.problems.empty() ? "" : outcome.problems.front());
+  EXPECT_NE(outcome.text.find("3 diverged"), std::string::npos);
+}
+
+TEST_F(StudyTest, AStopIsPassedOnAndTheStudyContinues) {
+  setenv("FAKE_TRAIN", "slow", 1);
+  std::thread stopper([&] {
+    while (lines_of(folder_ / "starts") < 2) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    kill(getpid(), SIGTERM);
+  });
+  const StudyOutcome outcome = run_study(options());
+  stopper.join();
+  EXPECT_EQ(outcome.exit, ExitCode::interrupted);
+  EXPECT_EQ(lines_of(folder_ / "starts"), 2u);
+  unsetenv("FAKE_TRAIN");
+  EXPECT_EQ(run_study(options()).exit, ExitCode::done);
+  EXPECT_EQ(lines_of(folder_ / "starts"), 8u);
+  std::ifstream in(folder_ / "starts");
+  std::stringstream text;
+  text << in.rdbuf();
+  EXPECT_NE(text.str().find("resume"), std::string::npos) << "an interrupted run was not continued";
+}
+
+TEST_F(StudyTest, TwoAtOnceOnOneFolder) {
+  fs::create_directories(folder_ / "study");
+  const FolderLock lock((folder_ / "study").string());
+  EXPECT_FALSE(message_of(options()).empty());
+}
+
+TEST_F(StudyTest, CompareTakesRunsAndStudies) {
+  run_study(options());
+  const fs::path runs = folder_ / "study" / "runs";
+  CompareOptions compared;
+  compared.paths = {(runs / "norm-layernorm_seed-1337").string(), (runs / "norm-rmsnorm_seed-1337").string()};
+  compared.out_dir = (folder_ / "compared").string();
+  const CompareOutcome pair = compare(compared);
+  EXPECT_NE(pair.text.find("rmsnorm vs layernorm: validation loss +0.5000 nats (one seed, no interval)"), std::string::npos) << pair.text;
+  EXPECT_TRUE(fs::exists(pair.report));
+  EXPECT_THROW(compare(compared), UsageError) << "an existing report was overwritten";
+
+  compared.paths[1] = (runs / "norm-rmsnorm_seed-1338").string();
+  compared.overwrite = true;
+  try {
+    compare(compared);
+    FAIL() << "seeds differ";
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("the seed set differs"), std::string::npos) << error.what();
+  }
+
+  StudyOptions other = options();
+  other.out_dir = (folder_ / "other").string();
+  other.base.learning_rate = 0.01;
+  run_study(other);
+  compared.paths = {options().out_dir, other.out_dir};
+  EXPECT_NE(compare(compared).text.find("learning_rate 0.01"), std::string::npos);
+
+  other.out_dir = (folder_ / "third").string();
+  other.base.batch_size = 5;
+  run_study(other);
+  compared.paths = {options().out_dir, other.out_dir};
+  try {
+    compare(compared);
+    FAIL() << "batches differ";
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("batch_size differs"), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+
+/// Stands in for `normscope train --config FILE`: writes a run file of the right config.
+int fake_train(int argc, char** argv) {
+  Config config;
+  for (int i = 2; i < argc; ++i) {
+    if (std::string(argv[i]) == "--config") config.load_file(argv[i + 1]);
+  }
+  std::string line = config.name;
+  for (int i = 3; i < argc; ++i) line += std::string(" ") + argv[i];
+  const fs::path out = config.out_dir;
+  std::ofstream(out.parent_path().parent_path().parent_path() / "starts", std::ios::app) << line + "\n";
+  const char* mode = std::getenv("FAKE_TRAIN");
+  const std::string wish = mode ? mode : "";
+  const bool mine = wish.size() > config.norm.size() && wish.substr(wish.size() - config.norm.size()) == config.norm;
+  if (wish.rfind("fail", 0) == 0 && mine) {
+    std::fputs("starting\nerror: out of luck\n", stderr);
+    return 1;
+  }
+  static volatile std::sig_atomic_t stop = 0;
+  std::signal(SIGTERM, [](int) { stop = 1; });
+  fs::create_directories(out / "checkpoints");
+  std::ofstream(out / "checkpoints" / "step-1.h5") << "x";
+  const testing::FakeStudy fake{{}, 1, 1, 2, 3, false};
+  RunData data = testing::fake_run(fake, {{"norm", config.norm}}, config.norm == "rmsnorm", static_cast<std::uint64_t>(config.seed));
+  RunHeader header;
+  header.config_json = config.to_json();
+  header.data_sha256 = "5a1e";
+  header.params = data.params;
+  header.residual = data.residual;
+  fs::remove(out / "run.h5");
+  RunFile file = RunFile::create((out / "run.h5").string(), header);
+  const std::size_t p = data.params.size(), r = data.residual.size();
+  for (std::size_t i = 0; i < data.step.size(); ++i) {
+    StepRow row;
+    row.step = data.step[i];
+    row.epoch = data.epoch[i];
+    row.loss = data.loss[i];
+    row.elapsed_s = data.elapsed_s[i];
+    row.grad_norm = data.grad_norm[i];
+    const std::span<const float> params(&data.param_grad_norm[i * p], p), residual(&data.residual_grad_norm[i * r], r);
+    row.param_grad_norm = row.param_grad_max_abs = row.param_weight_norm = row.param_update_ratio = params;
+    row.residual_grad_norm = row.residual_grad_times_x = row.residual_rms = row.residual_mean_share = residual;
+    file.append(row);
+  }
+  for (EpochRow row : data.epochs) {
+    row.param_grad_norm.assign(p, 1);
+    row.residual_grad_norm.assign(r, 1);
+    file.append(row);
+  }
+  for (int i = 0; wish == "slow" && i < 500 && !stop; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  if (stop) {
+    file.finish("interrupted");
+    return 130;
+  }
+  if (wish.rfind("diverge", 0) == 0 && mine) {
+    file.finish("diverged");
+    return 3;
+  }
+  file.append(EvalRow{5, 1.5, 1.0 + 0.1 * static_cast<double>(config.seed % 10) + (config.norm == "rmsnorm" ? 0.5 : 0), true});
+  file.finish("done");
+  return 0;
+}
+
+}  // namespace normscope
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::string(argv[1]) == "train") return normscope::fake_train(argc, argv);
+  ::testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

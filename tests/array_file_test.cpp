@@ -104,7 +104,8 @@ TEST(ArrayFile, BadInputIsNamed) {
     EXPECT_NE(text.find(path), std::string::npos) << text;
     EXPECT_EQ(text.find('\n'), std::string::npos) << text;
   }
-  EXPECT_NE(message_of<UsageError>([&] { ArrayFileReader r(folder / "none"); }).find("No such file"), std::string::npos);
+  const std::string missing = message_of<UsageError>([&] { ArrayFileReader r(folder / "none"); });
+  EXPECT_NE(missing.find("No such file"), std::string::npos) << missing;
   message_of<UsageError>([&] { ArrayFileReader r(folder.path()); });
 }
 

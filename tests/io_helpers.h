@@ -106,7 +106,8 @@ inline RunHeader sample_header() {
 
 /// A row whose every number is a function of its step; NaN, infinity and denormals among them.
 struct SampleRow {
-  explicit SampleRow(std::int64_t step) : norm(3), max_abs(3), weight(3), ratio(3), grad(2), times(2), rms(2), share(2) {
+  explicit SampleRow(std::int64_t step)
+      : norm(3), max_abs(3), weight(3), ratio(3), grad(2), times(2), rms(2), share(2) {
     row.step = step;
     row.epoch = step / 10 + 1;
     row.tokens = (step + 1) * 1024;
@@ -142,7 +143,8 @@ inline void append_steps(RunFile& file, std::int64_t first, std::int64_t last) {
 
 inline EpochRow sample_epoch(std::int64_t epoch, bool complete = true) {
   const auto value = static_cast<float>(epoch);
-  return {epoch, complete, 3.5 / static_cast<double>(epoch), 0.25, {value, 2 * value, 3 * value}, {4 * value, 5 * value}};
+  const std::vector<float> norms{value, 2 * value, 3 * value};
+  return {epoch, complete, 3.5 / static_cast<double>(epoch), 0.25, norms, {4 * value, 5 * value}};
 }
 
 }  // namespace normscope::io_test

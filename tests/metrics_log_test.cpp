@@ -30,7 +30,7 @@ TEST(MetricsLog, OneJsonLineAStepVisibleAtOnce) {
   ASSERT_EQ(lines.size(), 1u);
   EXPECT_EQ(lines[0].size(), 5u);
   EXPECT_EQ(lines[0]["step"], 0);
-  EXPECT_EQ(lines[0]["loss"].get<double>(), 1.0 / 3);   // shortest text that reads back the same
+  EXPECT_EQ(lines[0]["loss"].get<double>(), 1.0 / 3);  // shortest text that reads back the same
   EXPECT_EQ(lines[0]["lr"], 1e-3);
   EXPECT_EQ(lines[0]["grad_norm"], 2.5);
   EXPECT_EQ(lines[0]["elapsed_s"], 0.25);
@@ -67,7 +67,7 @@ TEST(MetricsLog, ResumeCutsLaterAndTornLines) {
   EXPECT_EQ(lines[5]["loss"], 1);
   EXPECT_EQ(lines[6]["loss"], 9);
 
-  fill(3, R"({"step":3,"lo)");   // killed in the middle of a line
+  fill(3, R"({"step":3,"lo)");  // killed in the middle of a line
   MetricsLog::resume(path, 100).step(3, 9, 9, 9, 9);
   lines = lines_of(path);
   ASSERT_EQ(lines.size(), 4u);
@@ -127,7 +127,7 @@ TEST(FileUtil, ARunFolderHasOneWriter) {
   }
   EXPECT_EQ(folder.count(), 0u) << "the lock file is left";
   const pid_t killed = in_child([&] {
-    new FolderLock(folder.path());   // never released: the process dies holding it
+    new FolderLock(folder.path());  // never released: the process dies holding it
   });
   wait_for(killed);
   EXPECT_EQ(folder.count(), 1u);

@@ -70,7 +70,7 @@ TEST(RunFile, RoundTripIsBitwise) {
   const TemporaryFolder folder;
   const std::string path = folder / "run.h5";
   RunFile file = RunFile::create(path, sample_header());
-  append_steps(file, 0, 3000);   // more than one chunk of every column
+  append_steps(file, 0, 3000);  // more than one chunk of every column
   file.append(EvalRow{2999, 1.5, 1.75, true});
   file.append(sample_epoch(1));
   file.append(sample_epoch(2, false));
@@ -159,7 +159,7 @@ TEST(RunFile, ReadsWhileItIsWritten) {
   EXPECT_EQ(read_run(path).status, "running");
   append_steps(file, 5, 2000);
   std::this_thread::sleep_for(std::chrono::milliseconds(550));
-  append_steps(file, 2000, 2001);   // half a second is over: written without a flush
+  append_steps(file, 2000, 2001);  // half a second is over: written without a flush
   expect_sample_steps(read_run(path), 2001);
   file.finish("diverged");
   EXPECT_EQ(read_run(path).status, "diverged");
@@ -170,7 +170,7 @@ TEST(RunFile, ResumeCutsLaterRowsAndContinuesExactly) {
   const std::string path = folder / "run.h5";
   {
     RunFile file = RunFile::create(path, sample_header());
-    append_steps(file, 0, 30);   // epochs of ten steps
+    append_steps(file, 0, 30);  // epochs of ten steps
     for (const std::int64_t step : {0, 10, 20, 29}) file.append(EvalRow{step, 2, 3, false});
     for (const std::int64_t epoch : {1, 2, 3}) file.append(sample_epoch(epoch, epoch != 3));
     file.finish("interrupted");
@@ -190,7 +190,7 @@ TEST(RunFile, ResumeCutsLaterRowsAndContinuesExactly) {
     expect_sample_steps(run, 1500);
     EXPECT_EQ(run.epochs.size(), 3u);
   }
-  RunFile file = RunFile::resume(path, 15);   // in the middle of epoch 2
+  RunFile file = RunFile::resume(path, 15);  // in the middle of epoch 2
   const RunData run = read_run(path);
   expect_sample_steps(run, 15);
   ASSERT_EQ(run.epochs.size(), 1u);
@@ -213,7 +213,7 @@ std::string killed_run(const TemporaryFolder& folder, int milliseconds) {
     RunFile file = RunFile::create(path, sample_header());
     for (std::int64_t step = 0;; ++step) {
       file.append(SampleRow(step).row);
-      if (step % 50 == 49) file.append(sample_epoch(step / 50 + 1));   // writes every buffered row
+      if (step % 50 == 49) file.append(sample_epoch(step / 50 + 1));  // writes every buffered row
     }
   });
   while (!std::filesystem::exists(path)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -241,7 +241,9 @@ TEST(RunFile, SurvivesSigkill) {
     const RunData after = read_run(path);
     expect_sample_steps(after, rows + 700);
     EXPECT_EQ(after.status, "done");
-    for (const EpochRow& epoch : after.epochs) EXPECT_EQ(epoch.param_grad_norm, sample_epoch(epoch.epoch).param_grad_norm);
+    for (const EpochRow& epoch : after.epochs) {
+      EXPECT_EQ(epoch.param_grad_norm, sample_epoch(epoch.epoch).param_grad_norm);
+    }
   }
 }
 
@@ -254,7 +256,7 @@ TEST(RunFile, RepairMakesACrashedRunPlain) {
   EXPECT_EQ(after.status, "interrupted");
   EXPECT_EQ(after.step, before.step);
   expect_sample_steps(after, static_cast<std::int64_t>(after.step.size()));
-  RunFile::repair(path);   // again: nothing left to do
+  RunFile::repair(path);  // again: nothing left to do
   EXPECT_EQ(read_run(path).step, before.step);
 }
 
@@ -272,8 +274,9 @@ TEST(RunFile, BadInputIsNamed) {
   spill(folder / "stub.h5", whole.substr(0, 20));
   for (const std::string name : {"missing.h5", "empty.h5", "text.h5", "cut.h5", "stub.h5", "."}) {
     const std::string path = folder / name;
-    for (const auto& use : std::vector<std::function<void()>>{[&] { read_run(path); }, [&] { RunFile::resume(path, 0); },
-                                                              [&] { RunFile::repair(path); }}) {
+    const std::vector<std::function<void()>> uses{[&] { read_run(path); }, [&] { RunFile::resume(path, 0); },
+                                                  [&] { RunFile::repair(path); }};
+    for (const auto& use : uses) {
       const std::string text = message_of<UsageError>(use);
       EXPECT_NE(text.find(path), std::string::npos) << text;
       EXPECT_EQ(text.find('\n'), std::string::npos) << text;
@@ -290,8 +293,9 @@ TEST(RunFile, OutputThatCannotBeWritten) {
     const std::string text = message_of<Error>([&] { RunFile::create(path, sample_header()); });
     EXPECT_NE(text.find(path), std::string::npos) << text;
   }
-  EXPECT_NE(message_of<Error>([&] { RunFile::create(folder / "file/run.h5", sample_header()); }).find("Not a directory"),
-            std::string::npos);
+  EXPECT_NE(
+      message_of<Error>([&] { RunFile::create(folder / "file/run.h5", sample_header()); }).find("Not a directory"),
+      std::string::npos);
   EXPECT_EQ(folder.count(), 1u);
 }
 
@@ -316,14 +320,14 @@ TEST(RunFile, FullDiskIsAnErrorWithPathAndReason) {
     if (text.find(path) == std::string::npos || text.find("File too large") == std::string::npos) {
       throw std::runtime_error("message: " + text);
     }
-  });   // the destructor of a file that cannot be flushed must neither hang nor crash
+  });  // the destructor of a file that cannot be flushed must neither hang nor crash
   const int status = wait_for(child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
   const auto rows = static_cast<std::int64_t>(read_run(path).step.size());
   EXPECT_GT(rows, 1000) << "what was written before the disk was full";
   expect_sample_steps(read_run(path), rows);
   {
-    RunFile file = RunFile::resume(path, rows);   // there is space again
+    RunFile file = RunFile::resume(path, rows);  // there is space again
     append_steps(file, rows, rows + 2000);
     file.finish("done");
   }

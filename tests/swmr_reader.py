@@ -1,4 +1,4 @@
-"""Reads run files with h5py the way users do: swmr_reader.py grow|crashed|finished|arrays PATH; exits 1 with the reason."""
+"""Reads run files as users do: swmr_reader.py grow|crashed|finished|arrays PATH; exits 1 with the reason."""
 import sys
 import time
 
@@ -56,8 +56,8 @@ def finished(path):
     """Opens plainly; every object, attribute and axis is where the interface says."""
     with h5py.File(path, "r") as file:
         attributes = dict(file.attrs)
-        for name in ("format status config_json command git_commit version host isa gemm_backend hdf5_version started_at "
-                     "data_sha256 epoch_label tokenizer").split():
+        for name in ("format status config_json command git_commit version host isa gemm_backend hdf5_version "
+                     "started_at data_sha256 epoch_label tokenizer").split():
             assert isinstance(attributes[name], str), f"{name} is {type(attributes[name])}"
         assert attributes["format"] == "normscope-run" and attributes["format_version"] == 1
         assert attributes["status"] == "done"
@@ -80,7 +80,8 @@ def finished(path):
         for name in ("name", "role", "shape"):
             kind = h5py.check_string_dtype(file["params"][name].dtype)
             assert kind.encoding == "utf-8" and kind.length is not None, name
-        assert list(file["params/name"].asstr()) == ["embed.tokens", "blocks.0.attn_norm.gain", "blocks.0.attn.q.weight"]
+        assert list(file["params/name"].asstr()) == ["embed.tokens", "blocks.0.attn_norm.gain",
+                                                     "blocks.0.attn.q.weight"]
         assert list(file["params/shape"].asstr()) == ["65x8", "8", "8x8"]
         assert list(file["params/numel"]) == [520, 8, 64] and list(file["params/block"]) == [-1, 0, 0]
         assert list(file["residual/name"].asstr()) == ["residual.0", "blocks.0.attn"]

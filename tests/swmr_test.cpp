@@ -27,11 +27,10 @@ const std::string& python() {
 
 class Swmr : public testing::Test {
  protected:
-  void SetUp() override {
-    ASSERT_FALSE(python().empty()) << "no Python can import h5py: apt-get install python3-h5py";
-  }
+  void SetUp() override { ASSERT_FALSE(python().empty()) << "no Python can import h5py: apt-get install python3-h5py"; }
   static int read_with_h5py(const std::string& what, const std::string& path) {
-    return std::system(fmt::format("{} '{}/tests/swmr_reader.py' {} '{}'", python(), NORMSCOPE_SOURCE, what, path).c_str());
+    const std::string script = std::string(NORMSCOPE_SOURCE) + "/tests/swmr_reader.py";
+    return std::system(fmt::format("{} '{}' {} '{}'", python(), script, what, path).c_str());
   }
   const TemporaryFolder folder_;
 };
@@ -72,7 +71,9 @@ TEST_F(Swmr, AfterSigkillThenRepair) {
   RunFile::repair(path);
   EXPECT_EQ(std::system(fmt::format("{} -c \"import h5py; f = h5py.File('{}', 'r'); "
                                     "assert f['steps/step'].shape[0] == {} and f.attrs['status'] == 'interrupted'\"",
-                                    python(), path, rows).c_str()), 0);
+                                    python(), path, rows)
+                            .c_str()),
+            0);
 }
 
 TEST_F(Swmr, FinishedFileHasTheLayout) {

@@ -11,7 +11,8 @@ class MetricsLog {
  public:
   /// Starts an empty file. Raises Error when it cannot be written.
   static MetricsLog create(const std::string& path);
-  /// Continues: drops lines from the first with step >= next_step on, and a torn last line; a missing file starts empty.
+  /// Continues: drops lines from the first with step >= next_step on, and a torn last line; a missing file starts
+  /// empty.
   static MetricsLog resume(const std::string& path, std::int64_t next_step);
 
   MetricsLog(MetricsLog&& other) noexcept;

@@ -62,10 +62,11 @@ class RunFile {
   /// Creates the file with every object, then starts SWMR. Raises Error when it cannot be written.
   static RunFile create(const std::string& path, const RunHeader& header);
   /// Opens an existing run to continue it: clears a crashed writer's flags, drops all rows of steps >= next_step (eval
-  /// rows of steps >= next_step, epoch rows that are not complete before it). Raises UsageError when the file is not a run.
+  /// rows of steps >= next_step, epoch rows that are not complete before it). Raises UsageError when the file is not a
+  /// run, or ends before next_step.
   static RunFile resume(const std::string& path, std::int64_t next_step);
-  /// Makes a crashed run readable by a plain open again: clears the killed writer's flags, drops rows that are not whole
-  /// and turns the status `running` into `interrupted`. Only when no process writes it (FolderLock in file_util.h).
+  /// Makes a crashed run readable by a plain open again: clears the killed writer's flags, drops rows that are not
+  /// whole and turns the status `running` into `interrupted`. Only when no process writes it (FolderLock, file_util.h).
   static void repair(const std::string& path);
 
   RunFile(RunFile&&) noexcept;

@@ -24,12 +24,18 @@ namespace {
 // The types are the same in memory: every supported machine is little-endian.
 hid_t hdf5_type(Type type) {
   switch (type) {
-    case Type::f32: return H5T_IEEE_F32LE;
-    case Type::f64: return H5T_IEEE_F64LE;
-    case Type::i32: return H5T_STD_I32LE;
-    case Type::i64: return H5T_STD_I64LE;
-    case Type::u8: return H5T_STD_U8LE;
-    case Type::u16: return H5T_STD_U16LE;
+    case Type::f32:
+      return H5T_IEEE_F32LE;
+    case Type::f64:
+      return H5T_IEEE_F64LE;
+    case Type::i32:
+      return H5T_STD_I32LE;
+    case Type::i64:
+      return H5T_STD_I64LE;
+    case Type::u8:
+      return H5T_STD_U8LE;
+    case Type::u16:
+      return H5T_STD_U16LE;
   }
   return -1;
 }
@@ -53,17 +59,17 @@ Type type_for(hid_t stored, const std::string& name) {
 }
 
 [[noreturn]] void fail_writing(const std::string& path, const std::string& reason) {
-  throw Error(fmt::format("[array_file] cannot write '{}': {}; free space or name another place with --out or --out_dir",
-                          path, reason));
+  throw Error(fmt::format(
+      "[array_file] cannot write '{}': {}; free space or name another place with --out or --out_dir", path, reason));
 }
 
 [[noreturn]] void fail_reading(const std::string& path, const std::string& reason) {
-  throw UsageError(fmt::format("[array_file] cannot read '{}': {}; name a whole HDF5 file (a checkpoint or a dump)", path,
-                               reason));
+  throw UsageError(
+      fmt::format("[array_file] cannot read '{}': {}; name a whole HDF5 file (a checkpoint or a dump)", path, reason));
 }
 
-herr_t collect_dataset(hid_t, const char* name, const H5O_info_t* info, void* list) {
-  if (info->type == H5O_TYPE_DATASET) static_cast<std::vector<std::string>*>(list)->emplace_back(name);
+herr_t collect_link(hid_t, const char* name, const H5L_info_t*, void* list) {
+  static_cast<std::vector<std::string>*>(list)->emplace_back(name);
   return 0;
 }
 
@@ -93,7 +99,7 @@ struct ArrayFileWriter::Impl {
   }
 
   void discard() {
-    if (file.is_open()) hdf5::abandon(file);   // a full disk must not be tried again
+    if (file.is_open()) hdf5::abandon(file);  // a full disk must not be tried again
     file = Handle();
     std::remove(temporary.c_str());
     committed = true;
@@ -122,11 +128,12 @@ void ArrayFileWriter::write(const std::string& name, Type type, const std::vecto
                             const void* data) {
   impl_->guarded([&] {
     const std::vector<hsize_t> dims(shape.begin(), shape.end());
-    Handle space = dims.empty() ? Handle(H5Screate(H5S_SCALAR), H5Sclose)
-                                : Handle(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), H5Sclose);
+    const int rank = static_cast<int>(dims.size());
+    Handle space(rank == 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(rank, dims.data(), nullptr), H5Sclose);
     Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
     check(H5Pset_create_intermediate_group(links, 1));
-    Handle set(H5Dcreate2(impl_->file, name.c_str(), hdf5_type(type), space, links, H5P_DEFAULT, H5P_DEFAULT), H5Dclose);
+    Handle set(H5Dcreate2(impl_->file, name.c_str(), hdf5_type(type), space, links, H5P_DEFAULT, H5P_DEFAULT),
+               H5Dclose);
     if (H5Sget_simple_extent_npoints(space) > 0) {
       check(H5Dwrite(set, hdf5_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data));
     }
@@ -180,7 +187,8 @@ std::map<std::string, std::string> ArrayFileReader::attributes() const {
 std::vector<std::string> ArrayFileReader::names() const {
   return impl_->guarded([&] {
     std::vector<std::string> list;
-    check(H5Ovisit2(impl_->file, H5_INDEX_NAME, H5_ITER_INC, collect_dataset, &list, H5O_INFO_BASIC));
+    check(H5Lvisit(impl_->file, H5_INDEX_NAME, H5_ITER_INC, collect_link, &list));
+    std::erase_if(list, [&](const std::string& name) { return !has(name); });  // groups
     return list;
   });
 }
@@ -199,8 +207,9 @@ bool ArrayFileReader::has(const std::string& name) const {
 
 Array ArrayFileReader::read(const std::string& name) const {
   if (!has(name)) {
-    throw UsageError(fmt::format("[array_file] '{}' has no dataset '{}'; name a file that holds it (`normscope inspect` "
-                                 "lists what is in one)", impl_->path, name));
+    throw UsageError(fmt::format(
+        "[array_file] '{}' has no dataset '{}'; name a file that holds it (`normscope inspect` lists what is in one)",
+        impl_->path, name));
   }
   return impl_->guarded([&] {
     Array array;

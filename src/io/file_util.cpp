@@ -65,14 +65,14 @@ void create_output_dir(const std::string& path) {
   if (fs::exists(path, error) && !fs::is_directory(path, error)) {
     fail_output(path, "a file of that name exists where a folder is needed");
   }
-  std::vector<fs::path> missing;   // deepest first
+  std::vector<fs::path> missing;  // deepest first
   for (fs::path part = fs::path(path); !part.empty() && !fs::exists(part, error); part = part.parent_path()) {
     missing.push_back(part);
     if (part == part.parent_path()) break;
   }
   if (!fs::create_directories(path, error) && error) {
     const std::string reason = error.message();
-    for (const fs::path& part : missing) fs::remove(part, error);   // removes empty folders only
+    for (const fs::path& part : missing) fs::remove(part, error);  // removes empty folders only
     fail_output(path, reason);
   }
   if (::access(path.c_str(), W_OK | X_OK) != 0) fail_output(path, std::strerror(errno));
@@ -90,8 +90,8 @@ std::string output_file_target(const std::string& path) {
 
 void rename_durably(const std::string& temporary, const std::string& path) {
   Descriptor file(temporary, O_RDWR);
-  const bool written = file.get() >= 0 && ::fsync(file.get()) == 0 && file.close() &&
-                       std::rename(temporary.c_str(), path.c_str()) == 0;
+  const bool written =
+      file.get() >= 0 && ::fsync(file.get()) == 0 && file.close() && std::rename(temporary.c_str(), path.c_str()) == 0;
   if (!written) {
     const std::string reason = std::strerror(errno);
     ::unlink(temporary.c_str());
@@ -120,14 +120,15 @@ FolderLock::FolderLock(const std::string& folder) : path_((fs::path(folder) / ".
     if (descriptor_ < 0) fail_output(folder, std::strerror(errno));
     if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
       const bool busy = errno == EWOULDBLOCK;
-      if (!busy) return;   // a file system without locks: nothing to hold
+      if (!busy) return;  // a file system without locks: nothing to hold
       ::close(descriptor_);
       const long other = holder(folder).value_or(0);
       throw UsageError(fmt::format(
           "[run] '{}' is being written by process {}; wait for it, stop it (kill {}), or choose another --out_dir",
           folder, other, other));
     }
-    struct stat held {}, named {};
+    struct stat held {
+    }, named{};
     if (::fstat(descriptor_, &held) == 0 && ::stat(path_.c_str(), &named) == 0 && held.st_ino == named.st_ino) break;
     ::close(descriptor_);
   }
@@ -143,7 +144,7 @@ FolderLock::FolderLock(const std::string& folder) : path_((fs::path(folder) / ".
 FolderLock::~FolderLock() {
   if (descriptor_ < 0) return;
   ::unlink(path_.c_str());
-  ::flock(descriptor_, LOCK_UN);   // a forked child may hold a copy of the descriptor
+  ::flock(descriptor_, LOCK_UN);  // a forked child may hold a copy of the descriptor
   ::close(descriptor_);
 }
 

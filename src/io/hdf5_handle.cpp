@@ -64,7 +64,7 @@ herr_t collect_attribute(hid_t object, const char* name, const H5A_info_t*, void
       text = read_attribute_text(attribute, type);
       break;
     case H5T_INTEGER: {
-      std::int64_t value = 0;   // the bits of an unsigned 64-bit seed survive
+      std::int64_t value = 0;  // the bits of an unsigned 64-bit seed survive
       const bool is_unsigned = H5Tget_sign(type) == H5T_SGN_NONE;
       check(H5Aread(attribute, is_unsigned ? H5T_NATIVE_UINT64 : H5T_NATIVE_INT64, &value));
       text = is_unsigned ? fmt::format("{}", static_cast<std::uint64_t>(value)) : fmt::format("{}", value);
@@ -81,7 +81,7 @@ herr_t collect_attribute(hid_t object, const char* name, const H5A_info_t*, void
   }
   static_cast<std::vector<std::pair<std::string, std::string>>*>(list)->emplace_back(name, text);
   return 0;
-} catch (const std::exception&) {   // nothing may be thrown through C code
+} catch (const std::exception&) {  // nothing may be thrown through C code
   return -1;
 }
 
@@ -110,8 +110,8 @@ Handle open_file(const std::string& path, Open mode) {
   const bool writing = mode == Open::write || mode == Open::write_swmr || mode == Open::recover;
   Handle access = access_properties();
   if (mode == Open::recover) {
-    // What h5clear does: a killed writer leaves "open for writing" in the superblock, and perhaps a length that the file
-    // never reached. A file that was closed must have its whole length.
+    // What h5clear does: a killed writer leaves "open for writing" in the superblock, and perhaps a length that the
+    // file never reached. A file that was closed must have its whole length.
     const hbool_t yes = true;
     if (H5Pexist(access, "clear_status_flags") > 0) check(H5Pset(access, "clear_status_flags", &yes));
     if (marked_as_swmr(path) && H5Pexist(access, "skip_eof_check") > 0) check(H5Pset(access, "skip_eof_check", &yes));

@@ -54,11 +54,11 @@ inline void check(herr_t status) {
 }
 
 enum class Open {
-  read,         ///< a closed file
-  read_swmr,    ///< a file that is being written
-  write,        ///< plain writing
-  write_swmr,   ///< appends that readers may watch
-  recover,      ///< plain writing, after clearing the marks that a killed writer left
+  read,        ///< a closed file
+  read_swmr,   ///< a file that is being written
+  write,       ///< plain writing
+  write_swmr,  ///< appends that readers may watch
+  recover,     ///< plain writing, after clearing the marks that a killed writer left
 };
 /// Opens an existing file. HDF5's file lock is not taken (the run folder has its own), so no reader blocks a writer.
 Handle open_file(const std::string& path, Open mode);
@@ -69,8 +69,8 @@ Handle create_file(const std::string& path);
 /// fsyncs an open file (HDF5's flush only hands the bytes to the kernel).
 void sync_to_disk(hid_t file);
 
-/// After a failed write: whatever HDF5 still writes, now or at exit, goes nowhere, and the file stays as a kill would have
-/// left it. Closing it would mark a file as whole whose end is missing.
+/// After a failed write: whatever HDF5 still writes, now or at exit, goes nowhere, and the file stays as a kill would
+/// have left it. Closing it would mark a file as whole whose end is missing.
 void abandon(hid_t file);
 
 /// Variable-length UTF-8, what h5py reads as str.

@@ -26,7 +26,7 @@ void append_number(std::string& line, const char* key, double value) {
   if (std::isfinite(value)) {
     fmt::format_to(std::back_inserter(line), ",\"{}\":{}", key, value);
   } else {
-    fmt::format_to(std::back_inserter(line), ",\"{}\":null", key);   // JSON has no NaN
+    fmt::format_to(std::back_inserter(line), ",\"{}\":null", key);  // JSON has no NaN
   }
 }
 

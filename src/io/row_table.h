@@ -23,8 +23,10 @@ class RowTable {
 
   /// Adds one row's value or values to column `column`; end_row() after all of them.
   template <class T>
-  void put(std::size_t column, T value) { put_bytes(column, &value, sizeof value); }
-  void put(std::size_t column, std::span<const float> values);   ///< NaN for all when empty
+  void put(std::size_t column, T value) {
+    put_bytes(column, &value, sizeof value);
+  }
+  void put(std::size_t column, std::span<const float> values);  ///< NaN for all when empty
   void end_row() { ++pending_; }
 
   bool has_pending() const { return pending_ > 0; }
@@ -48,7 +50,7 @@ class RowTable {
     hsize_t width = 1;
     bool matrix = false;
     hdf5::Handle set;
-    std::vector<char> pending;   // capacity is kept from block to block
+    std::vector<char> pending;  // capacity is kept from block to block
   };
   void open(hid_t file, const std::string& path, run_layout::Kind kind);
   void put_bytes(std::size_t column, const void* data, std::size_t size) {

@@ -64,8 +64,10 @@ void require_no_gap(const std::string& path, const RowTable& steps, hsize_t kept
   const auto step = steps.read<std::int64_t>(0, kept);
   const std::int64_t after = step.empty() ? 0 : step.back() + 1;
   if (after < next_step) {
-    throw UsageError(fmt::format("[run_file] '{}' ends before step {} but the run would continue at step {}; resume from "
-                                 "an earlier checkpoint or start afresh with --overwrite", path, after, next_step));
+    throw UsageError(
+        fmt::format("[run_file] '{}' ends before step {} but the run would continue at step {}; resume "
+                    "from an earlier checkpoint or start afresh with --overwrite",
+                    path, after, next_step));
   }
 }
 
@@ -94,11 +96,11 @@ std::int64_t ParamInfo::numel() const {
 
 struct RunFile::Impl {
   std::string path;
-  Handle file;   // declared before the tables: datasets close first
+  Handle file;  // declared before the tables: datasets close first
   RowTable steps, evals, epochs;
   std::vector<std::string> stats;
   std::int64_t last_step = -1;
-  bool broken = false;   // a write failed: what is buffered is lost, and nothing more is tried
+  bool broken = false;  // a write failed: what is buffered is lost, and nothing more is tried
   Clock::time_point last_write = Clock::now();
 
   /// Opens a complete, closed file at `at` for appending under SWMR.
@@ -125,7 +127,7 @@ struct RunFile::Impl {
       evals.write_key();
       check(H5Fflush(file, H5F_SCOPE_LOCAL));
       if (!epochs.has_pending()) return;
-      epochs.write_key();   // after the steps that the epoch is made of
+      epochs.write_key();  // after the steps that the epoch is made of
       check(H5Fflush(file, H5F_SCOPE_LOCAL));
     } catch (const Failure& failure) {
       broken = true;
@@ -166,7 +168,7 @@ RunFile::~RunFile() {
   try {
     if (!impl_->broken) impl_->write();
     impl_->close();
-  } catch (const std::exception&) {   // a destructor cannot report; finish() does
+  } catch (const std::exception&) {  // a destructor cannot report; finish() does
   }
 }
 
@@ -221,10 +223,10 @@ void RunFile::repair(const std::string& path) {
 
 void RunFile::append(const StepRow& row) {
   RowTable& table = impl_->steps;
-  const std::span<const float> arrays[] = {
-      row.param_grad_norm,    row.param_grad_max_abs,    row.param_weight_norm, row.param_update_ratio,
-      row.residual_grad_norm, row.residual_grad_times_x, row.residual_rms,      row.residual_mean_share};
-  static constexpr std::size_t kFirstArray = 8;   // as in run_layout's list
+  const std::span<const float> arrays[] = {row.param_grad_norm,    row.param_grad_max_abs, row.param_weight_norm,
+                                           row.param_update_ratio, row.residual_grad_norm, row.residual_grad_times_x,
+                                           row.residual_rms,       row.residual_mean_share};
+  static constexpr std::size_t kFirstArray = 8;  // as in run_layout's list
   static constexpr std::size_t kFirstStat = kFirstArray + std::size(arrays);
   const auto stat = [&](std::size_t i) {
     const auto found = row.stats.find(impl_->stats[i]);
@@ -288,7 +290,8 @@ void RunFile::flush() {
 
 void RunFile::finish(const std::string& status) {
   if (status != "done" && status != "diverged" && status != "interrupted") {
-    throw Error(fmt::format("[run_file] '{}' is no status of a finished run; use done, diverged or interrupted", status));
+    throw Error(
+        fmt::format("[run_file] '{}' is no status of a finished run; use done, diverged or interrupted", status));
   }
   const std::unique_ptr<Impl> impl = std::move(impl_);
   impl->write();

@@ -64,10 +64,14 @@ const Column kEpochs[] = {
 
 hid_t file_type(Kind kind) {
   switch (kind) {
-    case Kind::i64: return H5T_STD_I64LE;
-    case Kind::f64: return H5T_IEEE_F64LE;
-    case Kind::f32: return H5T_IEEE_F32LE;
-    case Kind::u8: return H5T_STD_U8LE;
+    case Kind::i64:
+      return H5T_STD_I64LE;
+    case Kind::f64:
+      return H5T_IEEE_F64LE;
+    case Kind::f32:
+      return H5T_IEEE_F32LE;
+    case Kind::u8:
+      return H5T_STD_U8LE;
   }
   return -1;
 }
@@ -136,12 +140,21 @@ void write_root_attributes(hid_t file, const RunHeader& header, const std::strin
   check(H5get_libversion(&major, &minor, &release));
   Handle root(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose);
   for (const auto& [name, value] : header.extra) write_attribute(root, name, value);
-  const std::pair<const char*, std::string> texts[] = {
-      {"format", kFormat}, {"status", "running"}, {"config_json", header.config_json}, {"command", header.command},
-      {"git_commit", header.git_commit}, {"version", header.version}, {"host", header.host}, {"isa", header.isa},
-      {"gemm_backend", header.gemm_backend}, {"hdf5_version", fmt::format("{}.{}.{}", major, minor, release)},
-      {"started_at", started_at}, {"data_sha256", header.data_sha256}, {"epoch_label", header.epoch_label},
-      {"NX_class", "NXroot"}, {"default", "grad"}};
+  const std::pair<const char*, std::string> texts[] = {{"format", kFormat},
+                                                       {"status", "running"},
+                                                       {"config_json", header.config_json},
+                                                       {"command", header.command},
+                                                       {"git_commit", header.git_commit},
+                                                       {"version", header.version},
+                                                       {"host", header.host},
+                                                       {"isa", header.isa},
+                                                       {"gemm_backend", header.gemm_backend},
+                                                       {"hdf5_version", fmt::format("{}.{}.{}", major, minor, release)},
+                                                       {"started_at", started_at},
+                                                       {"data_sha256", header.data_sha256},
+                                                       {"epoch_label", header.epoch_label},
+                                                       {"NX_class", "NXroot"},
+                                                       {"default", "grad"}};
   for (const auto& [name, value] : texts) write_attribute(root, name, value);
   write_attribute(root, "format_version", kFormatVersion);
   write_attribute(root, "seed", header.seed);
@@ -188,7 +201,9 @@ void create_table(hid_t file, std::span<const Column> columns, const char* label
   Scale rows{create_column(file, columns[0], 0), label, 0};
   check(H5DSset_scale(rows.set, label));
   for (const Column& column : columns.subspan(1)) {
-    const Scale* across = column.width == Width::params ? &params : column.width == Width::residual ? &residual : nullptr;
+    const Scale* across = nullptr;
+    if (column.width == Width::params) across = &params;
+    if (column.width == Width::residual) across = &residual;
     Handle set = create_column(file, column, across == nullptr ? 0 : across->length);
     name_axis(set, 0, rows);
     if (across != nullptr) name_axis(set, 1, *across);
@@ -197,8 +212,10 @@ void create_table(hid_t file, std::span<const Column> columns, const char* label
     const Column column{"/stats/" + name, Kind::f32, Width::params, "1", name.c_str()};
     Handle set = create_column(file, column, static_cast<hsize_t>(width));
     name_axis(set, 0, rows);
-    if (width == static_cast<std::int64_t>(params.length)) name_axis(set, 1, params);
-    else if (width == static_cast<std::int64_t>(residual.length)) name_axis(set, 1, residual);
+    if (width == static_cast<std::int64_t>(params.length))
+      name_axis(set, 1, params);
+    else if (width == static_cast<std::int64_t>(residual.length))
+      name_axis(set, 1, residual);
   }
 }
 
@@ -210,10 +227,14 @@ std::span<const Column> epoch_columns() { return kEpochs; }
 
 hid_t memory_type(Kind kind) {
   switch (kind) {
-    case Kind::i64: return H5T_NATIVE_INT64;
-    case Kind::f64: return H5T_NATIVE_DOUBLE;
-    case Kind::f32: return H5T_NATIVE_FLOAT;
-    case Kind::u8: return H5T_NATIVE_UINT8;
+    case Kind::i64:
+      return H5T_NATIVE_INT64;
+    case Kind::f64:
+      return H5T_NATIVE_DOUBLE;
+    case Kind::f32:
+      return H5T_NATIVE_FLOAT;
+    case Kind::u8:
+      return H5T_NATIVE_UINT8;
   }
   return -1;
 }
@@ -222,7 +243,8 @@ std::size_t size_of(Kind kind) { return kind == Kind::u8 ? 1 : kind == Kind::f32
 
 void create_objects(hid_t file, const RunHeader& header, const std::string& started_at) {
   write_root_attributes(file, header, started_at);
-  for (const char* path : {"/steps", "/params", "/grad", "/weight", "/update", "/residual", "/eval", "/epochs", "/stats"}) {
+  for (const char* path :
+       {"/steps", "/params", "/grad", "/weight", "/update", "/residual", "/eval", "/epochs", "/stats"}) {
     make_group(file, path);
   }
   const Scale params = write_params(file, header.params);
@@ -260,18 +282,24 @@ void require_run(hid_t file, const std::string& path) {
     if (name == "format_version") version = value;
   }
   if (format != kFormat) {
-    throw UsageError(fmt::format("[run_file] '{}' is an HDF5 file but not a run (format is '{}', not '{}'); name the "
-                                 "run.h5 that `normscope train` wrote", path, format, kFormat));
+    throw UsageError(
+        fmt::format("[run_file] '{}' is an HDF5 file but not a run (format is '{}', not '{}'); name the "
+                    "run.h5 that `normscope train` wrote",
+                    path, format, kFormat));
   }
   if (version != fmt::format("{}", kFormatVersion)) {
-    throw UsageError(fmt::format("[run_file] '{}' has format version {}, this program reads {}; use the version of "
-                                 "normscope that wrote it", path, version, kFormatVersion));
+    throw UsageError(
+        fmt::format("[run_file] '{}' has format version {}, this program reads {}; use the version of "
+                    "normscope that wrote it",
+                    path, version, kFormatVersion));
   }
 }
 
 void fail_reading(const std::string& path, const std::string& reason) {
-  throw UsageError(fmt::format("[run_file] cannot read '{}' as a run: {}; name a run.h5 that `normscope train` wrote, "
-                               "or try `normscope repair` on it", path, reason));
+  throw UsageError(
+      fmt::format("[run_file] cannot read '{}' as a run: {}; name a run.h5 that `normscope train` wrote, "
+                  "or try `normscope repair` on it",
+                  path, reason));
 }
 
 void fail_writing(const std::string& path, const std::string& reason) {

@@ -14,7 +14,7 @@ inline constexpr std::int64_t kFormatVersion = 1;
 inline constexpr const char* kFormat = "normscope-run";
 
 enum class Kind { i64, f64, f32, u8 };
-enum class Width { one, params, residual };   ///< [N], [N,P] or [N,R]
+enum class Width { one, params, residual };  ///< [N], [N,P] or [N,R]
 
 /// One growing dataset.
 struct Column {
@@ -23,8 +23,8 @@ struct Column {
   Width width;
   const char* units;
   const char* long_name;
-  const char* stage = nullptr;   ///< where in the step it was measured
-  double norm_order = 0;         ///< 0: not a norm
+  const char* stage = nullptr;  ///< where in the step it was measured
+  double norm_order = 0;        ///< 0: not a norm
 };
 
 /// The growing groups. The first column of each is its key: written last, it tells how many rows are whole.

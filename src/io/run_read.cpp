@@ -1,9 +1,10 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
-#include <fmt/format.h>
 #include <thread>
 
 #include "io/row_table.h"
@@ -33,7 +34,7 @@ std::vector<std::int64_t> parse_shape(const std::string& text) {
   while (at < end) {
     const auto [next, error] = std::from_chars(at, end, shape.emplace_back());
     if (error != std::errc()) break;
-    at = next + 1;   // past the 'x'
+    at = next + 1;  // past the 'x'
   }
   return shape;
 }
@@ -71,9 +72,9 @@ void read_steps(hid_t file, RunData& run) {
   run.lr = table.read<double>(5, rows);
   run.grad_norm = table.read<double>(6, rows);
   run.clip_coef = table.read<double>(7, rows);
-  std::vector<float>* const matrices[] = {
-      &run.param_grad_norm,    &run.param_grad_max_abs,    &run.param_weight_norm, &run.param_update_ratio,
-      &run.residual_grad_norm, &run.residual_grad_times_x, &run.residual_rms,      &run.residual_mean_share};
+  std::vector<float>* const matrices[] = {&run.param_grad_norm,    &run.param_grad_max_abs, &run.param_weight_norm,
+                                          &run.param_update_ratio, &run.residual_grad_norm, &run.residual_grad_times_x,
+                                          &run.residual_rms,       &run.residual_mean_share};
   for (std::size_t i = 0; i < std::size(matrices); ++i) *matrices[i] = table.read<float>(8 + i, rows);
 }
 
@@ -130,7 +131,7 @@ RunData read_run(const std::string& path) {
       read_params(file, run);
       read_evals(file, run);
       read_epochs(file, run);
-      read_steps(file, run);   // last: an epoch's row never comes before its steps
+      read_steps(file, run);  // last: an epoch's row never comes before its steps
       return run;
     } catch (const Failure& failure) {
       // A writer that starts or ends holds the file plainly for a moment.

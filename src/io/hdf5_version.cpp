@@ -1,0 +1,15 @@
+#include <hdf5.h>
+
+#include <string>
+
+#include <normscope/build_facts.h>
+
+namespace normscope {
+
+std::string hdf5_version() {
+  unsigned major = 0, minor = 0, release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(release);
+}
+
+}  // namespace normscope

@@ -12,10 +12,10 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 TEST(Statistics, StudentsQuantileHasItsClosedForms) {
-  EXPECT_NEAR(t_quantile_95(1), std::tan(M_PI * 0.475), 1e-9);                      // Cauchy
-  EXPECT_NEAR(t_quantile_95(2), 0.95 * std::sqrt(2 / (1 - 0.95 * 0.95)), 1e-9);     // 2 degrees
-  EXPECT_NEAR(t_quantile_95(4), 2.776445105, 1e-8);                                 // printed tables
-  EXPECT_NEAR(t_quantile_95(1000000), 1.959966, 1e-5);                              // normal
+  EXPECT_NEAR(t_quantile_95(1), std::tan(M_PI * 0.475), 1e-9);                   // Cauchy
+  EXPECT_NEAR(t_quantile_95(2), 0.95 * std::sqrt(2 / (1 - 0.95 * 0.95)), 1e-9);  // 2 degrees
+  EXPECT_NEAR(t_quantile_95(4), 2.776445105, 1e-8);                              // printed tables
+  EXPECT_NEAR(t_quantile_95(1000000), 1.959966, 1e-5);                           // normal
 }
 
 TEST(Statistics, MeanInterval) {

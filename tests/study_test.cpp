@@ -134,7 +134,9 @@ TEST_F(StudyTest, VerdictDoesNotClaimWhatTheIntervalDoesNotShow) {
   Study study = fake_study({}).study;
   study.comparisons.front().result = {5, 0, -0.0031, 0.01, -0.0102, 0.0040};
   EXPECT_NE(verdict_text(study).find("rmsnorm vs layernorm: validation loss -0.0031 nats [-0.0102, +0.0040], 5 pairs: "
-                                     "no difference shown"), std::string::npos) << verdict_text(study);
+                                     "no difference shown"),
+            std::string::npos)
+      << verdict_text(study);
 }
 
 TEST_F(StudyTest, RunsTheGridAndKeepsWhatIsFinished) {
@@ -163,7 +165,8 @@ TEST_F(StudyTest, AnotherConfigIsRefusedByItsKey) {
   run_study(options());
   StudyOptions other = options();
   other.base.learning_rate = 0.5;
-  EXPECT_NE(message_of(other).find("learning_rate was 0.001 there and is 0.5 now"), std::string::npos) << message_of(other);
+  EXPECT_NE(message_of(other).find("learning_rate was 0.001 there and is 0.5 now"), std::string::npos)
+      << message_of(other);
   other = options();
   other.axes = {{"norm", {"layernorm", "none"}}};
   EXPECT_NE(message_of(other).find("norm"), std::string::npos);
@@ -244,7 +247,9 @@ TEST_F(StudyTest, CompareTakesRunsAndStudies) {
   compared.paths = {(runs / "norm-layernorm_seed-1337").string(), (runs / "norm-rmsnorm_seed-1337").string()};
   compared.out_dir = (folder_ / "compared").string();
   const CompareOutcome pair = compare(compared);
-  EXPECT_NE(pair.text.find("rmsnorm vs layernorm: validation loss +0.5000 nats (one seed, no interval)"), std::string::npos) << pair.text;
+  EXPECT_NE(pair.text.find("rmsnorm vs layernorm: validation loss +0.5000 nats (one seed, no interval)"),
+            std::string::npos)
+      << pair.text;
   EXPECT_TRUE(fs::exists(pair.report));
   EXPECT_THROW(compare(compared), UsageError) << "an existing report was overwritten";
 
@@ -300,7 +305,8 @@ int fake_train(int argc, char** argv) {
   fs::create_directories(out / "checkpoints");
   std::ofstream(out / "checkpoints" / "step-1.h5") << "x";
   const testing::FakeStudy fake{{}, 1, 1, 2, 3, false};
-  RunData data = testing::fake_run(fake, {{"norm", config.norm}}, config.norm == "rmsnorm", static_cast<std::uint64_t>(config.seed));
+  RunData data = testing::fake_run(fake, {{"norm", config.norm}}, config.norm == "rmsnorm",
+                                   static_cast<std::uint64_t>(config.seed));
   RunHeader header;
   header.config_json = config.to_json();
   header.data_sha256 = "5a1e";
@@ -335,7 +341,8 @@ int fake_train(int argc, char** argv) {
     file.finish("diverged");
     return 3;
   }
-  file.append(EvalRow{5, 1.5, 1.0 + 0.1 * static_cast<double>(config.seed % 10) + (config.norm == "rmsnorm" ? 0.5 : 0), true});
+  file.append(
+      EvalRow{5, 1.5, 1.0 + 0.1 * static_cast<double>(config.seed % 10) + (config.norm == "rmsnorm" ? 0.5 : 0), true});
   file.finish("done");
   return 0;
 }

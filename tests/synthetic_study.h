@@ -16,21 +16,24 @@ struct FakeStudy {
 
 inline RunData fake_run(const FakeStudy& fake, const Arm& arm, std::size_t arm_index, std::uint64_t seed) {
   const Random noise(seed, Purpose::perturb, arm_index + 1);
-  const Random shared(seed, Purpose::window, 7);   // what paired runs have in common
+  const Random shared(seed, Purpose::window, 7);  // what paired runs have in common
   std::uint64_t draw = 0;
   RunData run;
   run.status = "done";
   run.data_sha256 = "5a1e";
   run.epoch_label = "epoch";
   run.command = "normscope train --norm " + (arm.count("norm") ? arm.at("norm") : std::string("layernorm"));
-  run.config_json = "{\"arch\": \"gpt\", \"n_layer\": 4, \"n_embd\": 64, \"batch_size\": 16, \"block_size\": 64, \"sampler\": "
-                    "\"shuffle\", \"data\": \"../a_b/{input}^2.txt\", \"seed\": " + std::to_string(seed);
+  run.config_json =
+      "{\"arch\": \"gpt\", \"n_layer\": 4, \"n_embd\": 64, \"batch_size\": 16, \"block_size\": 64, \"sampler\": "
+      "\"shuffle\", \"data\": \"../a_b/{input}^2.txt\", \"seed\": " +
+      std::to_string(seed);
   for (const auto& [key, value] : arm) run.config_json += ", \"" + key + "\": \"" + value + "\"";
   run.config_json += "}";
   run.attributes = {{"version", "0.1.0"}, {"isa", "avx2"}, {"threads", "1"}, {"entropy_rate", "1.52"}};
   for (int b = 0; b < fake.blocks; ++b) {
     for (const char* name : {"attn.q", "attn.k", "attn.v", "attn.proj", "mlp.fc", "mlp.proj"}) {
-      run.params.push_back({fmt::format("blocks.{}.{}.weight", b, name), b, name[0] == 'a' ? "attention" : "mlp", {64, 64}});
+      run.params.push_back(
+          {fmt::format("blocks.{}.{}.weight", b, name), b, name[0] == 'a' ? "attention" : "mlp", {64, 64}});
     }
     run.params.push_back({fmt::format("blocks.{}.attn_norm.gain", b), b, "norm", {64}});
   }
@@ -44,7 +47,8 @@ inline RunData fake_run(const FakeStudy& fake, const Arm& arm, std::size_t arm_i
     run.epoch.push_back(i / fake.steps_per_epoch + 1);
     run.tokens.push_back(1024 * (i + 1));
     run.elapsed_s.push_back(0.02 * (i + 1) * factor);
-    run.loss.push_back(1.6 + 2.6 * std::exp(-5 * t) + 0.05 * common + 0.01 * noise.normal(draw++) + 0.01 * static_cast<double>(arm_index));
+    run.loss.push_back(1.6 + 2.6 * std::exp(-5 * t) + 0.05 * common + 0.01 * noise.normal(draw++) +
+                       0.01 * static_cast<double>(arm_index));
     run.lr.push_back(1e-3 * std::min(1.0, 10 * t) * (0.55 + 0.45 * std::cos(3.1 * t)));
     run.clip_coef.push_back(1);
     double squares = 0;
@@ -76,7 +80,8 @@ inline RunData fake_run(const FakeStudy& fake, const Arm& arm, std::size_t arm_i
     row.mean_grad_norm = sum / n;
     run.epochs.push_back(row);
   }
-  run.evals = {{0, 4.2, 4.25, false}, {steps / 2, 1.9, 2.0, false},
+  run.evals = {{0, 4.2, 4.25, false},
+               {steps / 2, 1.9, 2.0, false},
                {steps - 1, 1.62, 1.7 + 0.004 * noise.normal(draw++) + 0.01 * static_cast<double>(arm_index), true}};
   return run;
 }

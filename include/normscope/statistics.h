@@ -25,8 +25,8 @@ double t_quantile_95(std::int64_t degrees);
 Interval mean_interval(std::span<const double> values);
 /// The mean of b - a over pairs; pairs with a value that is not finite are left out and counted.
 Interval paired_difference(std::span<const double> a, std::span<const double> b);
-/// The geometric mean of b / a over pairs: exp of the interval of the mean of log(b / a). Pairs with a value that is not
-/// finite and positive are left out and counted; sd is that of the logarithms.
+/// The geometric mean of b / a over pairs: exp of the interval of the mean of log(b / a). Pairs with a value that is
+/// not finite and positive are left out and counted; sd is that of the logarithms.
 Interval paired_ratio(std::span<const double> a, std::span<const double> b);
 /// The median of the finite values (mean of the middle two when even), NaN when there are none.
 double median(std::span<const double> values);

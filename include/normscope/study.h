@@ -1,15 +1,15 @@
 #pragma once
 // Paired ablations: a grid of runs over any keys, each arm with the same seeds, and what the pairs say.
+#include <normscope/config.h>
+#include <normscope/error.h>
+#include <normscope/run_file.h>
+#include <normscope/statistics.h>
+
 #include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <normscope/config.h>
-#include <normscope/error.h>
-#include <normscope/run_file.h>
-#include <normscope/statistics.h>
 
 namespace normscope {
 
@@ -18,37 +18,37 @@ using Arm = std::map<std::string, std::string>;
 using Axes = std::vector<std::pair<std::string, std::vector<std::string>>>;
 
 struct StudyOptions {
-  Config base;               ///< not resolved: every run's config is base, then its axis values, then resolve()
-  Axes axes;                 ///< key and its values in order; the first value is what the others are compared with
-  std::int64_t seeds = 5;    ///< base.seed, base.seed + 1, ...
-  int jobs = 0;              ///< workers; 0: as many as fit the cores, one thread each unless base.threads says more
-  std::string out_dir;       ///< the study's folder (empty: studies/NAME, NAME = base.name or the axes' names)
+  Config base;             ///< not resolved: every run's config is base, then its axis values, then resolve()
+  Axes axes;               ///< key and its values in order; the first value is what the others are compared with
+  std::int64_t seeds = 5;  ///< base.seed, base.seed + 1, ...
+  int jobs = 0;            ///< workers; 0: as many as fit the cores, one thread each unless base.threads says more
+  std::string out_dir;     ///< the study's folder (empty: studies/NAME, NAME = base.name or the axes' names)
   bool overwrite = false;
-  bool quiet = false;        ///< no progress on stderr
-  std::string command;       ///< the command line, stored in study.json and shown in the report
-  std::string program;       ///< what to run for `train` (empty: this program)
+  bool quiet = false;   ///< no progress on stderr
+  std::string command;  ///< the command line, stored in study.json and shown in the report
+  std::string program;  ///< what to run for `train` (empty: this program)
 };
 
 /// One run of a study, as study.json has it.
 struct StudyRun {
-  std::string name, file;                    ///< file: path of run.h5 relative to the study's folder
+  std::string name, file;  ///< file: path of run.h5 relative to the study's folder
   Arm arm;
   std::uint64_t seed = 0;
-  std::map<std::string, std::string> config; ///< every key as text
-  std::string config_json;                   ///< the same as a JSON object
-  std::string status = "pending";            ///< pending | done | diverged | interrupted | failed
-  double val_loss = kNaN, train_loss = kNaN, step_time_s = kNaN;   ///< step_time_s: median over the steps
-  std::vector<double> epoch_mean_grad_norm;                        ///< g_e, e = 1, 2, ...
+  std::map<std::string, std::string> config;                      ///< every key as text
+  std::string config_json;                                        ///< the same as a JSON object
+  std::string status = "pending";                                 ///< pending | done | diverged | interrupted | failed
+  double val_loss = kNaN, train_loss = kNaN, step_time_s = kNaN;  ///< step_time_s: median over the steps
+  std::vector<double> epoch_mean_grad_norm;                       ///< g_e, e = 1, 2, ...
   std::vector<bool> epoch_complete;
 };
 
 /// What paired runs say about arm b against arm a in one metric.
 struct Comparison {
-  Arm a, b;                      ///< the full coordinates of both
-  std::string metric;            ///< val_loss (b - a) | epoch_mean_grad_norm_ratio | step_time_ratio (b / a)
-  std::int64_t epoch = 0;        ///< 0: not of one epoch
-  Interval result;               ///< n pairs, mean (geometric for ratios), 95 % interval (NaN when n < 2)
-  std::int64_t excluded = 0;     ///< pairs left out: a run diverged or is not there
+  Arm a, b;                   ///< the full coordinates of both
+  std::string metric;         ///< val_loss (b - a) | epoch_mean_grad_norm_ratio | step_time_ratio (b / a)
+  std::int64_t epoch = 0;     ///< 0: not of one epoch
+  Interval result;            ///< n pairs, mean (geometric for ratios), 95 % interval (NaN when n < 2)
+  std::int64_t excluded = 0;  ///< pairs left out: a run diverged or is not there
 };
 
 /// A study in memory: what study.json holds.
@@ -61,11 +61,11 @@ struct Study {
 };
 
 struct StudyOutcome {
-  ExitCode exit = ExitCode::done;   ///< runtime: a run failed or the report could not be drawn; interrupted: stopped
-  std::string study_dir, report;    ///< report: path of report.html, empty when there is none
-  std::string text;                 ///< the verdict for stdout
-  std::string json;                 ///< study.json for --json
-  std::vector<std::string> problems;   ///< one sentence each, for stderr
+  ExitCode exit = ExitCode::done;     ///< runtime: a run failed or the report could not be drawn; interrupted: stopped
+  std::string study_dir, report;      ///< report: path of report.html, empty when there is none
+  std::string text;                   ///< the verdict for stdout
+  std::string json;                   ///< study.json for --json
+  std::vector<std::string> problems;  ///< one sentence each, for stderr
 };
 
 /// Runs the grid (what is finished already is kept, what was interrupted continues), writes study.json, report.html and
@@ -73,8 +73,8 @@ struct StudyOutcome {
 StudyOutcome run_study(const StudyOptions& options);
 
 struct CompareOptions {
-  std::vector<std::string> paths;   ///< two or more: run folders, run.h5 files, study folders or study.json files
-  std::string out_dir;              ///< folder of report.html and figures/ (empty: a fresh comparisons/NAME)
+  std::vector<std::string> paths;  ///< two or more: run folders, run.h5 files, study folders or study.json files
+  std::string out_dir;             ///< folder of report.html and figures/ (empty: a fresh comparisons/NAME)
   bool overwrite = false;
 };
 

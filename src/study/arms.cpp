@@ -9,7 +9,8 @@ namespace normscope {
 namespace {
 
 std::size_t varying(const Axes& axes) {
-  return static_cast<std::size_t>(std::count_if(axes.begin(), axes.end(), [](const auto& a) { return a.second.size() > 1; }));
+  return static_cast<std::size_t>(
+      std::count_if(axes.begin(), axes.end(), [](const auto& a) { return a.second.size() > 1; }));
 }
 
 template <typename Value>
@@ -88,7 +89,8 @@ std::vector<Comparison> compare_pair(const ArmPair& pair, const std::vector<Stud
   std::size_t epochs = 0;
   for (const auto& [seed, two] : by_seed) {
     if (two.first && two.second) {
-      epochs = std::max(epochs, std::min(two.first->epoch_mean_grad_norm.size(), two.second->epoch_mean_grad_norm.size()));
+      epochs =
+          std::max(epochs, std::min(two.first->epoch_mean_grad_norm.size(), two.second->epoch_mean_grad_norm.size()));
     }
   }
   for (std::size_t e = 0; e < epochs; ++e) {
@@ -111,9 +113,14 @@ std::vector<Comparison> compare_arms(const Axes& axes, const std::vector<StudyRu
 }
 
 std::string norm_label(const std::string& norm) {
-  static const std::map<std::string, std::string> kNames{
-      {"layernorm", "LayerNorm"}, {"rmsnorm", "RMSNorm"}, {"prmsnorm", "pRMSNorm"}, {"none", "no norm"},
-      {"dyt", "DyT"},             {"scalenorm", "ScaleNorm"}, {"batchnorm", "BatchNorm"}, {"groupnorm", "GroupNorm"}};
+  static const std::map<std::string, std::string> kNames{{"layernorm", "LayerNorm"},
+                                                         {"rmsnorm", "RMSNorm"},
+                                                         {"prmsnorm", "pRMSNorm"},
+                                                         {"none", "no norm"},
+                                                         {"dyt", "DyT"},
+                                                         {"scalenorm", "ScaleNorm"},
+                                                         {"batchnorm", "BatchNorm"},
+                                                         {"groupnorm", "GroupNorm"}};
   const auto colon = norm.find(':');
   const std::string name = norm.substr(0, colon);
   const auto known = kNames.find(name);
@@ -144,7 +151,8 @@ std::map<std::string, std::string> config_texts(const std::string& config_json) 
       out[key] = value.get<std::string>();
     } else if (value.is_array()) {
       std::string text;
-      for (const auto& item : value) text += (text.empty() ? "" : ",") + (item.is_string() ? item.get<std::string>() : item.dump());
+      for (const auto& item : value)
+        text += (text.empty() ? "" : ",") + (item.is_string() ? item.get<std::string>() : item.dump());
       out[key] = text;
     } else {
       out[key] = value.dump();
@@ -154,14 +162,15 @@ std::map<std::string, std::string> config_texts(const std::string& config_json) 
 }
 
 const std::vector<std::string>& batch_keys() {
-  static const std::vector<std::string> kKeys{"sampler",      "batch_size", "block_size", "gradient_accumulation_steps",
-                                              "train_tokens", "epoch_iters", "data",      "tokenizer"};
+  static const std::vector<std::string> kKeys{
+      "sampler",      "batch_size",  "block_size", "gradient_accumulation_steps",
+      "train_tokens", "epoch_iters", "data",       "tokenizer"};
   return kKeys;
 }
 
 bool is_machine_key(const std::string& key) {
-  static const std::vector<std::string> kKeys{"out_dir",      "name", "threads", "init_from", "log_interval",
-                                              "checkpoint_interval"};
+  static const std::vector<std::string> kKeys{"out_dir",   "name",         "threads",
+                                              "init_from", "log_interval", "checkpoint_interval"};
   return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
 }
 

@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Loaded {
-  std::string source;   ///< the path that was given
+  std::string source;  ///< the path that was given
   RunData data;
   StudyRun run;
 };
@@ -38,7 +38,8 @@ std::vector<Loaded> load(const std::vector<std::string>& paths) {
   };
   for (const std::string& path : paths) {
     const fs::path place = path;
-    if (!fs::exists(place)) throw UsageError(fmt::format("[compare] {} does not exist; give run or study folders", path));
+    if (!fs::exists(place))
+      throw UsageError(fmt::format("[compare] {} does not exist; give run or study folders", path));
     const bool folder = fs::is_directory(place);
     if ((folder && fs::exists(place / "study.json")) || place.extension() == ".json") {
       const fs::path dir = folder ? place : place.parent_path();
@@ -50,7 +51,8 @@ std::vector<Loaded> load(const std::vector<std::string>& paths) {
     } else {
       const fs::path file = folder ? place / "run.h5" : place;
       if (!fs::exists(file)) {
-        throw UsageError(fmt::format("[compare] {} holds neither study.json nor run.h5; give run or study folders", path));
+        throw UsageError(
+            fmt::format("[compare] {} holds neither study.json nor run.h5; give run or study folders", path));
       }
       add(path, file);
     }
@@ -73,8 +75,8 @@ bool same_split(const std::vector<Loaded>& runs, const std::string& a, const std
   return true;
 }
 
-/// Keys in which the runs differ, each with its values in order of appearance: the arms. Of keys that only differ together
-/// the first one of the table of keys is named.
+/// Keys in which the runs differ, each with its values in order of appearance: the arms. Of keys that only differ
+/// together the first one of the table of keys is named.
 Axes differing_axes(const std::vector<Loaded>& runs) {
   Axes axes;
   for (const KeyInfo& info : config_keys()) {
@@ -85,7 +87,8 @@ Axes differing_axes(const std::vector<Loaded>& runs) {
       const std::string value = text_of(one, key);
       if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
     }
-    const bool known = std::any_of(axes.begin(), axes.end(), [&](const auto& axis) { return same_split(runs, axis.first, key); });
+    const bool known =
+        std::any_of(axes.begin(), axes.end(), [&](const auto& axis) { return same_split(runs, axis.first, key); });
     if (values.size() > 1 && !known) axes.emplace_back(key, values);
   }
   return axes;
@@ -111,7 +114,8 @@ bool is_grid(const std::vector<Loaded>& runs, const Axes& axes) {
   return !axes.empty() && arms.size() == arms_of(axes).size();
 }
 
-/// The arms as a grid; where the runs form none, each path that was given, or each arm in it, is a value of the axis "run".
+/// The arms as a grid; where the runs form none, each path that was given, or each arm in it, is a value of the axis
+/// "run".
 Axes choose_axes(std::vector<Loaded>* runs) {
   Axes axes = differing_axes(*runs);
   set_arms(runs, axes);
@@ -131,15 +135,19 @@ Axes choose_axes(std::vector<Loaded>* runs) {
 
 [[noreturn]] void refuse(const std::string& what, const std::string& a, const std::string& b, const std::string& from,
                          const std::string& other) {
-  throw UsageError(fmt::format("[compare] these runs cannot be paired: {} differs ({} in {}, {} in {}); pairs must see the "
-                               "same batches in the same order", what, a, from, b, other));
+  throw UsageError(
+      fmt::format("[compare] these runs cannot be paired: {} differs ({} in {}, {} in {}); pairs must see the "
+                  "same batches in the same order",
+                  what, a, from, b, other));
 }
 
 void check_pairing(const std::vector<Loaded>& runs, const Axes& axes) {
   const Loaded& first = runs.front();
   for (const Loaded& one : runs) {
-    for (const char* key : {"sampler", "batch_size", "block_size", "gradient_accumulation_steps", "train_tokens", "epoch_iters"}) {
-      if (text_of(one, key) != text_of(first, key)) refuse(key, text_of(first, key), text_of(one, key), first.run.file, one.run.file);
+    for (const char* key :
+         {"sampler", "batch_size", "block_size", "gradient_accumulation_steps", "train_tokens", "epoch_iters"}) {
+      if (text_of(one, key) != text_of(first, key))
+        refuse(key, text_of(first, key), text_of(one, key), first.run.file, one.run.file);
     }
   }
   // Generated data follow the seed: hashes are compared between runs of the same seed.
@@ -147,8 +155,8 @@ void check_pairing(const std::vector<Loaded>& runs, const Axes& axes) {
   for (const Loaded& one : runs) {
     const Loaded*& other = by_seed.emplace(one.run.seed, &one).first->second;
     if (other->data.data_sha256 != one.data.data_sha256) {
-      refuse("the data (sha256)", other->data.data_sha256.substr(0, 12), one.data.data_sha256.substr(0, 12), other->run.file,
-             one.run.file);
+      refuse("the data (sha256)", other->data.data_sha256.substr(0, 12), one.data.data_sha256.substr(0, 12),
+             other->run.file, one.run.file);
     }
   }
   std::map<Arm, std::set<std::string>> seeds;
@@ -173,8 +181,8 @@ std::string stepwise_text(const std::vector<Loaded>& runs) {
   std::string out;
   for (std::size_t i = 1; i < runs.size(); ++i) {
     const Curve a = curve(runs.front().data), b = curve(runs[i].data);
-    out += fmt::format("\ngradient norm ratio {} / {} along the steps (mean of each bin, no interval):\n", runs[i].run.name,
-                       runs.front().run.name);
+    out += fmt::format("\ngradient norm ratio {} / {} along the steps (mean of each bin, no interval):\n",
+                       runs[i].run.name, runs.front().run.name);
     for (std::size_t k = 0; k < std::min(a.x.size(), b.x.size()); ++k) {
       out += fmt::format("  step {:>7.0f}: {}\n", a.x[k], number_text(b.y[k] / a.y[k], 3));
     }
@@ -186,9 +194,11 @@ std::string fresh_dir(const std::vector<std::string>& paths) {
   const auto name = [](const std::string& path) {
     const fs::path clean = fs::path(path).lexically_normal();
     const fs::path leaf = clean.has_filename() ? clean : clean.parent_path();
-    return leaf.has_extension() && leaf.has_parent_path() ? leaf.parent_path().filename().string() : leaf.filename().string();
+    return leaf.has_extension() && leaf.has_parent_path() ? leaf.parent_path().filename().string()
+                                                          : leaf.filename().string();
   };
-  const std::string stem = "comparisons/" + name(paths[0]) + "_and_" + name(paths[1]) + (paths.size() > 2 ? "_and_others" : "");
+  const std::string stem =
+      "comparisons/" + name(paths[0]) + "_and_" + name(paths[1]) + (paths.size() > 2 ? "_and_others" : "");
   std::string dir = stem;
   for (int i = 2; fs::exists(dir); ++i) dir = fmt::format("{}-{}", stem, i);
   return dir;
@@ -197,7 +207,8 @@ std::string fresh_dir(const std::vector<std::string>& paths) {
 }  // namespace
 
 CompareOutcome compare(const CompareOptions& options) {
-  if (options.paths.size() < 2) throw UsageError("[compare] two or more runs or studies are needed; give their folders");
+  if (options.paths.size() < 2)
+    throw UsageError("[compare] two or more runs or studies are needed; give their folders");
   std::vector<Loaded> runs = load(options.paths);
   ReportInput input;
   input.study.axes = choose_axes(&runs);
@@ -223,7 +234,8 @@ CompareOutcome compare(const CompareOptions& options) {
   if (seeds.size() == 1) out.text += stepwise_text(runs);
   out.json = study_to_json(input.study);
   for (Loaded& one : runs) input.runs.push_back(std::move(one.data));
-  out.report = write_report(input, options.out_dir.empty() ? fresh_dir(options.paths) : options.out_dir, options.overwrite);
+  out.report =
+      write_report(input, options.out_dir.empty() ? fresh_dir(options.paths) : options.out_dir, options.overwrite);
   return out;
 }
 

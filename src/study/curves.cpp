@@ -14,7 +14,8 @@ Columns columns_of(const RunData& run, std::size_t least_epochs, std::size_t bin
   out.count = out.epochs ? epochs : std::min(bins, steps);
   out.of_step.resize(steps);
   for (std::size_t i = 0; i < steps; ++i) {
-    out.of_step[i] = out.epochs ? static_cast<std::size_t>(std::max<std::int64_t>(1, run.epoch[i]) - 1) : i * out.count / steps;
+    out.of_step[i] =
+        out.epochs ? static_cast<std::size_t>(std::max<std::int64_t>(1, run.epoch[i]) - 1) : i * out.count / steps;
   }
   if (!out.epochs) {
     out.width = static_cast<double>(steps) / static_cast<double>(out.count);

@@ -17,7 +17,7 @@ struct Curve {
 struct Columns {
   std::vector<std::size_t> of_step;
   std::size_t count = 0;
-  double first = 1, width = 1;   ///< x of column 0 and distance of columns
+  double first = 1, width = 1;  ///< x of column 0 and distance of columns
   bool epochs = true;
 };
 Columns columns_of(const RunData& run, std::size_t least_epochs, std::size_t bins);

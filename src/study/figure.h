@@ -1,6 +1,6 @@
 #pragma once
-// Figures as plain values, drawn by gnuplot in the house style. Texts are gnuplot's enhanced text: what a user wrote goes
-// through gp_text() first.
+// Figures as plain values, drawn by gnuplot in the house style. Texts are gnuplot's enhanced text: what a user wrote
+// goes through gp_text() first.
 #include <normscope/statistics.h>
 
 #include <optional>
@@ -14,23 +14,23 @@ struct Series {
   std::string color;
   int dash = 1;
   std::vector<double> x, y, low, high;
-  bool points = false;   ///< marks at the points
+  bool points = false;  ///< marks at the points
   bool line = true;
-  bool bars = false;     ///< low and high as bars instead of a band
-  bool faint = false;    ///< thin, without mark
+  bool bars = false;   ///< low and high as bars instead of a band
+  bool faint = false;  ///< thin, without mark
 };
 
 struct Panel {
   std::string title, xlabel, ylabel, note;
   std::vector<Series> series;
-  std::optional<double> line_at;       ///< a dashed horizontal line
+  std::optional<double> line_at;  ///< a dashed horizontal line
   std::string line_label;
-  std::optional<double> low_limit;     ///< a y range never goes below it
-  std::vector<double> mark_x;          ///< dotted vertical lines
+  std::optional<double> low_limit;  ///< a y range never goes below it
+  std::vector<double> mark_x;       ///< dotted vertical lines
   std::string mark_label;
   bool integer_x = false, log_y = false;
-  bool zero_y = false;                 ///< the y axis starts at 0 (unless log_y)
-  bool clip_bands = true;              ///< wide intervals are cut by the frame so that the means stay visible
+  bool zero_y = false;     ///< the y axis starts at 0 (unless log_y)
+  bool clip_bands = true;  ///< wide intervals are cut by the frame so that the means stay visible
 };
 
 struct LegendEntry {
@@ -42,7 +42,7 @@ struct LegendEntry {
 struct CurveFigure {
   std::string name;
   std::vector<LegendEntry> legend;
-  std::vector<Panel> panels;           ///< side by side
+  std::vector<Panel> panels;  ///< side by side
 };
 
 struct MapPanel {
@@ -52,11 +52,11 @@ struct MapPanel {
 
 struct MapFigure {
   std::string name, title, xlabel, ylabel, cblabel;
-  std::vector<std::string> rows;       ///< row 0 at the bottom
-  double x_first = 1, x_step = 1;      ///< centre of the first column, distance of columns
+  std::vector<std::string> rows;   ///< row 0 at the bottom
+  double x_first = 1, x_step = 1;  ///< centre of the first column, distance of columns
   bool integer_x = true;
-  bool diverging = false;              ///< colours around 0
-  std::vector<MapPanel> panels;        ///< one colour scale for all
+  bool diverging = false;        ///< colours around 0
+  std::vector<MapPanel> panels;  ///< one colour scale for all
 };
 
 /// A drawn figure: the SVG as text, its files.

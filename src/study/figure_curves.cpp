@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kWidth = 960, kPlotHeight = 262, kLegendRow = 21, kBottom = 62, kLeft = 84, kRight = 18;
 
-struct Grid {   // pixels from the top left -> gnuplot's screen coordinates
+struct Grid {  // pixels from the top left -> gnuplot's screen coordinates
   int width, height;
   std::string x(double px) const { return fmt::format("screen {:.5f}", px / width); }
   std::string y(double px) const { return fmt::format("screen {:.5f}", 1 - px / height); }
@@ -19,7 +19,7 @@ struct Grid {   // pixels from the top left -> gnuplot's screen coordinates
 
 /// Where each entry stands: from left to right, a new row when one is full.
 struct Legend {
-  std::vector<std::pair<double, double>> at;   // x, y
+  std::vector<std::pair<double, double>> at;  // x, y
   double rows = 0;
 };
 
@@ -45,11 +45,12 @@ std::string legend_script(const std::vector<LegendEntry>& entries, const Legend&
     const LegendEntry& entry = entries[i];
     const std::size_t tag = i + 100;
     if (entry.band) {
-      out += fmt::format("set object {} rect from {},{} to {},{} fc rgb '{}' fs transparent solid 0.18 noborder front\n", tag,
-                         grid.x(x), grid.y(y + 6), grid.x(x + 30), grid.y(y - 6), entry.color);
+      out +=
+          fmt::format("set object {} rect from {},{} to {},{} fc rgb '{}' fs transparent solid 0.18 noborder front\n",
+                      tag, grid.x(x), grid.y(y + 6), grid.x(x + 30), grid.y(y - 6), entry.color);
     }
-    out += fmt::format("set arrow {} from {},{} to {},{} nohead lw 2.2 dt {} lc rgb '{}' front\n", tag, grid.x(x), grid.y(y),
-                       grid.x(x + 30), grid.y(y), entry.dash, entry.color);
+    out += fmt::format("set arrow {} from {},{} to {},{} nohead lw 2.2 dt {} lc rgb '{}' front\n", tag, grid.x(x),
+                       grid.y(y), grid.x(x + 30), grid.y(y), entry.dash, entry.color);
     out += fmt::format("set label {} '{}' at {},{} left textcolor rgb '{}' font ',13' front\n", tag,
                        gp_fit(entry.label, kWidth - kLeft - 50, 13), grid.x(x + 38), grid.y(y), kInk);
   }
@@ -130,7 +131,9 @@ std::string plot_command(const std::vector<Series>& series, const std::vector<st
     if (s.line && s.x.size() > 1) {
       lines += fmt::format("{} u 1:2 w lines lw {} dt {} lc rgb '{}' notitle, \\\n", block, width, s.dash, s.color);
     }
-    if (marks) lines += fmt::format("{} u 1:2 w points pt 7 ps {} lc rgb '{}' notitle, \\\n", block, s.bars ? 0.8 : 0.55, s.color);
+    if (marks)
+      lines +=
+          fmt::format("{} u 1:2 w points pt 7 ps {} lc rgb '{}' notitle, \\\n", block, s.bars ? 0.8 : 0.55, s.color);
   }
   return "plot " + bands + lines + "NaN notitle\n";
 }
@@ -142,26 +145,28 @@ std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid
   }
   if (x.empty()) x = {0, 1};
   // Bars and points stand inside the frame, lines and bands reach its edges.
-  const bool inset = std::any_of(panel.series.begin(), panel.series.end(), [](const Series& s) { return s.bars || s.x.size() == 1; });
+  const bool inset =
+      std::any_of(panel.series.begin(), panel.series.end(), [](const Series& s) { return s.bars || s.x.size() == 1; });
   if (inset) x = {x.low - 0.5, x.high + 0.5};
   if (x.high <= x.low) x = {x.low - 0.5, x.high + 0.5};
   const Range y = y_range(panel);
 
   std::string out;
-  out += fmt::format("set lmargin at {}; set rmargin at {}; set tmargin at {}; set bmargin at {}\n", grid.x(x0), grid.x(x1),
-                     grid.y(top), grid.y(top + kPlotHeight));
-  out += fmt::format("set label 9 '{}' at {},{} left textcolor rgb '{}'\n", gp_bold(panel.title, x1 - x0, 14), grid.x(x0),
-                     grid.y(top - (panel.note.empty() ? 14 : 31)), kInk);
+  out += fmt::format("set lmargin at {}; set rmargin at {}; set tmargin at {}; set bmargin at {}\n", grid.x(x0),
+                     grid.x(x1), grid.y(top), grid.y(top + kPlotHeight));
+  out += fmt::format("set label 9 '{}' at {},{} left textcolor rgb '{}'\n", gp_bold(panel.title, x1 - x0, 14),
+                     grid.x(x0), grid.y(top - (panel.note.empty() ? 14 : 31)), kInk);
   if (!panel.note.empty()) {
     out += fmt::format("set label 8 '{}' at {},{} left font ',12' textcolor rgb '{}'\n", panel.note, grid.x(x0),
                        grid.y(top - 13), kMuted);
   }
   if (panel.line_at && !panel.line_label.empty()) {
-    out += fmt::format("set label 7 '{}' at graph 0.99, first {:.8g} right offset 0,-0.6 font ',12' textcolor rgb '{}'\n",
-                       panel.line_label, *panel.line_at, kMuted);
+    out +=
+        fmt::format("set label 7 '{}' at graph 0.99, first {:.8g} right offset 0,-0.6 font ',12' textcolor rgb '{}'\n",
+                    panel.line_label, *panel.line_at, kMuted);
   }
-  out += fmt::format("set xlabel '{}' offset 0,0.4 textcolor rgb '{}'; set ylabel '{}' offset 1,0 textcolor rgb '{}'\n", panel.xlabel, kInk,
-                     panel.ylabel, kInk);
+  out += fmt::format("set xlabel '{}' offset 0,0.4 textcolor rgb '{}'; set ylabel '{}' offset 1,0 textcolor rgb '{}'\n",
+                     panel.xlabel, kInk, panel.ylabel, kInk);
   out += fmt::format("set xrange [{:.8g}:{:.8g}]; set yrange [{:.8g}:{:.8g}]\n", x.low, x.high, y.low, y.high);
   out += panel.log_y ? "set logscale y\n" : "unset logscale\n";
   if (panel.integer_x && x.high - x.low <= 13) {
@@ -170,8 +175,8 @@ std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid
     out += "set xtics autofreq offset 0,0.2\n";
   }
   for (std::size_t i = 0; i < panel.mark_x.size(); ++i) {
-    out += fmt::format("set arrow {} from {:.8g}, graph 0 to {:.8g}, graph 1 nohead dt 3 lw 1 lc rgb '{}' back\n", 300 + i,
-                       panel.mark_x[i], panel.mark_x[i], kMuted);
+    out += fmt::format("set arrow {} from {:.8g}, graph 0 to {:.8g}, graph 1 nohead dt 3 lw 1 lc rgb '{}' back\n",
+                       300 + i, panel.mark_x[i], panel.mark_x[i], kMuted);
   }
   std::vector<std::string> blocks;
   for (std::size_t i = 0; i < panel.series.size(); ++i) {
@@ -180,7 +185,8 @@ std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid
   }
   std::string plot = plot_command(panel.series, blocks);
   if (panel.line_at) {
-    plot = fmt::format("plot {:.8g} w lines lw 1 dt 2 lc rgb '{}' notitle, \\\n", *panel.line_at, kInk) + plot.substr(5);
+    plot =
+        fmt::format("plot {:.8g} w lines lw 1 dt 2 lc rgb '{}' notitle, \\\n", *panel.line_at, kInk) + plot.substr(5);
   }
   out += plot;
   out += "unset label; unset object; unset arrow\n";
@@ -191,15 +197,18 @@ std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid
 
 std::string curve_script(const CurveFigure& figure, int* width, int* height) {
   const Legend legend = lay_out(figure.legend);
-  const bool notes = std::any_of(figure.panels.begin(), figure.panels.end(), [](const Panel& p) { return !p.note.empty(); });
+  const bool notes =
+      std::any_of(figure.panels.begin(), figure.panels.end(), [](const Panel& p) { return !p.note.empty(); });
   const double top = 10 + legend.rows * kLegendRow + (notes ? 44 : 28) + (legend.rows > 0 ? 6 : 0);
   const Grid grid{kWidth, static_cast<int>(top) + kPlotHeight + kBottom};
   *width = grid.width;
   *height = grid.height;
 
-  std::string out = fmt::format("set border 3 lc rgb '{0}' lw 0.8\nset tics nomirror out scale 0.5 textcolor rgb '{0}'\n"
-                                "set grid ytics lc rgb '{1}' lw 0.6 dt 1\nset style fill transparent solid 0.18 noborder\n"
-                                "unset key\nset bars 0.6\n", kInk, kFaint);
+  std::string out = fmt::format(
+      "set border 3 lc rgb '{0}' lw 0.8\nset tics nomirror out scale 0.5 textcolor rgb '{0}'\n"
+      "set grid ytics lc rgb '{1}' lw 0.6 dt 1\nset style fill transparent solid 0.18 noborder\n"
+      "unset key\nset bars 0.6\n",
+      kInk, kFaint);
   out += "set multiplot\n" + legend_script(figure.legend, legend, grid);
   const double each = static_cast<double>(kWidth) / static_cast<double>(figure.panels.size());
   for (std::size_t p = 0; p < figure.panels.size(); ++p) {

@@ -37,8 +37,8 @@ std::string color_range(const MapFigure& figure) {
     high += 0.5;
   }
   const char* palette = figure.diverging
-      ? "(0 '#2166ac', 0.25 '#92c5de', 0.5 '#f7f7f7', 0.75 '#f4a582', 1 '#b2182b')"
-      : "(0 '#440154', 0.25 '#3b528b', 0.5 '#21918c', 0.75 '#5ec962', 1 '#fde725')";   // viridis
+                            ? "(0 '#2166ac', 0.25 '#92c5de', 0.5 '#f7f7f7', 0.75 '#f4a582', 1 '#b2182b')"
+                            : "(0 '#440154', 0.25 '#3b528b', 0.5 '#21918c', 0.75 '#5ec962', 1 '#fde725')";  // viridis
   return fmt::format("set palette defined {}\nset cbrange [{:.6g}:{:.6g}]\n", palette, low, high);
 }
 
@@ -57,7 +57,8 @@ std::string cells(const MapFigure& figure, const MapPanel& panel, std::size_t in
   for (std::size_t r = 0; r < panel.z.size(); ++r) {
     for (std::size_t c = 0; c < panel.z[r].size(); ++c) {
       if (!std::isfinite(panel.z[r][c])) continue;
-      out += fmt::format("{:.8g} {} {:.6g}\n", figure.x_first + figure.x_step * static_cast<double>(c), r, panel.z[r][c]);
+      out +=
+          fmt::format("{:.8g} {} {:.6g}\n", figure.x_first + figure.x_step * static_cast<double>(c), r, panel.z[r][c]);
     }
   }
   return out + "EOD\n";
@@ -83,34 +84,38 @@ std::string map_script(const MapFigure& figure, int* width, int* height) {
   const auto y = [&](double px) { return fmt::format("screen {:.5f}", 1 - px / *height); };
 
   std::string out = color_range(figure);
-  out += fmt::format("set border 3 lc rgb '{0}' lw 0.8; set tics nomirror out scale 0.5 textcolor rgb '{0}'; unset key\n"
-                     "set style fill solid 1.0 noborder\nset boxwidth 1 absolute\nset multiplot\n", kInk);
+  out += fmt::format(
+      "set border 3 lc rgb '{0}' lw 0.8; set tics nomirror out scale 0.5 textcolor rgb '{0}'; unset key\n"
+      "set style fill solid 1.0 noborder\nset boxwidth 1 absolute\nset multiplot\n",
+      kInk);
   const double bar_height = std::min(plot, 260.0);
   for (std::size_t p = 0; p < count; ++p) {
     const double x0 = left + static_cast<double>(p % across) * (each + gap);
     const double top = kTitle + static_cast<double>(p / across) * block + kPanelTitle;
-    out += fmt::format("set lmargin at {}; set rmargin at {}; set tmargin at {}; set bmargin at {}\n", x(x0), x(x0 + each),
-                       y(top), y(top + plot));
-    out += fmt::format("set label 8 '{}' at {},{} left textcolor rgb '{}'\n", gp_bold(figure.panels[p].title, each, 13), x(x0),
-                       y(top - 13), kInk);
+    out += fmt::format("set lmargin at {}; set rmargin at {}; set tmargin at {}; set bmargin at {}\n", x(x0),
+                       x(x0 + each), y(top), y(top + plot));
+    out += fmt::format("set label 8 '{}' at {},{} left textcolor rgb '{}'\n", gp_bold(figure.panels[p].title, each, 13),
+                       x(x0), y(top - 13), kInk);
     if (p == 0) {
-      out += fmt::format("set label 9 '{}' at {},{} left textcolor rgb '{}'\n", gp_bold(figure.title, kWidth - 28, 14), x(14),
-                         y(16), kInk);
-      out += fmt::format("set colorbox user origin {},{} size {:.5f},{:.5f} noborder\nset cblabel '{}' textcolor rgb '{}'\n",
-                         x(kWidth - kBar + 16), y(top + bar_height), 14.0 / *width, bar_height / *height,
-                         figure.cblabel, kInk);
+      out += fmt::format("set label 9 '{}' at {},{} left textcolor rgb '{}'\n", gp_bold(figure.title, kWidth - 28, 14),
+                         x(14), y(16), kInk);
+      out += fmt::format(
+          "set colorbox user origin {},{} size {:.5f},{:.5f} noborder\nset cblabel '{}' textcolor rgb '{}'\n",
+          x(kWidth - kBar + 16), y(top + bar_height), 14.0 / *width, bar_height / *height, figure.cblabel, kInk);
     } else {
       out += "unset colorbox\n";
     }
     out += fmt::format("set xlabel '{}' offset 0,0.4 textcolor rgb '{}'\n", figure.xlabel, kInk);
-    out += p % across == 0 ? fmt::format("set ylabel '{}' textcolor rgb '{}'\n", figure.ylabel, kInk) : "unset ylabel\n";
+    out +=
+        p % across == 0 ? fmt::format("set ylabel '{}' textcolor rgb '{}'\n", figure.ylabel, kInk) : "unset ylabel\n";
     out += row_tics(figure.rows, cell, p % across == 0);
     const double half = figure.x_step / 2, last = figure.x_first + figure.x_step * static_cast<double>(columns - 1);
     out += fmt::format("set xrange [{:.8g}:{:.8g}]; set yrange [-0.5:{}.5]\n", figure.x_first - half, last + half,
                        rows == 0 ? 0 : rows - 1);
     // A tic needs 26 pixels.
     const bool every = figure.integer_x && each / static_cast<double>(columns) > 26;
-    out += every ? fmt::format("set xtics {},1,{} offset 0,0.2\n", figure.x_first, last) : "set xtics autofreq offset 0,0.2\n";
+    out += every ? fmt::format("set xtics {},1,{} offset 0,0.2\n", figure.x_first, last)
+                 : "set xtics autofreq offset 0,0.2\n";
     const std::string data = cells(figure, figure.panels[p], p);
     const bool empty = std::count(data.begin(), data.end(), '\n') < 3;
     out += data;

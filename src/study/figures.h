@@ -21,7 +21,7 @@ std::vector<FigureItem> run_figures(const RunData& run);
 
 /// Maps shared by both kinds: one panel for each group of runs (its seeds averaged).
 struct RunGroup {
-  std::string label;                    ///< plain text
+  std::string label;  ///< plain text
   std::vector<const RunData*> runs;
 };
 std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups);

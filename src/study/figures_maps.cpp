@@ -55,8 +55,8 @@ std::string short_name(const std::string& path) {
 
 struct RowPlan {
   std::vector<std::string> names;
-  std::vector<std::string> paths;      ///< one for each row
-  std::vector<std::int64_t> blocks;    ///< the same by block when there are too many matrices
+  std::vector<std::string> paths;    ///< one for each row
+  std::vector<std::int64_t> blocks;  ///< the same by block when there are too many matrices
   bool by_block = false;
 };
 
@@ -85,7 +85,8 @@ Map weight_map(const RunData& run, const RowPlan& plan, const Columns& columns) 
     std::vector<std::size_t> members;
     for (std::size_t p = 0; p < run.params.size(); ++p) {
       const ParamInfo& param = run.params[p];
-      const bool in = plan.by_block ? param.is_block_matrix() && param.block == plan.blocks[row] : param.name == plan.paths[row];
+      const bool in =
+          plan.by_block ? param.is_block_matrix() && param.block == plan.blocks[row] : param.name == plan.paths[row];
       if (in) members.push_back(p);
     }
     const Map rows = map_of(run.param_grad_norm, run.params.size(), members, columns);
@@ -130,8 +131,10 @@ void add_ratio_map(const MapFigure& base, const std::vector<RunGroup>& groups, c
   for (std::size_t p = 1; p < base.panels.size(); ++p) {
     figure.panels.push_back({base.panels[p].title, log_ratio(base.panels.front().z, base.panels[p].z)});
   }
-  items->push_back({figure, heading, fmt::format("The same cells divided by those of {}: red is larger, blue smaller, white "
-                                                 "equal; one unit of the scale is a factor of two.", groups.front().label)});
+  items->push_back({figure, heading,
+                    fmt::format("The same cells divided by those of {}: red is larger, blue smaller, white "
+                                "equal; one unit of the scale is a factor of two.",
+                                groups.front().label)});
 }
 
 }  // namespace
@@ -153,13 +156,15 @@ std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups) {
     for (const std::string& name : plan.names) figure.rows.push_back(gp_text(name));
     for (const RunGroup& group : groups) {
       std::vector<Map> maps;
-      for (const RunData* run : group.runs) maps.push_back(weight_map(*run, plan, columns_of(*run, kLeastEpochs, kBins)));
+      for (const RunData* run : group.runs)
+        maps.push_back(weight_map(*run, plan, columns_of(*run, kLeastEpochs, kBins)));
       figure.panels.push_back({gp_text(group.label), log_mean(maps)});
     }
-    items.push_back({figure, "Weight gradients, layer by layer",
-                     fmt::format("Each cell: the mean over the {}'s steps of the L2 norm of the gradient before clipping{}, first "
-                                 "block at the bottom. One colour scale for all panels.",
-                                 columns.epochs ? "epoch" : "bin", plan.by_block ? ", averaged over the block's matrices" : "")});
+    items.push_back(
+        {figure, "Weight gradients, layer by layer",
+         fmt::format("Each cell: the mean over the {}'s steps of the L2 norm of the gradient before clipping{}, first "
+                     "block at the bottom. One colour scale for all panels.",
+                     columns.epochs ? "epoch" : "bin", plan.by_block ? ", averaged over the block's matrices" : "")});
     add_ratio_map(figure, groups, "Weight gradients, layer by layer", "Gradient norm of each weight matrix", &items);
   }
   if (!model->residual.empty()) {
@@ -177,14 +182,17 @@ std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups) {
     for (const RunGroup& group : groups) {
       std::vector<Map> maps;
       for (const RunData* run : group.runs) {
-        std::vector<std::size_t> own(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), run->residual.size())));
-        maps.push_back(map_of(run->residual_grad_norm, run->residual.size(), own, columns_of(*run, kLeastEpochs, kBins)));
+        std::vector<std::size_t> own(
+            rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), run->residual.size())));
+        maps.push_back(
+            map_of(run->residual_grad_norm, run->residual.size(), own, columns_of(*run, kLeastEpochs, kBins)));
       }
       figure.panels.push_back({gp_text(group.label), log_mean(maps)});
     }
-    items.push_back({figure, "Residual stream",
-                     "Each cell: root mean square over tokens of the gradient at that point of the residual stream. Point 0 is "
-                     "before the first block, then after each sub-layer; the last is after the final norm."});
+    items.push_back(
+        {figure, "Residual stream",
+         "Each cell: root mean square over tokens of the gradient at that point of the residual stream. Point 0 is "
+         "before the first block, then after each sub-layer; the last is after the final norm."});
     add_ratio_map(figure, groups, "Residual stream", "Gradient of the residual stream", &items);
   }
   return items;
@@ -238,9 +246,11 @@ std::vector<FigureItem> depth_figures(const std::vector<RunGroup>& groups) {
     panel.zero_y = !(high > 20 * low);
     panel.log_y = high > 20 * low && low > 0;
   }
-  return {{figure, "Residual stream",
-           "Left, the gradient alone; right, its product with the size of the stream, which does not change when the stream is "
-           "rescaled, so it is the fair comparison between placements that let the stream grow and those that do not."}};
+  return {
+      {figure, "Residual stream",
+       "Left, the gradient alone; right, its product with the size of the stream, which does not change when the "
+       "stream is "
+       "rescaled, so it is the fair comparison between placements that let the stream grow and those that do not."}};
 }
 
 }  // namespace normscope

@@ -14,8 +14,8 @@ constexpr std::size_t kBins = 120;
 struct Group {
   const char *role, *label;
 };
-constexpr Group kGroups[] = {{"attention", "attention"}, {"mlp", "MLP"}, {"norm", "norms"},
-                             {"embedding", "embedding"}, {"head", "head"}};
+constexpr Group kGroups[] = {
+    {"attention", "attention"}, {"mlp", "MLP"}, {"norm", "norms"}, {"embedding", "embedding"}, {"head", "head"}};
 
 /// Root of the sum of squares over the parameters of a role.
 double role_norm(const RunData& run, std::size_t step, const std::string& role) {
@@ -73,11 +73,13 @@ FigureItem gradient_figure(const RunData& run) {
   right.xlabel = by_epoch ? gp_text(epoch_label(run)) : "step";
   right.integer_x = by_epoch;
   right.zero_y = true;
-  Series mean = by_epoch ? curve_series(epochs, kGreen)
-                         : curve_series(binned(run, kBins, [&](std::size_t i) { return matrix_norm_mean(run, i); }), kGreen);
+  Series mean = by_epoch
+                    ? curve_series(epochs, kGreen)
+                    : curve_series(binned(run, kBins, [&](std::size_t i) { return matrix_norm_mean(run, i); }), kGreen);
   mean.points = by_epoch;
   right.series.push_back(mean);
-  return {figure, "Gradient norm", "Left: groups of parameters step by step. Right: the mean over the blocks' weight matrices."};
+  return {figure, "Gradient norm",
+          "Left: groups of parameters step by step. Right: the mean over the blocks' weight matrices."};
 }
 
 FigureItem loss_figure(const RunData& run) {
@@ -108,7 +110,8 @@ FigureItem loss_figure(const RunData& run) {
   right.ylabel = "learning rate";
   right.zero_y = true;
   right.series.push_back(curve_series(binned(run, 400, [&](std::size_t i) { return run.lr[i]; }), arm_ink(2).color));
-  return {figure, "Loss", "Training loss averaged in bins of steps; validation loss at each evaluation, the last one exact."};
+  return {figure, "Loss",
+          "Training loss averaged in bins of steps; validation loss at each evaluation, the last one exact."};
 }
 
 }  // namespace

@@ -39,8 +39,8 @@ std::vector<ArmRuns> arm_runs(const ReportInput& input) {
 
 /// Which arms are compared: the first axis that has two values, at each combination of the others.
 struct Pairing {
-  std::vector<std::pair<std::size_t, std::size_t>> arms;   ///< a, b
-  std::string base;                                        ///< what a is called
+  std::vector<std::pair<std::size_t, std::size_t>> arms;  ///< a, b
+  std::string base;                                       ///< what a is called
 };
 
 Pairing pairing_of(const ReportInput& input, const std::vector<ArmRuns>& arms) {
@@ -50,8 +50,8 @@ Pairing pairing_of(const ReportInput& input, const std::vector<ArmRuns>& arms) {
     for (const ArmPair& pair : arm_pairs(input.study.axes)) {
       if (pair.axis != key) continue;
       const auto find = [&](const Arm& arm) {
-        return static_cast<std::size_t>(std::find_if(arms.begin(), arms.end(), [&](const ArmRuns& r) { return r.arm == arm; }) -
-                                        arms.begin());
+        return static_cast<std::size_t>(
+            std::find_if(arms.begin(), arms.end(), [&](const ArmRuns& r) { return r.arm == arm; }) - arms.begin());
       };
       const std::size_t a = find(pair.a), b = find(pair.b);
       if (a < arms.size() && b < arms.size()) out.arms.emplace_back(a, b);
@@ -88,7 +88,7 @@ void dodge(Series* series, std::size_t index, std::size_t count) {
 }
 
 struct Look {
-  bool few = false;            ///< few points: bars side by side
+  bool few = false;  ///< few points: bars side by side
   std::string xlabel, note;
   bool ratio = true;
 };
@@ -113,7 +113,8 @@ Panel arms_panel(const std::vector<ArmRuns>& arms, const CurveOf& curve, const L
   panel.log_y = high > 20 * low;
   panel.zero_y = !panel.log_y;
   panel.clip_bands = false;
-  panel.note = seeds > 1 ? fmt::format("{}: smallest to largest of {} seeds", look.few ? "bar" : "band", seeds) : "one seed";
+  panel.note =
+      seeds > 1 ? fmt::format("{}: smallest to largest of {} seeds", look.few ? "bar" : "band", seeds) : "one seed";
   if (!look.note.empty()) panel.note += "; " + look.note;
   return panel;
 }
@@ -126,7 +127,7 @@ Panel pairs_panel(const std::vector<ArmRuns>& arms, const Pairing& pairing, cons
   for (std::size_t i = 0; i < pairing.arms.size(); ++i) {
     const auto [a, b] = pairing.arms[i];
     Ink ink = arm_ink(b);
-    if (pairing.arms.size() == 1) ink = {kGreen, 1};   // the house's colour of a single ratio
+    if (pairing.arms.size() == 1) ink = {kGreen, 1};  // the house's colour of a single ratio
     const Bundle result = paired_of(arms[a], arms[b], curve, look.ratio);
     Series series{ink.color, ink.dash, result.x, result.mean, {}, {}};
     if (result.count > 1) series.low = result.low, series.high = result.high;
@@ -149,7 +150,8 @@ std::vector<LegendEntry> legend_of(const std::vector<ArmRuns>& arms) {
 }
 
 std::string pair_title(const std::vector<ArmRuns>& arms, const Pairing& pairing, const char* sign) {
-  if (pairing.arms.size() != 1) return sign == std::string("/") ? "Ratio to " + gp_text(pairing.base) : "difference from " + gp_text(pairing.base);
+  if (pairing.arms.size() != 1)
+    return sign == std::string("/") ? "Ratio to " + gp_text(pairing.base) : "difference from " + gp_text(pairing.base);
   const auto [a, b] = pairing.arms.front();
   return gp_text(arms[b].label) + " " + sign + " " + gp_text(arms[a].label);
 }
@@ -171,7 +173,9 @@ CurveFigure two_panels(const std::vector<ArmRuns>& arms, const Pairing& pairing,
 }
 
 FigureItem loss_figure(const std::vector<ArmRuns>& arms, const Pairing& pairing) {
-  const CurveOf loss = [](const RunData& run) { return binned(run, kLossBins, [&](std::size_t i) { return run.loss[i]; }); };
+  const CurveOf loss = [](const RunData& run) {
+    return binned(run, kLossBins, [&](std::size_t i) { return run.loss[i]; });
+  };
   Look look{false, "step", "", false};
   CurveFigure figure = two_panels(arms, pairing, loss, look, "Loss", "nats a token");
   figure.name = "loss";
@@ -179,14 +183,16 @@ FigureItem loss_figure(const std::vector<ArmRuns>& arms, const Pairing& pairing)
   panel.zero_y = panel.log_y = false;
   panel.clip_bands = true;
   for (std::size_t a = 0; a < arms.size(); ++a) {
-    const Bundle points = bundle(curves_of(arms[a], [](const RunData& run) {
-      Curve curve;
-      for (const EvalRow& row : run.evals) {
-        curve.x.push_back(static_cast<double>(row.step));
-        curve.y.push_back(row.val_loss);
-      }
-      return curve;
-    }), Band::range);
+    const Bundle points = bundle(curves_of(arms[a],
+                                           [](const RunData& run) {
+                                             Curve curve;
+                                             for (const EvalRow& row : run.evals) {
+                                               curve.x.push_back(static_cast<double>(row.step));
+                                               curve.y.push_back(row.val_loss);
+                                             }
+                                             return curve;
+                                           }),
+                                 Band::range);
     Series series{arm_ink(a).color, 1, points.x, points.mean, {}, {}};
     series.points = true;
     series.line = false;
@@ -200,7 +206,8 @@ FigureItem loss_figure(const std::vector<ArmRuns>& arms, const Pairing& pairing)
   }
   if (figure.panels.size() > 1) figure.panels[1].title = "Training loss: " + figure.panels[1].title;
   return {figure, "Loss",
-          "Training loss averaged in bins of steps and over seeds, validation loss as dots (the last one exact, over the whole "
+          "Training loss averaged in bins of steps and over seeds, validation loss as dots (the last one exact, over "
+          "the whole "
           "split). The paired difference is taken batch by batch: both arms saw the same batches."};
 }
 
@@ -219,19 +226,23 @@ std::vector<FigureItem> study_figures(const ReportInput& input) {
   if (epochs > 0) {
     Look look{epochs <= static_cast<std::int64_t>(kFewEpochs), gp_text(epoch_label(model)),
               unfinished_epoch(model) ? fmt::format("epoch {} unfinished", epochs) : "", true};
-    CurveFigure figure = two_panels(arms, pairing, epoch_curve, look, "Mean gradient norm of the weight matrices", quantity);
+    CurveFigure figure =
+        two_panels(arms, pairing, epoch_curve, look, "Mean gradient norm of the weight matrices", quantity);
     figure.name = "gradient_norm";
     for (Panel& panel : figure.panels) panel.integer_x = true;
-    items.push_back({figure, "Gradient norm",
-                     fmt::format("Left: the epoch's mean of the L2 norm of each weight matrix's gradient before clipping, averaged over "
-                                 "the blocks' matrices. Right: the ratio within each seed, geometric mean{}.",
-                                 unfinished_epoch(model) ? "; the last epoch has not all its steps" : "")});
+    items.push_back(
+        {figure, "Gradient norm",
+         fmt::format(
+             "Left: the epoch's mean of the L2 norm of each weight matrix's gradient before clipping, averaged over "
+             "the blocks' matrices. Right: the ratio within each seed, geometric mean{}.",
+             unfinished_epoch(model) ? "; the last epoch has not all its steps" : "")});
   }
-  if (epochs <= 3) {   // few epochs hide what happens inside them
+  if (epochs <= 3) {  // few epochs hide what happens inside them
     const CurveOf steps = [](const RunData& run) {
       return binned(run, kStepBins, [&](std::size_t i) { return matrix_norm_mean(run, i); });
     };
-    CurveFigure figure = two_panels(arms, pairing, steps, {false, "step", "", true}, "Mean gradient norm by step", quantity);
+    CurveFigure figure =
+        two_panels(arms, pairing, steps, {false, "step", "", true}, "Mean gradient norm by step", quantity);
     figure.name = "gradient_norm_steps";
     items.push_back({figure, "Gradient norm", "The same, step by step in bins."});
   }

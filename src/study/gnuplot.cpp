@@ -44,7 +44,8 @@ std::string read_file(const fs::path& path) {
 /// gnuplot keeps one family of the list where the markup changes the font: without a stand-in that is a serif font.
 std::string with_whole_font_list(std::string svg) {
   const std::string one = "font-family=\"Inter\"", all = "font-family=\"Inter,Helvetica,Arial,sans-serif\"";
-  for (auto at = svg.find(one); at != std::string::npos; at = svg.find(one, at + all.size())) svg.replace(at, one.size(), all);
+  for (auto at = svg.find(one); at != std::string::npos; at = svg.find(one, at + all.size()))
+    svg.replace(at, one.size(), all);
   return svg;
 }
 
@@ -52,9 +53,11 @@ std::string with_whole_font_list(std::string svg) {
 std::string inline_svg(std::string svg) {
   const auto begin = svg.find("<svg");
   if (begin != std::string::npos) svg.erase(0, begin);
-  for (const char* gone : {" xmlns=\"http://www.w3.org/2000/svg\"", " xmlns:xlink=\"http://www.w3.org/1999/xlink\"",
-                           "\n xmlns=\"http://www.w3.org/2000/svg\"", "\n xmlns:xlink=\"http://www.w3.org/1999/xlink\""}) {
-    for (auto at = svg.find(gone); at != std::string::npos; at = svg.find(gone)) svg.erase(at, std::string(gone).size());
+  for (const char* gone :
+       {" xmlns=\"http://www.w3.org/2000/svg\"", " xmlns:xlink=\"http://www.w3.org/1999/xlink\"",
+        "\n xmlns=\"http://www.w3.org/2000/svg\"", "\n xmlns:xlink=\"http://www.w3.org/1999/xlink\""}) {
+    for (auto at = svg.find(gone); at != std::string::npos; at = svg.find(gone))
+      svg.erase(at, std::string(gone).size());
   }
   return svg;
 }
@@ -83,16 +86,17 @@ Drawn draw(const std::string& gnuplot, const std::string& script, int width, int
   const TemporaryFolder work;
   const std::string svg = (work.path / "figure.svg").string(), png = (work.path / "figure.png").string();
   const char* font = "Inter,Helvetica,Arial,sans-serif,13";
-  const char* png_font = "Helvetica,13";   // fontconfig knows a stand-in; for a list it takes another one
+  const char* png_font = "Helvetica,13";  // fontconfig knows a stand-in; for a list it takes another one
   std::string whole = "set encoding utf8\n";
-  whole += fmt::format("set term svg name '{}' size {},{} dynamic enhanced font '{}' background '#ffffff'\n", name, width,
-                       height, font);
+  whole += fmt::format("set term svg name '{}' size {},{} dynamic enhanced font '{}' background '#ffffff'\n", name,
+                       width, height, font);
   whole += fmt::format("set output '{}'\n{}unset output\nreset\n", svg, script);
   // Twice the size for sharp screens and paper.
-  whole += fmt::format("if (strstrt(GPVAL_TERMINALS, 'pngcairo')) {{\n"
-                       "set term pngcairo size {0},{1} enhanced font '{2}' fontscale 1.6 linewidth 2 pointscale 2 background '#ffffff'\n"
-                       "}} else {{\nset term png size {0},{1} enhanced font ',26' linewidth 2 truecolor\n}}\n",
-                       2 * width, 2 * height, png_font);
+  whole += fmt::format(
+      "if (strstrt(GPVAL_TERMINALS, 'pngcairo')) {{\n"
+      "set term pngcairo size {0},{1} enhanced font '{2}' fontscale 1.6 linewidth 2 pointscale 2 background '#ffffff'\n"
+      "}} else {{\nset term png size {0},{1} enhanced font ',26' linewidth 2 truecolor\n}}\n",
+      2 * width, 2 * height, png_font);
   whole += fmt::format("set output '{}'\n{}unset output\n", png, script);
   const std::string file = (work.path / "figure.gp").string(), log = (work.path / "log").string();
   write_text_atomically(file, whole);
@@ -101,8 +105,10 @@ Drawn draw(const std::string& gnuplot, const std::string& script, int width, int
   try {
     status = wait_process(start_process({gnuplot, "-d", file}, log, false));
   } catch (const Error& error) {
-    throw Error(fmt::format("[report] gnuplot draws the figures but does not start ({}); install the Debian package "
-                            "gnuplot-nox", error.what()));
+    throw Error(
+        fmt::format("[report] gnuplot draws the figures but does not start ({}); install the Debian package "
+                    "gnuplot-nox",
+                    error.what()));
   }
   if (status.code != 0 || !fs::exists(svg) || !fs::exists(png)) {
     throw Error(fmt::format("[report] gnuplot failed on figure {}: {}", name, first_message(log)));
@@ -112,7 +118,8 @@ Drawn draw(const std::string& gnuplot, const std::string& script, int width, int
   drawn.svg_file = name + ".svg";
   drawn.png_file = name + ".png";
   const std::string text = with_whole_font_list(read_file(svg));
-  if (text.find("</svg>") == std::string::npos) throw Error(fmt::format("[report] gnuplot wrote half of figure {}", name));
+  if (text.find("</svg>") == std::string::npos)
+    throw Error(fmt::format("[report] gnuplot wrote half of figure {}", name));
   drawn.svg = inline_svg(text);
   create_output_dir(folder);
   write_text_atomically((fs::path(folder) / drawn.svg_file).string(), text);

@@ -20,21 +20,26 @@ p { margin: .5rem 0; } .muted { color: var(--muted); } .small { font-size: .875r
 .warning { border-left-color: #d55e00; }
 figure { margin: 1rem 0 1.8rem; } figure svg { display: block; width: 100%; height: auto; }
 figcaption { color: var(--muted); font-size: .9rem; max-width: 78ch; margin-top: .3rem; }
-figcaption a { color: var(--accent); text-decoration: none; white-space: nowrap; } figcaption a:hover { text-decoration: underline; }
+figcaption a { color: var(--accent); text-decoration: none; white-space: nowrap; }
+       figcaption a:hover { text-decoration: underline; }
 .scroll { overflow-x: auto; margin: .8rem 0; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .42rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; } th:last-child, td:last-child { padding-right: 0; }
 th { color: var(--muted); font-weight: 600; font-size: .82rem; border-bottom-color: #cbd2d9; }
 .pairs td { text-align: left; padding: .22rem .7rem .22rem 0; overflow-wrap: anywhere; }
-.pairs td, pre, code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .84rem; }
+
+       pairs td, pre, code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .84rem; }
 .pairs td:first-child { color: var(--muted); white-space: nowrap; width: 16rem; }
-pre { background: var(--soft); border-radius: 6px; padding: .8rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere; margin: .6rem 0; }
+pre { background: var(--soft); border-radius: 6px; padding: .8rem 1rem; white-space: pre-wrap;
+       overflow-wrap: anywhere; margin: .6rem 0; }
 details { border: 1px solid var(--line); border-radius: 6px; padding: .55rem .9rem; margin: .7rem 0; }
 summary { cursor: pointer; font-weight: 600; } details[open] summary { margin-bottom: .5rem; }
-.swatch { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .45em; vertical-align: -.04em; }
+.swatch { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .45em;
+       vertical-align: -.04em; }
 @media (max-width: 640px) { main { padding: 20px 14px 40px; } h1 { font-size: 1.35rem; } }
-@media print { main { max-width: none; padding: 0; } figure, table, .finding { break-inside: avoid; } h2 { break-after: avoid; }
+@media print { main { max-width: none; padding: 0; } figure, table, .finding { break-inside: avoid; }
+       h2 { break-after: avoid; }
                body { font-size: 11pt; } }
 )css";
 
@@ -44,12 +49,23 @@ std::string html_text(const std::string& text) {
   std::string out;
   for (char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -80,10 +96,11 @@ std::string html_details(const std::string& summary, const std::string& body, bo
 }
 
 std::string html_page(const std::string& title, const std::string& body) {
-  return fmt::format("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-                     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                     "<title>{}</title>\n<style>{}</style></head>\n<body><main>\n{}</main></body></html>\n",
-                     html_text(title), kStyle, body);
+  return fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<title>{}</title>\n<style>{}</style></head>\n<body><main>\n{}</main></body></html>\n",
+      html_text(title), kStyle, body);
 }
 
 }  // namespace normscope

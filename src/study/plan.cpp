@@ -33,12 +33,13 @@ Axes canonical_axes(const StudyOptions& options) {
   std::set<std::string> keys;
   for (const auto& [key, values] : options.axes) {
     if (kNoAxis.count(key)) {
-      throw UsageError(fmt::format("[ablate] --{} cannot be an axis: {}", key,
-                                   key == "seed" ? "write --seeds N for the seeds seed, seed + 1, ..."
-                                                 : "give one value"));
+      throw UsageError(
+          fmt::format("[ablate] --{} cannot be an axis: {}", key,
+                      key == "seed" ? "write --seeds N for the seeds seed, seed + 1, ..." : "give one value"));
     }
     if (!keys.insert(key).second) throw UsageError(fmt::format("[ablate] --{} is given twice; give one list", key));
-    if (values.empty()) throw UsageError(fmt::format("[ablate] --{} has no value; give one or more, a comma between", key));
+    if (values.empty())
+      throw UsageError(fmt::format("[ablate] --{} has no value; give one or more, a comma between", key));
     std::set<std::string> seen;
     axes.emplace_back(key, std::vector<std::string>{});
     for (const std::string& value : values) {
@@ -115,8 +116,10 @@ void check_same(const Study& old, const Plan& plan) {
         if (!has) what = key;
       }
       if (what == "seeds" && old.axes.size() != plan.study.axes.size()) what = "axes";
-      throw UsageError(fmt::format("[ablate] {} holds another study: its {} has run {}, which this call does not have; "
-                                   "a study may grow but not shrink: {}", plan.dir, what, before.name, advice));
+      throw UsageError(
+          fmt::format("[ablate] {} holds another study: its {} has run {}, which this call does not have; "
+                      "a study may grow but not shrink: {}",
+                      plan.dir, what, before.name, advice));
     }
     const std::string key = differing_key(before, *same);
     if (!key.empty()) {
@@ -178,8 +181,8 @@ void adopt_folder(Plan* plan, bool overwrite) {
   if (!is_study) {
     for (const auto& entry : fs::directory_iterator(dir)) {
       if (entry.path().filename() == ".lock") continue;
-      throw UsageError(fmt::format("[ablate] {} exists and is not a study; give another --out_dir, or --overwrite",
-                                   plan->dir));
+      throw UsageError(
+          fmt::format("[ablate] {} exists and is not a study; give another --out_dir, or --overwrite", plan->dir));
     }
     return;
   }

@@ -8,8 +8,8 @@ namespace normscope {
 
 struct Plan {
   std::string dir;
-  Study study;                    ///< every run pending, in the order they are started
-  std::vector<Config> configs;    ///< of study.runs, resolved, with out_dir and name set
+  Study study;                  ///< every run pending, in the order they are started
+  std::vector<Config> configs;  ///< of study.runs, resolved, with out_dir and name set
   int jobs = 1, threads = 1;
 };
 

@@ -33,7 +33,7 @@ struct StopGuard::Old {
 
 StopGuard::StopGuard() : old_(new Old) {
   stop_signal = 0;
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, &old_->interrupt);
@@ -54,7 +54,7 @@ pid_t start_process(const std::vector<std::string>& argv, const std::string& log
   words.push_back(nullptr);
   const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0666);
   if (out < 0) throw Error(fmt::format("[process] cannot write {}: {}", log, std::strerror(errno)));
-  int report[2];   // the child's errno when exec fails; closed by a successful exec
+  int report[2];  // the child's errno when exec fails; closed by a successful exec
   if (pipe2(report, O_CLOEXEC) != 0) {
     close(out);
     throw Error(fmt::format("[process] cannot start {}: {}", argv[0], std::strerror(errno)));
@@ -62,7 +62,7 @@ pid_t start_process(const std::vector<std::string>& argv, const std::string& log
   const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid == 0) {   // only async-signal-safe calls until exec
-    setpgid(0, 0);   // Ctrl-C reaches the study alone, which then asks each child once
+    setpgid(0, 0);  // Ctrl-C reaches the study alone, which then asks each child once
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(130);
     const int null = open("/dev/null", O_RDONLY);

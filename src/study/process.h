@@ -8,12 +8,12 @@
 namespace normscope {
 
 struct ExitStatus {
-  int code = 0;     ///< exit code, or -1
-  int signal = 0;   ///< the signal that ended it, or 0
+  int code = 0;    ///< exit code, or -1
+  int signal = 0;  ///< the signal that ended it, or 0
 };
 
-/// Starts argv[0] (searched on PATH) in a process group of its own with stdout and stderr in `log`; raises Error when it
-/// cannot be started.
+/// Starts argv[0] (searched on PATH) in a process group of its own with stdout and stderr in `log`; raises Error when
+/// it cannot be started.
 pid_t start_process(const std::vector<std::string>& argv, const std::string& log, bool append);
 /// True when it has ended.
 bool poll_process(pid_t pid, ExitStatus* status);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <future>
 
 #include "study/arms.h"
 #include "study/figures.h"
@@ -16,8 +17,19 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string figure_html(const Drawn& drawn, const std::string& caption) {
-  return fmt::format("<figure role=\"group\">\n{}\n<figcaption>{} <a href=\"figures/{}\">SVG</a> <a href=\"figures/{}\">PNG</a>"
-                     "</figcaption>\n</figure>\n", drawn.svg, html_text(caption), drawn.svg_file, drawn.png_file);
+  return fmt::format(
+      "<figure role=\"group\">\n{}\n<figcaption>{} <a href=\"figures/{}\">SVG</a> <a href=\"figures/{}\">PNG</a>"
+      "</figcaption>\n</figure>\n",
+      drawn.svg, html_text(caption), drawn.svg_file, drawn.png_file);
+}
+
+Drawn draw_item(const ReportInput& input, const FigureItem& item, const std::string& folder) {
+  int width = 0, height = 0;
+  const auto* curves = std::get_if<CurveFigure>(&item.figure);
+  const std::string script =
+      curves ? curve_script(*curves, &width, &height) : map_script(std::get<MapFigure>(item.figure), &width, &height);
+  const std::string name = curves ? curves->name : std::get<MapFigure>(item.figure).name;
+  return draw(input.gnuplot, script, width, height, name, folder);
 }
 
 std::string figures_html(const ReportInput& input, const std::string& folder) {
@@ -27,21 +39,15 @@ std::string figures_html(const ReportInput& input, const std::string& folder) {
   } else if (!input.runs.empty()) {
     items = run_figures(input.runs.front());
   }
-  std::string out, heading;
+  std::vector<std::future<Drawn>> drawn;  // each waits for a gnuplot of its own
   for (const FigureItem& item : items) {
-    int width = 0, height = 0;
-    std::string script, name;
-    if (const auto* curves = std::get_if<CurveFigure>(&item.figure)) {
-      script = curve_script(*curves, &width, &height);
-      name = curves->name;
-    } else {
-      const auto& map = std::get<MapFigure>(item.figure);
-      script = map_script(map, &width, &height);
-      name = map.name;
-    }
-    if (item.heading != heading) out += "<h2>" + html_text(item.heading) + "</h2>\n";
-    heading = item.heading;
-    out += figure_html(draw(input.gnuplot, script, width, height, name, folder), item.caption);
+    drawn.push_back(std::async(std::launch::async, [&] { return draw_item(input, item, folder); }));
+  }
+  std::string out, heading;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (items[i].heading != heading) out += "<h2>" + html_text(items[i].heading) + "</h2>\n";
+    heading = items[i].heading;
+    out += figure_html(drawn[i].get(), items[i].caption);
   }
   return out.empty() ? "<p class=\"muted\">No run has a step yet: there is nothing to draw.</p>\n" : out;
 }
@@ -55,8 +61,9 @@ ReportInput run_input(const RunData& run) {
   input.command = run.command;
   const auto& config = input.study.runs.front().config;
   const auto name = config.find("name");
-  input.title = "Run " + (name != config.end() && !name->second.empty() ? name->second
-                                                                      : fs::path(run.path).parent_path().filename().string());
+  input.title =
+      "Run " + (name != config.end() && !name->second.empty() ? name->second
+                                                              : fs::path(run.path).parent_path().filename().string());
   return input;
 }
 
@@ -68,7 +75,10 @@ ReportInput study_input(const std::string& dir) {
     if (values.size() < 2) continue;
     input.title += input.title.empty() ? "" : " × ";
     for (std::size_t v = 0; v < values.size() && v < 4; ++v) {
-      input.title += (v == 0 ? "" : v + 1 == values.size() ? " and " : ", ") + (key == "norm" ? norm_label(values[v]) : key + " " + values[v]);
+      input.title += (v == 0                   ? ""
+                      : v + 1 == values.size() ? " and "
+                                               : ", ") +
+                     (key == "norm" ? norm_label(values[v]) : key + " " + values[v]);
     }
     if (values.size() > 4) input.title += " and others";
   }
@@ -78,7 +88,7 @@ ReportInput study_input(const std::string& dir) {
     try {
       input.runs.push_back(fs::exists(file) ? read_run(file.string()) : RunData{});
     } catch (const Error&) {
-      input.runs.emplace_back();   // a crashed run's file: the tables say that it is not finished
+      input.runs.emplace_back();  // a crashed run's file: the tables say that it is not finished
     }
   }
   return input;
@@ -89,15 +99,18 @@ ReportInput study_input(const std::string& dir) {
 std::string write_report(const ReportInput& input, const std::string& out_dir, bool overwrite) {
   const fs::path dir = out_dir, file = dir / "report.html";
   if (!overwrite && fs::exists(file)) {
-    throw UsageError(fmt::format("[report] {} is there already; give --out_dir DIR, or --overwrite to replace it", file.string()));
+    throw UsageError(
+        fmt::format("[report] {} is there already; give --out_dir DIR, or --overwrite to replace it", file.string()));
   }
   create_output_dir(out_dir);
   // The parts first: when gnuplot fails, no page is left behind.
   std::string body = "<h1>" + html_text(input.title) + "</h1>\n" + subtitle_html(input) + headline_html(input);
   body += figures_html(input, (dir / "figures").string());
   body += tables_html(input) + details_html(input);
-  body += "<p class=\"muted small\">Made by normscope. This page is one file and needs no network; its figures are also beside "
-          "it in figures/.</p>\n";
+  body +=
+      "<p class=\"muted small\">Made by normscope. This page is one file and needs no network; its figures are also "
+      "beside "
+      "it in figures/.</p>\n";
   write_text_atomically(file.string(), html_page(input.title, body));
   return file.string();
 }
@@ -115,7 +128,8 @@ std::string write_report(const std::string& path, const std::string& out_dir, bo
   }
   const fs::path file = folder ? dir / "run.h5" : place;
   if (!fs::exists(file)) {
-    throw UsageError(fmt::format("[report] {} holds neither study.json nor run.h5; give the folder of a run or a study", path));
+    throw UsageError(
+        fmt::format("[report] {} holds neither study.json nor run.h5; give the folder of a run or a study", path));
   }
   return write_report(run_input(read_run(file.string())), target, overwrite);
 }

@@ -33,7 +33,9 @@ std::string typeset(const std::string& text) {
   return html_text(out);
 }
 
-std::string swatch(std::size_t arm) { return fmt::format("<span class=\"swatch\" style=\"background:{}\"></span>", arm_ink(arm).color); }
+std::string swatch(std::size_t arm) {
+  return fmt::format("<span class=\"swatch\" style=\"background:{}\"></span>", arm_ink(arm).color);
+}
 
 std::string finding(const Comparison& row) {
   return row.result.has_interval() ? " &mdash; <b>" + comparison_finding(row) + "</b>" : "";
@@ -48,8 +50,9 @@ std::string pair_sentence(const Study& study, const ArmPair& pair) {
   const auto ratios = rows_of(study.comparisons, pair.a, pair.b, kGradRatio);
   if (!ratios.empty()) {
     const Comparison& last = *ratios.back();
-    out += fmt::format("; ratio of the mean gradient norms in {} {}: {}{}", ratios.size() == 1 ? "epoch" : "the last epoch,",
-                       last.epoch, typeset(comparison_numbers(last)), finding(last));
+    out += fmt::format("; ratio of the mean gradient norms in {} {}: {}{}",
+                       ratios.size() == 1 ? "epoch" : "the last epoch,", last.epoch, typeset(comparison_numbers(last)),
+                       finding(last));
   }
   return out + ".</p>\n";
 }
@@ -64,7 +67,9 @@ std::string finding_sentences(const Study& study) {
     if (axis.empty()) axis = pair.axis;
     if (pair.axis == axis && count < most) out += pair_sentence(study, pair), ++count;
   }
-  if (count < pairs.size()) out += fmt::format("<p class=\"muted\">{} further pairs stand in the table of results.</p>\n", pairs.size() - count);
+  if (count < pairs.size())
+    out +=
+        fmt::format("<p class=\"muted\">{} further pairs stand in the table of results.</p>\n", pairs.size() - count);
   return out.empty() ? "<p>One arm only: nothing to compare.</p>\n" : out;
 }
 
@@ -75,14 +80,17 @@ std::string value_or(const std::map<std::string, std::string>& config, const cha
 
 std::string run_sentence(const StudyRun& run, const RunData& data) {
   if (run.status == "diverged") {
-    return fmt::format("<p><b>The run diverged</b> after {} steps; its file is complete up to that step.</p>\n", data.step.size());
+    return fmt::format("<p><b>The run diverged</b> after {} steps; its file is complete up to that step.</p>\n",
+                       data.step.size());
   }
-  std::string out = fmt::format("<p>{} with {}: ", html_text(value_or(run.config, "arch")), html_text(norm_label(value_or(run.config, "norm"))));
+  std::string out = fmt::format("<p>{} with {}: ", html_text(value_or(run.config, "arch")),
+                                html_text(norm_label(value_or(run.config, "norm"))));
   if (std::isfinite(run.val_loss)) {
     out += fmt::format("<b>validation loss {:.4f} nats a token</b> ({:.3f} bits) after {} steps", run.val_loss,
                        run.val_loss / std::log(2.0), data.step.size());
   } else {
-    out += fmt::format("<b>training loss {:.4f} nats a token</b> after {} steps, not evaluated yet", data.loss.back(), data.step.size());
+    out += fmt::format("<b>training loss {:.4f} nats a token</b> after {} steps, not evaluated yet", data.loss.back(),
+                       data.step.size());
   }
   if (run.epoch_mean_grad_norm.size() > 1) {
     out += fmt::format("; mean gradient norm of the weight matrices {:.4g} in the first epoch and {:.4g} in the last",
@@ -106,13 +114,16 @@ std::string arms_table(const Study& study) {
     }
     const auto cell = [](const Interval& value, int digits) {
       if (value.n == 0) return std::string("–");
-      return number_text(value.mean, digits) + (value.has_interval() ? " ± " + number_text(value.high - value.mean, digits) : "");
+      return number_text(value.mean, digits) +
+             (value.has_interval() ? " ± " + number_text(value.high - value.mean, digits) : "");
     };
     rows.push_back({swatch(a) + html_text(arm_label(arms[a], study.axes)), arm_status(study.runs, arms[a]),
-                    cell(arm_loss(study.runs, arms[a]), 4), cell(mean_interval(train), 4), cell(mean_interval(norms), 4),
-                    number_text(median(times), 2)});
+                    cell(arm_loss(study.runs, arms[a]), 4), cell(mean_interval(train), 4),
+                    cell(mean_interval(norms), 4), number_text(median(times), 2)});
   }
-  return html_table({"arm", "runs", "validation loss (nats)", "training loss (nats)", "gradient norm, last epoch", "ms a step"}, rows);
+  return html_table(
+      {"arm", "runs", "validation loss (nats)", "training loss (nats)", "gradient norm, last epoch", "ms a step"},
+      rows);
 }
 
 std::string pairs_table(const Study& study) {
@@ -123,12 +134,14 @@ std::string pairs_table(const Study& study) {
     const auto add = [&](const Comparison& row, const std::string& metric, bool first) {
       rows.push_back({first ? name : "", metric, typeset(comparison_numbers(row)), comparison_finding(row)});
     };
-    for (const auto* row : rows_of(study.comparisons, pair.a, pair.b, kValLoss)) add(*row, "validation loss, difference", true);
+    for (const auto* row : rows_of(study.comparisons, pair.a, pair.b, kValLoss))
+      add(*row, "validation loss, difference", true);
     const auto ratios = rows_of(study.comparisons, pair.a, pair.b, kGradRatio);
     for (std::int64_t e : shown_epochs(static_cast<std::int64_t>(ratios.size()), 6)) {
       add(*ratios[static_cast<std::size_t>(e - 1)], fmt::format("gradient norm, ratio, epoch {}", e), false);
     }
-    for (const auto* row : rows_of(study.comparisons, pair.a, pair.b, kTimeRatio)) add(*row, "time of a step, ratio", false);
+    for (const auto* row : rows_of(study.comparisons, pair.a, pair.b, kTimeRatio))
+      add(*row, "time of a step, ratio", false);
   }
   return rows.empty() ? "" : html_table({"pair", "quantity", "mean and 95 % interval", "finding"}, rows);
 }
@@ -155,8 +168,9 @@ std::string headline_html(const ReportInput& input) {
   }
   std::string out = "<div class=\"finding\">\n" + body + "</div>\n";
   if (is_study(input) && !open.empty()) {
-    out += fmt::format("<div class=\"finding warning\"><p>{} of {} runs are not finished; their pairs are left out.</p></div>\n",
-                       open.size(), input.study.runs.size());
+    out += fmt::format(
+        "<div class=\"finding warning\"><p>{} of {} runs are not finished; their pairs are left out.</p></div>\n",
+        open.size(), input.study.runs.size());
   }
   return out;
 }
@@ -175,20 +189,25 @@ std::string subtitle_html(const ReportInput& input) {
   if (!varies.count("n_embd")) model += "width " + get("n_embd") + ", ";
   std::int64_t epochs = 0;
   for (const EpochRow& row : run->epochs) epochs = std::max(epochs, row.epoch);
-  return fmt::format("<p class=\"muted\">{}context {}, batch {}; data {}; {} steps{}{}{}</p>\n", model, get("block_size"),
-                     get("batch_size"), get("data"), run->step.size(),
-                     epochs_text(*run, epochs),
+  return fmt::format("<p class=\"muted\">{}context {}, batch {}; data {}; {} steps{}{}{}</p>\n", model,
+                     get("block_size"), get("batch_size"), get("data"), run->step.size(), epochs_text(*run, epochs),
                      unfinished_epoch(*run) ? " (the last one unfinished)" : "",
-                     is_study(input) ? fmt::format("; {} {}", input.study.seeds.size(), input.study.seeds.size() == 1 ? "seed" : "paired seeds") : "");
+                     is_study(input) ? fmt::format("; {} {}", input.study.seeds.size(),
+                                                   input.study.seeds.size() == 1 ? "seed" : "paired seeds")
+                                     : "");
 }
 
 std::string tables_html(const ReportInput& input) {
   if (!is_study(input)) return "";
   std::string out = "<h2>Results</h2>\n" + arms_table(input.study) + pairs_table(input.study);
-  out += "<p class=\"muted small\">Pairs share, for each seed, the batches in order and the initial value of every parameter of "
-         "the same path and shape. Differences are second minus first, ratios second over first (geometric mean); intervals "
-         "are Student's t over the seeds at 95 %, each on its own and not corrected for their number. "
-         "An interval that includes no difference is reported as &ldquo;no difference shown&rdquo;, not as equality.</p>\n";
+  out +=
+      "<p class=\"muted small\">Pairs share, for each seed, the batches in order and the initial value of every "
+      "parameter of "
+      "the same path and shape. Differences are second minus first, ratios second over first (geometric mean); "
+      "intervals "
+      "are Student's t over the seeds at 95 %, each on its own and not corrected for their number. "
+      "An interval that includes no difference is reported as &ldquo;no difference shown&rdquo;, not as "
+      "equality.</p>\n";
   return out;
 }
 
@@ -217,12 +236,13 @@ std::string details_html(const ReportInput& input) {
     }
     pairs.emplace_back(found->first, value);
   }
-  if (const auto block = config.find("block"); block != config.end() && block->second != "{}") pairs.emplace_back("block", block->second);
+  if (const auto block = config.find("block"); block != config.end() && block->second != "{}")
+    pairs.emplace_back("block", block->second);
   out += html_details("Configuration", html_pairs(pairs));
 
   std::vector<std::pair<std::string, std::string>> environment;
-  for (const char* key : {"version", "git_commit", "host", "cpu", "isa", "threads", "gemm_backend", "hdf5_version", "started_at",
-                          "data_sha256", "tokenizer", "entropy_rate"}) {
+  for (const char* key : {"version", "git_commit", "host", "cpu", "isa", "threads", "gemm_backend", "hdf5_version",
+                          "started_at", "data_sha256", "tokenizer", "entropy_rate"}) {
     const auto found = run->attributes.find(key);
     if (found != run->attributes.end() && !found->second.empty()) environment.emplace_back(key, found->second);
   }
@@ -233,7 +253,8 @@ std::string details_html(const ReportInput& input) {
       rows.push_back({"<code>" + html_text(one.file) + "</code>", html_text(one.status), number_text(one.val_loss, 4),
                       number_text(one.step_time_s * 1e3, 2)});
     }
-    out += html_details(fmt::format("All {} runs", rows.size()), html_table({"file", "status", "validation loss (nats)", "ms a step"}, rows));
+    out += html_details(fmt::format("All {} runs", rows.size()),
+                        html_table({"file", "status", "validation loss (nats)", "ms a step"}, rows));
   }
   return out;
 }

@@ -53,7 +53,8 @@ class Progress {
     if (!terminal_) return;
     const std::size_t width = 30, filled = total_ == 0 ? width : width * done_ / total_;
     const std::size_t fresh = done_ - kept_;
-    const double left = fresh == 0 ? 0 : seconds_since(start_) / static_cast<double>(fresh) * static_cast<double>(total_ - done_);
+    const double left =
+        fresh == 0 ? 0 : seconds_since(start_) / static_cast<double>(fresh) * static_cast<double>(total_ - done_);
     std::fprintf(stderr, "\r\033[K[%s%s] %zu of %zu runs, %zu at work%s", std::string(filled, '#').c_str(),
                  std::string(width - filled, '.').c_str(), done_, total_, running,
                  fresh == 0 ? "" : (", about " + duration_text(left) + " left").c_str());
@@ -78,10 +79,12 @@ struct Worker {
 class Runner {
  public:
   Runner(const StudyOptions& options, Plan plan)
-      : options_(options), plan_(std::move(plan)), dir_(plan_.dir),
+      : options_(options),
+        plan_(std::move(plan)),
+        dir_(plan_.dir),
         program_(options.program.empty() ? own_program() : options.program) {}
 
-  ~Runner() {   // only after an error: no child is left behind
+  ~Runner() {  // only after an error: no child is left behind
     for (const Worker& worker : workers_) kill(worker.pid, SIGTERM);
     for (const Worker& worker : workers_) wait_process(worker.pid);
   }
@@ -102,7 +105,8 @@ class Runner {
     save();
     Progress progress(runs().size(), kept, options_.quiet);
     progress.line(fmt::format("[ablate] {}: {} runs, {} finished before, {} at a time with {} {} each", plan_.dir,
-                              runs().size(), kept, plan_.jobs, plan_.threads, plan_.threads == 1 ? "thread" : "threads"));
+                              runs().size(), kept, plan_.jobs, plan_.threads,
+                              plan_.threads == 1 ? "thread" : "threads"));
     work(&progress);
     progress.clear();
     return outcome();
@@ -121,14 +125,14 @@ class Runner {
       std::vector<std::string> keys;
       for (const auto& axis : plan_.study.axes) keys.push_back(axis.first);
       StudyRun read = summarize(read_run((dir_ / run.file).string()), keys);
-      run.status = read.status == "running" ? "interrupted" : read.status;   // nobody writes it: we hold the lock
+      run.status = read.status == "running" ? "interrupted" : read.status;  // nobody writes it: we hold the lock
       run.val_loss = read.val_loss;
       run.train_loss = read.train_loss;
       run.step_time_s = read.step_time_s;
       run.epoch_mean_grad_norm = read.epoch_mean_grad_norm;
       run.epoch_complete = read.epoch_complete;
     } catch (const Error&) {
-      run.status = "pending";   // a crash left a file that cannot be read: the run is made again
+      run.status = "pending";  // a crash left a file that cannot be read: the run is made again
       return false;
     }
     return run.status == "done" || run.status == "diverged";
@@ -146,8 +150,8 @@ class Runner {
     std::vector<std::string> argv{program_, "train", "--config", stem + ".toml"};
     const bool begun = fs::exists(run_dir(i));
     const fs::path checkpoints = run_dir(i) / "checkpoints";
-    const bool resumes = begun && fs::exists(dir_ / run.file) && fs::exists(checkpoints) && !fs::is_empty(checkpoints) &&
-                         run.status != "pending";
+    const bool resumes = begun && fs::exists(dir_ / run.file) && fs::exists(checkpoints) &&
+                         !fs::is_empty(checkpoints) && run.status != "pending";
     if (resumes) {
       argv.insert(argv.end(), {"--init_from", "resume"});
     } else if (begun) {
@@ -165,8 +169,9 @@ class Runner {
       stopping_ = stopping_ || StopGuard::stopped();
     } else if (!good) {
       run.status = "failed";
-      const std::string how = status.signal != 0 ? fmt::format("killed by signal {} ({})", status.signal, strsignal(status.signal))
-                                                 : fmt::format("exit {}", status.code);
+      const std::string how = status.signal != 0
+                                  ? fmt::format("killed by signal {} ({})", status.signal, strsignal(status.signal))
+                                  : fmt::format("exit {}", status.code);
       const std::string log = (dir_ / "runs" / (run.name + ".log")).string();
       problems_.push_back(fmt::format("[ablate] run {} failed ({}): {} (log: {})", run.name, how, last_line(log), log));
       usage_failures_ += status.code == 2;

@@ -37,7 +37,7 @@ Interval mean_interval(std::span<const double> values) {
 
 Interval paired_difference(std::span<const double> a, std::span<const double> b) {
   std::vector<double> differences(std::min(a.size(), b.size()));
-  for (std::size_t i = 0; i < differences.size(); ++i) differences[i] = b[i] - a[i];   // inf - inf is NaN: left out
+  for (std::size_t i = 0; i < differences.size(); ++i) differences[i] = b[i] - a[i];  // inf - inf is NaN: left out
   return mean_interval(differences);
 }
 

@@ -12,7 +12,7 @@
 namespace normscope {
 namespace {
 
-using Json = nlohmann::ordered_json;   // keeps the order of axes
+using Json = nlohmann::ordered_json;  // keeps the order of axes
 
 Json typed(const std::string& key, const std::string& value) {
   for (const KeyInfo& info : config_keys()) {
@@ -132,8 +132,10 @@ std::string study_to_json(const Study& study) {
 Study study_from_json(const std::string& text, const std::string& path) {
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object() || json.value("format", "") != "normscope-study") {
-    throw UsageError(fmt::format("[study] {} is not a study: its \"format\" is not \"normscope-study\"; give a folder "
-                                 "that `normscope ablate` wrote", path));
+    throw UsageError(
+        fmt::format("[study] {} is not a study: its \"format\" is not \"normscope-study\"; give a folder "
+                    "that `normscope ablate` wrote",
+                    path));
   }
   try {
     Study study;
@@ -147,8 +149,8 @@ Study study_from_json(const std::string& text, const std::string& path) {
     study.command = json.value("command", "");
     return study;
   } catch (const Json::exception& error) {
-    throw UsageError(fmt::format("[study] {} is damaged ({}); run `normscope ablate` again with --overwrite", path,
-                                 error.what()));
+    throw UsageError(
+        fmt::format("[study] {} is damaged ({}); run `normscope ablate` again with --overwrite", path, error.what()));
   }
 }
 

@@ -19,7 +19,7 @@ StudyRun summarize(const RunData& data, const std::vector<std::string>& axes) {
   }
   for (const EvalRow& row : data.evals) {
     if (!std::isfinite(row.val_loss)) continue;
-    run.val_loss = row.val_loss;   // the last row is the exact one
+    run.val_loss = row.val_loss;  // the last row is the exact one
     run.train_loss = row.train_loss;
   }
   if (data.status == "diverged") run.val_loss = run.train_loss = kNaN;
@@ -29,7 +29,7 @@ StudyRun summarize(const RunData& data, const std::vector<std::string>& axes) {
     const double time = data.elapsed_s[i] - data.elapsed_s[i - 1];
     if (time > 0) times.push_back(time);
   }
-  run.step_time_s = median(times);   // evaluations and checkpoints fall on few steps: the median does not see them
+  run.step_time_s = median(times);  // evaluations and checkpoints fall on few steps: the median does not see them
 
   for (const EpochRow& row : data.epochs) {
     const auto e = static_cast<std::size_t>(row.epoch);

@@ -66,7 +66,8 @@ std::string pair_lines(const Study& study, const ArmPair& pair) {
   const auto ratios = rows_of(study.comparisons, pair.a, pair.b, kGradRatio);
   for (std::int64_t e : shown_epochs(static_cast<std::int64_t>(ratios.size()), 12)) {
     const Comparison& row = *ratios[static_cast<std::size_t>(e - 1)];
-    out += fmt::format("  gradient norm ratio, epoch {:>2}: {}: {}\n", e, comparison_numbers(row), comparison_finding(row));
+    out += fmt::format("  gradient norm ratio, epoch {:>2}: {}: {}\n", e, comparison_numbers(row),
+                       comparison_finding(row));
   }
   if (ratios.size() > 12) out += fmt::format("  ({} epochs; all of them in study.json)\n", ratios.size());
   for (const Comparison* row : rows_of(study.comparisons, pair.a, pair.b, kTimeRatio)) {
@@ -94,7 +95,8 @@ std::string comparison_numbers(const Comparison& row) {
     text += " (one seed, no interval)";
   }
   if (row.excluded > 0) {
-    text += fmt::format(", {} {} left out (diverged or unfinished)", row.excluded, row.excluded == 1 ? "pair" : "pairs");
+    text +=
+        fmt::format(", {} {} left out (diverged or unfinished)", row.excluded, row.excluded == 1 ? "pair" : "pairs");
   }
   return text;
 }
@@ -145,8 +147,9 @@ std::string verdict_text(const Study& study) {
   std::string out = arm_rows(study);
   for (const ArmPair& pair : arm_pairs(study.axes)) out += "\n" + pair_lines(study, pair);
   if (study.seeds.size() > 1) {
-    out += "\nPaired over seeds; +- and [ ] are 95 % intervals (Student's t), each on its own. Losses are differences,\n"
-           "gradient norms and times ratios (geometric mean).\n";
+    out +=
+        "\nPaired over seeds; +- and [ ] are 95 % intervals (Student's t), each on its own. Losses are differences,\n"
+        "gradient norms and times ratios (geometric mean).\n";
   }
   return out;
 }

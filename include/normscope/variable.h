@@ -146,6 +146,7 @@ class Tape {
     const std::string* path;
     std::uint32_t first_input, inputs, outputs;
     std::int32_t first_output;
+    bool completes_first;                 // backward itself completes the gradient of output 0: see record2
     void* saved;                          // the backward closure, in the tape's own memory
     void (*run)(void*, Grads&);
     void (*destroy)(void*);
@@ -161,6 +162,7 @@ class Tape {
   void drop(Node& node);
   std::string where(const Node& node) const;
   void run(Node& node);
+  void run_hooks(std::int32_t slot, const Tensor& gradient) const;
 
   std::vector<Node> nodes_;
   std::vector<Input> inputs_;
@@ -179,6 +181,8 @@ class Grads {
  public:
   /// Gradient of output k; undefined when none reached it.
   Tensor& out(int k = 0) { return out_[k]; }
+  /// For record2: tells the hooks of output 0 its complete gradient.
+  void complete(const Tensor& gradient);
   int inputs() const { return static_cast<int>(node_.inputs); }
   /// Does input i want a gradient?
   bool wants(int i) const;
@@ -221,7 +225,8 @@ Variable record(const char* op, std::initializer_list<const Variable*> inputs, T
   return result;
 }
 
-/// The same for an op with two results.
+/// The same for an op with two results of which the second is computed from the first (h = x + f and N(h)): the
+/// gradient of the first is complete only inside `backward`, which must hand it to Grads::complete().
 template <class Backward>
 std::pair<Variable, Variable> record2(const char* op, std::initializer_list<const Variable*> inputs, Tensor first,
                                       Tensor second, Backward&& backward) {
@@ -230,6 +235,7 @@ std::pair<Variable, Variable> record2(const char* op, std::initializer_list<cons
   using Closure = std::decay_t<Backward>;
   Tape& tape = *Tape::current();
   Tape::Node& node = tape.add(op, inputs, {&results.first, &results.second});
+  node.completes_first = true;
   node.saved = new (tape.reserve(sizeof(Closure))) Closure(std::forward<Backward>(backward));
   node.run = [](void* saved, Grads& grads) { (*static_cast<Closure*>(saved))(grads); };
   node.destroy = [](void* saved) { static_cast<Closure*>(saved)->~Closure(); };

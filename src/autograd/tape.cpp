@@ -74,8 +74,8 @@ Tape::Node& Tape::add(const char* op, std::initializer_list<const Variable*> inp
                       std::initializer_list<Variable*> outputs) {
   if (spent_) throw Error(std::string("[") + op + "] this tape was used by backward(); start a new Tape::Recording");
   Node node{op, path_, static_cast<std::uint32_t>(inputs_.size()), static_cast<std::uint32_t>(inputs.size()),
-            static_cast<std::uint32_t>(outputs.size()), static_cast<std::int32_t>(slots_.size()), nullptr, nullptr,
-            nullptr};
+            static_cast<std::uint32_t>(outputs.size()), static_cast<std::int32_t>(slots_.size()), false, nullptr,
+            nullptr, nullptr};
   for (const Variable* input : inputs)
     inputs_.push_back({input->leaf_ || !input->tracked() ? -1 : input->slot_, input->leaf_, input->shape()});
   for (Variable* output : outputs) {
@@ -149,12 +149,18 @@ void Tape::run(Node& node) {
     Tensor& gradient = slots_[static_cast<std::size_t>(slot)];
     if (!gradient.defined()) continue;
     grads.engine_ = &gradient.engine();
-    for (const Hook& hook : hooks_)
-      if (hook.slot == slot) hook.run(gradient);
+    if (k > 0 || !node.completes_first) run_hooks(slot, gradient);
     grads.out_[k] = std::exchange(gradient, Tensor());
   }
   if (grads.engine_) node.run(node.saved, grads);
 }
+
+void Tape::run_hooks(std::int32_t slot, const Tensor& gradient) const {
+  for (const Hook& hook : hooks_)
+    if (hook.slot == slot) hook.run(gradient);
+}
+
+void Grads::complete(const Tensor& gradient) { tape_.run_hooks(node_.first_output, gradient); }
 
 bool Grads::wants(int i) const {
   const auto& in = input(i);

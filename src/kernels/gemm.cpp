@@ -63,6 +63,10 @@ void gemm(Engine& engine, bool transpose_a, bool transpose_b, std::int64_t m, st
   });
 }
 
+std::string onednn_version() {
+  const dnnl_version_t* v = dnnl_version();
+  return std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
+}
 const char* openblas_core() { return openblas_get_corename(); }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels

@@ -3,6 +3,7 @@
 // business. All matrices are row-major. Every function splits its work into fixed tiles (parallel.h): results do not
 // depend on the number of threads.
 #include <cstdint>
+#include <string>
 
 #include <normscope/engine.h>
 #include <normscope/precision.h>
@@ -102,5 +103,6 @@ void sgd(const Sgd& options, real* w, const real* g, real* m, std::int64_t n, do
 /// Name of the instruction set the kernels run on ("AVX3"), and of OpenBLAS's kernel ("Cooperlake").
 const char* isa_name();
 const char* openblas_core();
+std::string onednn_version();
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels

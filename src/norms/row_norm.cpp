@@ -58,6 +58,7 @@ class RowNorm final : public Norm {
         else if (!dh.unique()) dh = dh.clone();
         gradient(g, dy, h, statistics, rows, dh, add);
       }
+      g.complete(dh);
       g.give(0, dh);
       g.give(1, dh);
     });

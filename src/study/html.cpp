@@ -28,8 +28,8 @@ th, td { text-align: right; padding: .42rem .7rem; border-bottom: 1px solid var(
 th:first-child, td:first-child { text-align: left; padding-left: 0; } th:last-child, td:last-child { padding-right: 0; }
 th { color: var(--muted); font-weight: 600; font-size: .82rem; border-bottom-color: #cbd2d9; }
 .pairs td { text-align: left; padding: .22rem .7rem .22rem 0; overflow-wrap: anywhere; }
-
-       pairs td, pre, code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .84rem; }
+.pairs td, pre, code { font-size: .84rem;
+       font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 .pairs td:first-child { color: var(--muted); white-space: nowrap; width: 16rem; }
 pre { background: var(--soft); border-radius: 6px; padding: .8rem 1rem; white-space: pre-wrap;
        overflow-wrap: anywhere; margin: .6rem 0; }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <set>
 
@@ -208,6 +209,14 @@ std::string tables_html(const ReportInput& input) {
       "are Student's t over the seeds at 95 %, each on its own and not corrected for their number. "
       "An interval that includes no difference is reported as &ldquo;no difference shown&rdquo;, not as "
       "equality.</p>\n";
+  for (const auto& [key, values] : input.study.axes) {
+    const auto& keys = batch_keys();
+    if (values.size() < 2 || std::find(keys.begin(), keys.end(), key) == keys.end()) continue;
+    out += fmt::format(
+        "<p class=\"muted small\">Arms with another {} do not see the same batches: those pairs share initial values "
+        "only.</p>\n",
+        html_text(key));
+  }
   return out;
 }
 

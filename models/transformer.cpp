@@ -1,0 +1,75 @@
+#include <normscope/transformer.h>
+
+#include "ops/check.h"
+
+namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+
+Transformer::Transformer(Engine& engine, const ModelOptions& o, std::uint64_t seed)
+    : options_(o), parameters_(engine, seed) {
+  const std::int64_t C = o.n_embd, V = o.vocab_size;
+  const PlacementEntry& placement = placement_entry(o.placement);
+  const Init init = Init::normal(o.init_std * o.init_gain, o.init_shift);
+  const Init projection = Init::normal(init.std * placement.projection_scale(o.n_layer), o.init_shift);
+  const Scope root{parameters_, "", -1, "embedding"};
+
+  tokens_ = root.add("embed.tokens", {V, C}, init);
+  if (o.learned_positions) positions_ = root.add("embed.positions", {o.block_size, C}, init);
+  else rope_ = rope_tables(engine, o.block_size, C / o.n_head, o.rope_theta);
+
+  for (std::int64_t i = 0; i < o.n_layer; ++i) {
+    const Scope scope{parameters_, "blocks." + std::to_string(i), i, ""};
+    const auto other = o.block_norm.find(i);
+    const NormSpec& norm = other == o.block_norm.end() ? o.norm : other->second;
+    Block block;
+    block.path = scope.prefix;
+    block.placement = placement.make(scope, {o.n_layer, C, C, o.n_inner, norm});
+    block.attention = std::make_unique<Attention>(
+        scope.in("attn").as("attention"),
+        AttentionSpec{C, o.n_head, o.n_kv_head, o.bias, o.dropout, o.learned_positions ? nullptr : &rope_, init, projection});
+    block.mlp = std::make_unique<Mlp>(scope.in("mlp").as("mlp"),
+                                      MlpSpec{C, o.n_inner, o.activation, o.bias, o.dropout, init, projection});
+    blocks_.push_back(std::move(block));
+  }
+  if (o.final_norm) final_norm_ = make_norm(root.in("final_norm").as("norm"), o.final_norm_spec, C);
+  head_ = o.tie_weights ? tokens_ : root.as("head").add("head.weight", {V, C}, init);
+  const auto points = static_cast<std::size_t>(2 * o.n_layer + (o.final_norm ? 2 : 1));
+  for (std::size_t r = 0; r < points; ++r) points_.push_back("residual." + std::to_string(r));
+}
+
+Variable Transformer::hidden(const Indices& tokens, const Pass& pass) const {
+  check(tokens.shape().rank() == 2 && tokens.shape()[1] <= options_.block_size, "transformer", "tokens ",
+        tokens.shape().str(), " for a context of ", options_.block_size);
+  static const std::string embed = "embed", last = "final_norm";
+  Variable x = embedding(tokens_, tokens, positions_);                           // [B, T, C]
+  if (pass.training) x = dropout(x, options_.dropout, pass.dropout(embed));
+  Stream stream{x, {}, {}};
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    const Block& block = blocks_[i];
+    const Tape::Scope scope(block.path);
+    stream = block.placement->block(
+        stream, [&](const Variable& n, const Inner& inner) { return (*block.attention)(n, pass, inner); },
+        [&](const Variable& n, const Inner& inner) { return (*block.mlp)(n, pass, inner); }, points_, 2 * i);
+  }
+  const Tape::Scope scope(last);
+  const std::string& point = points_[2 * blocks_.size()];
+  if (!final_norm_) {
+    x = settle(stream);
+    observe(point, x);
+    return x;
+  }
+  const auto [h, y] = stream.pending.defined() ? final_norm_->add_forward(stream.x, stream.pending)
+                                               : std::pair(stream.x, final_norm_->forward(stream.x));
+  observe(point, h);
+  observe(points_.back(), y);
+  return y;
+}
+
+Variable Transformer::logits(const Indices& tokens, const Pass& pass) const {
+  return linear(hidden(tokens, pass), head_);                                    // [B, T, V]
+}
+
+Variable Transformer::loss(const Indices& tokens, const Indices& targets, const Pass& pass) const {
+  return cross_entropy(logits(tokens, pass), targets);
+}
+
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

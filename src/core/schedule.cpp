@@ -1,0 +1,17 @@
+#include <cmath>
+#include <numbers>
+
+#include <normscope/schedule.h>
+
+namespace normscope {
+
+double Schedule::at(std::int64_t it) const {
+  if (!decay_lr) return learning_rate;
+  if (it < warmup_iters) return learning_rate * static_cast<double>(it + 1) / static_cast<double>(warmup_iters + 1);
+  if (it > lr_decay_iters) return min_lr;
+  const std::int64_t span = lr_decay_iters - warmup_iters;
+  const double progress = span > 0 ? static_cast<double>(it - warmup_iters) / static_cast<double>(span) : 1;
+  return min_lr + 0.5 * (1 + std::cos(std::numbers::pi * progress)) * (learning_rate - min_lr);
+}
+
+}  // namespace normscope

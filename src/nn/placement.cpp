@@ -1,0 +1,29 @@
+#include <normscope/placement.h>
+
+namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+
+#define PLACEMENT(name) PlacementEntry placement_##name();
+#include "nn/placements.def"
+#undef PLACEMENT
+
+const std::vector<PlacementEntry>& placement_table() {
+  static const std::vector<PlacementEntry> table{
+#define PLACEMENT(name) placement_##name(),
+#include "nn/placements.def"
+#undef PLACEMENT
+  };
+  return table;
+}
+
+const PlacementEntry& placement_entry(const std::string& name) {
+  std::string names;
+  for (const PlacementEntry& entry : placement_table()) {
+    if (entry.name == name) return entry;
+    names += (names.empty() ? "" : ", ") + entry.name;
+  }
+  throw UsageError("norm_placement = \"" + name + "\" is not there; there are: " + names);
+}
+
+Variable settle(const Stream& stream) { return stream.pending.defined() ? add(stream.x, stream.pending) : stream.x; }
+
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

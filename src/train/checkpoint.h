@@ -1,0 +1,16 @@
+#pragma once
+// Where checkpoints lie and what they carry beside weights.
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace normscope {
+
+/// Path of the checkpoint after `steps` steps: RUN/checkpoints/step_000500.h5.
+std::string checkpoint_path(const std::string& run_dir, std::int64_t steps);
+/// The newest complete checkpoint of a run folder (or the file itself, when `run` is one); empty: none.
+std::optional<std::string> newest_checkpoint(const std::string& run);
+/// Removes all but the newest.
+void remove_older_checkpoints(const std::string& run_dir);
+
+}  // namespace normscope

@@ -1,0 +1,38 @@
+#pragma once
+// What a person sees while a run goes on (stderr): log lines, and a bar on a terminal; and the signals that end it.
+#include <csignal>
+#include <cstdint>
+#include <string>
+
+namespace normscope {
+
+/// Sets SIGINT and SIGTERM to raise a flag; puts the old handlers back when it goes.
+class StopSignals {
+ public:
+  StopSignals();
+  ~StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+  bool stopped() const;
+
+ private:
+  struct sigaction interrupt_, terminate_;
+};
+
+class Progress {
+ public:
+  Progress(std::int64_t steps, bool quiet);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  /// A finished step; `line` asks for a log line.
+  void step(std::int64_t step, double loss, double grad_norm, double lr, double tokens_per_s, bool line);
+  void note(const std::string& text);
+
+ private:
+  void clear_bar();
+  std::int64_t steps_;
+  bool quiet_, terminal_, bar_shown_ = false;
+};
+
+}  // namespace normscope

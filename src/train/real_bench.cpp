@@ -1,0 +1,127 @@
+// What one training step costs, and what a configuration would cost.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+
+#include "kernels/kernels.h"
+#include "train/entries.h"
+#include "train/flops.h"
+#include "train/real_probes.h"
+#include "train/real_session.h"
+
+namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+
+namespace {
+
+double now_s() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+/// Time of one product of a linear map [rows, in] -> [rows, out]: forward, input gradient, weight gradient, added up.
+double product_seconds(Engine& engine, std::int64_t rows, std::int64_t in, std::int64_t out) {
+  const Tensor x = Tensor::full(engine, {rows, in}, static_cast<real>(0.5)), w = Tensor::full(engine, {out, in}, 1);
+  const Tensor y = Tensor::full(engine, {rows, out}, 1), dx = empty_like(x), dw = empty_like(w);
+  const auto one = [&] {
+    kernels::gemm(engine, false, true, rows, out, in, x.data(), in, w.data(), in, 0, y.data(), out);
+    kernels::gemm(engine, false, false, rows, in, out, y.data(), out, w.data(), in, 0, dx.data(), in);
+    kernels::gemm(engine, true, false, out, in, rows, y.data(), out, x.data(), in, 0, dw.data(), in);
+  };
+  one();
+  std::vector<double> times;
+  for (int i = 0; i < 7; ++i) {
+    const double before = now_s();
+    one();
+    times.push_back(now_s() - before);
+  }
+  return median(times);
+}
+
+double peak_rss_mb() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+}  // namespace
+
+BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps) {
+  std::optional<Corpus> corpus;
+  if (!config.data.empty()) corpus = load_corpus(corpus_options(config));
+  Session session(config, corpus ? corpus->tokenizer->vocab_size() : std::max<std::int64_t>(config.vocab_size, 65));
+  std::optional<Sampler> sampler;
+  if (corpus) sampler.emplace(corpus->train, sampler_options(config));
+  Optimizer optimizer(session.model.parameters(), {config.optimizer, config.beta1, config.beta2, 1e-8, config.weight_decay});
+  StepRunner runner(session.model, config);
+  const auto& points = session.model.residual_points();
+  std::vector<bool> selected;
+  for (const std::string& point : points) selected.push_back(matches_any(config.probe, point));
+  ResidualProbe probe(points, selected);
+  const auto vocab = static_cast<std::uint64_t>(session.model.options().vocab_size);
+  const auto fetch = [&](std::int64_t step, std::int64_t micro, const Batch& b) {
+    const auto count = static_cast<std::size_t>(b.tokens.numel());
+    if (sampler) return sampler->batch(step, micro, {b.tokens.data(), count}, {b.targets.data(), count});
+    const Random random(static_cast<std::uint64_t>(config.seed), Purpose::random_tokens,
+                        static_cast<std::uint64_t>(step * config.gradient_accumulation_steps + micro));
+    for (std::size_t i = 0; i < count; ++i) {
+      b.tokens.data()[i] = static_cast<std::int32_t>(random.below(2 * i, vocab));
+      b.targets.data()[i] = static_cast<std::int32_t>(random.below(2 * i + 1, vocab));
+    }
+  };
+  const Schedule lr = schedule(config, warmup + steps);
+  GradientNorms gradients;
+  UpdateNorms updates;
+  std::vector<double> times;
+  BenchOutcome outcome;
+  for (std::int64_t s = 0; s < warmup + steps; ++s) {
+    const double before = now_s();
+    const bool probed = !config.probe.empty() && s % config.probe_interval == 0;
+    probe.start_step();
+    outcome.loss = runner.run(s, [&](std::int64_t micro, const Batch& b) { fetch(s, micro, b); }, probed ? &probe : nullptr);
+    optimizer.measure(gradients);
+    probe.finish_step(probed);
+    optimizer.step(lr.at(s), Optimizer::clip_factor(gradients.global, config.grad_clip), updates);
+    if (s >= warmup) times.push_back(now_s() - before);
+  }
+  const double seconds = median(times);
+  outcome.peak_rss_mb = peak_rss_mb();
+  const std::int64_t rows = config.batch_size * config.block_size, micro = config.gradient_accumulation_steps;
+  outcome.tokens_per_s = static_cast<double>(rows * micro) / seconds;
+  outcome.ms_per_step = seconds * 1e3;
+  const ModelOptions& options = session.model.options();
+  const double useful = flops_per_step(options, rows * micro);
+  outcome.gflops = useful / seconds * 1e-9;
+  double product_s = 0, product_flops = 0;
+  for (const ProductShape& p : linear_products(options)) {
+    product_s += static_cast<double>(p.count * micro) * product_seconds(session.engine, rows, p.in, p.out);
+    product_flops += 6.0 * static_cast<double>(p.count * micro * rows * p.in * p.out);
+  }
+  outcome.gemm_share = product_s * useful / product_flops / seconds;
+  outcome.parameters = session.model.parameters().numel();
+  return outcome;
+}
+
+CostOutcome inspect_config(const Config& config, std::int64_t tokenizer_vocab) {
+  const Session session(config, tokenizer_vocab);
+  CostOutcome cost;
+  const Parameters& parameters = session.model.parameters();
+  for (const Parameter& p : parameters.all()) cost.rows.push_back({p.path, p.shape.vector()});
+  cost.parameters = parameters.numel();
+  cost.tokens_per_step = config.batch_size * config.block_size * config.gradient_accumulation_steps;
+  cost.steps = config.max_iters;
+  cost.gflop_per_step = flops_per_step(session.model.options(), cost.tokens_per_step) * 1e-9;
+  constexpr double kMb = 1.0 / (1 << 20);
+  const double optimizer_copies = config.optimizer == "adamw" ? 4 : 3;   // weights, gradients, moments
+  cost.weights_mb = static_cast<double>(cost.parameters) * sizeof(real) * optimizer_copies * kMb;
+  cost.activations_mb = static_cast<double>(activation_reals(session.model.options(), config.batch_size)) * sizeof(real) * kMb;
+  cost.peak_mb = cost.weights_mb + cost.activations_mb;
+  return cost;
+}
+
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

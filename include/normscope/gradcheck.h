@@ -10,7 +10,9 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
 struct GradcheckOptions {
   std::uint64_t seed = 1;
-  double step = 0x1p-10;          ///< h; a power of two, so that x + h is exact
+  /// h; powers of two, so that x + h is exact. A tensor's error is the least over them: a large step suffers from
+  /// curvature, a small one from rounding, and a wrong gradient from neither.
+  std::vector<double> steps{0x1p-10, 0x1p-14, 0x1p-20};
   std::int64_t elements = 64;     ///< of each tensor that are tried, drawn at random
 };
 

@@ -119,6 +119,14 @@ std::string Tape::where(const Node& node) const {
   return std::string("[") + node.op + (node.path ? " in " + *node.path : "") + "]";
 }
 
+namespace {
+void accumulate(Leaf& leaf, const Tensor& gradient) {
+  if (!leaf.grad.defined()) leaf.grad = empty_like(gradient);
+  if (std::exchange(leaf.has_grad, true)) add_into(leaf.grad, gradient);
+  else std::copy_n(gradient.data(), gradient.numel(), leaf.grad.data());
+}
+}  // namespace
+
 void Tape::backward(const Variable& output, real seed) {
   if (output.value().numel() != 1)
     throw Error("[backward] the output has shape " + output.shape().str() + ", not one number; give a seed of its shape");
@@ -127,6 +135,7 @@ void Tape::backward(const Variable& output, real seed) {
 
 void Tape::backward(const Variable& output, const Tensor& seed) {
   if (spent_) throw Error("[backward] second backward on one recording: what it saved is gone; record the step again");
+  if (output.leaf_) return accumulate(*output.leaf_, seed);   // d x / d x
   if (output.slot_ < 0 || output.recording_ != recording_)
     throw Error("[backward] the output does not depend on any parameter recorded on this tape");
   if (!(seed.shape() == output.shape()))

@@ -9,23 +9,19 @@
 
 namespace normscope {
 
-namespace {
-volatile std::sig_atomic_t stop_flag = 0;
-extern "C" void raise_stop_flag(int) { stop_flag = 1; }
-}  // namespace
-
 StopSignals::StopSignals() {
-  stop_flag = 0;
-  struct sigaction action {};
-  action.sa_handler = raise_stop_flag;
-  sigaction(SIGINT, &action, &interrupt_);
-  sigaction(SIGTERM, &action, &terminate_);
+  sigemptyset(&signals_);
+  sigaddset(&signals_, SIGINT);
+  sigaddset(&signals_, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals_, &before_);
 }
-StopSignals::~StopSignals() {
-  sigaction(SIGINT, &interrupt_, nullptr);
-  sigaction(SIGTERM, &terminate_, nullptr);
+StopSignals::~StopSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+bool StopSignals::stopped() {
+  const timespec now{};
+  if (sigtimedwait(&signals_, nullptr, &now) > 0) stopped_ = true;
+  return stopped_;
 }
-bool StopSignals::stopped() const { return stop_flag != 0; }
 
 Progress::Progress(std::int64_t steps, bool quiet) : steps_(steps), quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {}
 Progress::~Progress() { clear_bar(); }

@@ -6,17 +6,20 @@
 
 namespace normscope {
 
-/// Sets SIGINT and SIGTERM to raise a flag; puts the old handlers back when it goes.
+/// Holds SIGINT and SIGTERM back while it lives; stopped() asks whether one has come. No handler runs: oneDNN's sgemm
+/// kernels (2.6) use the stack pointer for data, and a signal frame pushed there overwrites the heap. Make it before the
+/// first OpenMP region, since threads inherit the mask.
 class StopSignals {
  public:
   StopSignals();
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
-  bool stopped() const;
+  bool stopped();
 
  private:
-  struct sigaction interrupt_, terminate_;
+  sigset_t signals_, before_;
+  bool stopped_ = false;
 };
 
 class Progress {

@@ -155,7 +155,6 @@ void Trainer::evaluate(bool exact) {
 
 TrainOutcome Trainer::run() {
   const Config& c = session_.config;
-  const StopSignals signals;
   Progress progress(steps_, options_.quiet);
   started_ = std::chrono::steady_clock::now();
   open_run();
@@ -179,7 +178,7 @@ TrainOutcome Trainer::run() {
     }
     if (sampler_.ends_epoch(done)) file_->append(epoch_.finish(sampler_.epoch_of(done), true));
     if (next_ == steps_) break;
-    if (signals.stopped()) {
+    if (signals_.stopped()) {
       status = "interrupted";
       break;
     }

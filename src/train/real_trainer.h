@@ -34,6 +34,7 @@ class Trainer {
   void evaluate(bool exact);
   double elapsed_s() const;
 
+  StopSignals signals_;
   Session session_;
   TrainOptions options_;
   const Corpus& corpus_;

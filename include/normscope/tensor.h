@@ -100,6 +100,8 @@ class BasicTensor {
   }
   /// `count` entries of the first extent from `begin` on, sharing memory.
   BasicTensor narrow(std::int64_t begin, std::int64_t count) const {
+    if (shape_.rank() == 0 || begin < 0 || count < 0 || begin + count > shape_[0])
+      throw Error("[narrow] " + std::to_string(count) + " entries from " + std::to_string(begin) + " on of " + shape_.str());
     BasicTensor tensor = *this;
     tensor.data_ = data_ + begin * (numel() / std::max<std::int64_t>(shape_[0], 1));
     tensor.shape_ = shape_.with(0, count);

@@ -75,7 +75,7 @@ Pool::Block* Pool::best_fit(std::size_t bytes) {
 }
 
 void* Pool::allocate(std::size_t bytes) {
-  const std::size_t size = round_up(bytes, kAlign) + sizeof(Block);
+  const std::size_t size = round_up(std::min(bytes, reserved_), kAlign) + sizeof(Block);   // min: no wrap to a small one
   Block* block = best_fit(size);
   if (block) {
     unlink(block);
@@ -92,7 +92,7 @@ void* Pool::allocate(std::size_t bytes) {
     block->size = size;
   } else {
     if (top_ + size > reserved_)
-      throw Error("[pool] out of memory: " + std::to_string((in_use_ + bytes) >> 20) + " MiB needed, " +
+      throw Error("[pool] out of memory: " + std::to_string((in_use_ >> 20) + (bytes >> 20)) + " MiB needed, " +
                   std::to_string(reserved_ >> 20) + " MiB there; make batch_size, block_size or n_embd smaller");
     block = new (base_ + top_) Block{size, last_, nullptr, nullptr, false};
     last_ = block;

@@ -46,7 +46,8 @@ class RowNorm final : public Norm {
                               rows);
     if (!f.defined())
       return {x, record("norm", {&x, &gain_, &bias_, &scalar_}, y, [this, h, statistics, rows](Grads& g) {
-                const auto [dx, add] = g.target(0);
+                // A constant (the input data) still has a gain to train: its own gradient goes nowhere.
+                const auto [dx, add] = g.wants(0) ? g.target(0) : Grads::Target{empty_like(h), false};
                 gradient(g, g.out(), h, statistics, rows, dx, add);
               })};
     return record2("add_norm", {&x, &f, &gain_, &bias_, &scalar_}, h, y, [this, h, statistics, rows](Grads& g) {

@@ -19,9 +19,10 @@ Variable matmul(const Variable& a, const Variable& b) {
   const Shape &p = a.shape(), &q = b.shape();
   check(p.rank() >= 2 && p.rank() == q.rank() && p[-1] == q[-2], "matmul", "shapes ", p.str(), " and ", q.str(),
         " do not fit: [..., M, K] [..., K, N] is wanted");
-  for (int i = 0; i < p.rank() - 2; ++i)
+  std::int64_t count = 1;
+  for (int i = 0; i < p.rank() - 2; count *= p[i++])
     check(p[i] == q[i], "matmul", "leading extents of ", p.str(), " and ", q.str(), " differ; use broadcast_to()");
-  const std::int64_t m = p[-2], k = p[-1], n = q[-1], count = m * k > 0 ? p.numel() / (m * k) : 0;
+  const std::int64_t m = p[-2], k = p[-1], n = q[-1];
   const Tensor y = Tensor::empty(a.engine(), p.with(-1, n));
   batched(a.engine(), count, false, false, m, n, k, a.value().data(), b.value().data(), false, y.data());
   return record("matmul", {&a, &b}, y, [a = a.value(), b = b.value(), m, n, k, count](Grads& g) {

@@ -178,7 +178,7 @@ bool Grads::wants(int i) const {
 
 Grads::Target Grads::target(int i) {
   const auto& in = input(i);
-  if (!wants(i)) throw Error(tape_.where(node_) + " asks for the gradient of a constant; it must ask wants() first");
+  if (!wants(i)) throw Error(tape_.where(node_).append(" asks for the gradient of a constant; it must ask wants() first"));
   if (in.leaf) {
     if (!in.leaf->grad.defined()) in.leaf->grad = Tensor::empty(*engine_, in.shape);
     return {in.leaf->grad, std::exchange(in.leaf->has_grad, true)};

@@ -59,9 +59,9 @@ double cross_entropy_rows(const real* x, const std::int32_t* target, real* log_s
   double loss = 0;
   for (std::int64_t r = 0; r < rows; ++r, x += width) {
     const real top = row_max(x, width);
-    const double lse = static_cast<double>(top) + std::log(exp_row(x, top, nullptr, width));
-    log_sum_exp[r] = static_cast<real>(lse);
-    loss += lse - static_cast<double>(x[target[r]]);
+    const double rest = std::log(exp_row(x, top, nullptr, width));
+    log_sum_exp[r] = static_cast<real>(static_cast<double>(top) + rest);
+    loss += static_cast<double>(top) - static_cast<double>(x[target[r]]) + rest;   // large logits cancel first
   }
   return loss;
 }

@@ -4,12 +4,16 @@
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
-Transformer::Transformer(Engine& engine, const ModelOptions& o, std::uint64_t seed)
-    : options_(o), parameters_(engine, seed) {
+Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint64_t seed)
+    : options_(options), parameters_(engine, seed) {
+  ModelOptions& o = options_;
   const std::int64_t C = o.n_embd, V = o.vocab_size;
   const PlacementEntry& placement = placement_entry(o.placement);
+  if (placement.adjust) placement.adjust(o);
+  const InitRule rule = [&](const std::string& name, std::int64_t, std::int64_t) {
+    return Init::normal(o.init_std * o.init_gain * placement.init_factor(name, o.n_layer), o.init_shift);
+  };
   const Init init = Init::normal(o.init_std * o.init_gain, o.init_shift);
-  const Init projection = Init::normal(init.std * placement.projection_scale(o.n_layer), o.init_shift);
   const Scope root{parameters_, "", -1, "embedding"};
 
   tokens_ = root.add("embed.tokens", {V, C}, init);
@@ -25,9 +29,9 @@ Transformer::Transformer(Engine& engine, const ModelOptions& o, std::uint64_t se
     block.placement = placement.make(scope, {o.n_layer, C, C, o.n_inner, norm});
     block.attention = std::make_unique<Attention>(
         scope.in("attn").as("attention"),
-        AttentionSpec{C, o.n_head, o.n_kv_head, o.bias, o.dropout, o.learned_positions ? nullptr : &rope_, init, projection});
+        AttentionSpec{C, o.n_head, o.n_kv_head, o.bias, o.dropout, o.learned_positions ? nullptr : &rope_, rule});
     block.mlp = std::make_unique<Mlp>(scope.in("mlp").as("mlp"),
-                                      MlpSpec{C, o.n_inner, o.activation, o.bias, o.dropout, init, projection});
+                                      MlpSpec{C, o.n_inner, o.activation, o.bias, o.dropout, rule});
     blocks_.push_back(std::move(block));
   }
   if (o.final_norm) final_norm_ = make_norm(root.in("final_norm").as("norm"), o.final_norm_spec, C);
@@ -48,7 +52,7 @@ Variable Transformer::hidden(const Indices& tokens, const Pass& pass) const {
     const Tape::Scope scope(block.path);
     stream = block.placement->block(
         stream, [&](const Variable& n, const Inner& inner) { return (*block.attention)(n, pass, inner); },
-        [&](const Variable& n, const Inner& inner) { return (*block.mlp)(n, pass, inner); }, points_, 2 * i);
+        [&](const Variable& n, const Inner& inner) { return (*block.mlp)(n, pass, inner); }, pass, points_, 2 * i);
   }
   const Tape::Scope scope(last);
   const std::string& point = points_[2 * blocks_.size()];
@@ -57,8 +61,8 @@ Variable Transformer::hidden(const Indices& tokens, const Pass& pass) const {
     observe(point, x);
     return x;
   }
-  const auto [h, y] = stream.pending.defined() ? final_norm_->add_forward(stream.x, stream.pending)
-                                               : std::pair(stream.x, final_norm_->forward(stream.x));
+  const auto [h, y] = stream.pending.defined() ? final_norm_->add_forward(stream.x, stream.pending, pass)
+                                               : std::pair(stream.x, final_norm_->forward(stream.x, pass));
   observe(point, h);
   observe(points_.back(), y);
   return y;

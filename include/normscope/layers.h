@@ -7,19 +7,9 @@
 
 #include <normscope/norm.h>
 #include <normscope/ops.h>
+#include <normscope/pass.h>
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
-
-/// What one forward pass needs to know beside its input.
-struct Pass {
-  bool training = false;        ///< dropout is on
-  std::uint64_t seed = 0;
-  std::uint64_t micro_step = 0; ///< counts micro-batches: the dropout masks' stream
-  /// The dropout stream of a layer in this pass.
-  Random dropout(const std::string& path) const {
-    return Random(seed, Purpose::dropout, stream_of(path) + 0x9E3779B97F4A7C15ULL * (micro_step + 1));
-  }
-};
 
 /// y = x W^T + b, W [out, in].
 class Linear {
@@ -27,7 +17,7 @@ class Linear {
   Linear(const Scope& scope, std::int64_t in, std::int64_t out, bool bias, const Init& init);
   /// Several maps of one input, computed as one product: parameters NAME.weight [out_i, in] (and NAME.bias) each,
   /// outputs side by side.
-  Linear(const Scope& scope, std::int64_t in, const std::vector<Parameters::Part>& outs, bool bias, const Init& init);
+  Linear(const Scope& scope, std::int64_t in, const std::vector<Parameters::Part>& outs, bool bias);
   Variable operator()(const Variable& x) const;
 
  private:
@@ -39,7 +29,7 @@ struct AttentionSpec {
   bool bias = false;
   double dropout = 0;
   const RopeTables* rope = nullptr;    ///< owned by the model
-  Init init, projection_init;
+  InitRule init;   ///< asked for "attn.q", "mlp.proj", ...
 };
 
 /// Applied to a layer's inner activation before its output projection (NormFormer, sub-LN); default: nothing.
@@ -62,7 +52,7 @@ struct MlpSpec {
   std::string activation = "gelu";
   bool bias = false;
   double dropout = 0;
-  Init init, projection_init;
+  InitRule init;   ///< asked for "attn.q", "mlp.proj", ...
 };
 
 /// x -> proj(activation(fc(x))), or proj(silu(gate(x)) up(x)) for swiglu.

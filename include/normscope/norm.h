@@ -8,6 +8,7 @@
 
 #include <normscope/norm_spec.h>
 #include <normscope/parameters.h>
+#include <normscope/pass.h>
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
@@ -15,11 +16,11 @@ class Norm {
  public:
   virtual ~Norm() = default;
   /// x [..., C] -> [..., C], in one pass where the norm has a kernel.
-  virtual Variable forward(const Variable& x) const = 0;
+  virtual Variable forward(const Variable& x, const Pass& pass = {}) const = 0;
   /// The same, composed of plain operations: what forward() is tested against.
   virtual Variable reference(const Variable& x) const = 0;
   /// h = x + f and N(h), in one pass where the norm has a kernel: {h, N(h)}.
-  virtual std::pair<Variable, Variable> add_forward(const Variable& x, const Variable& f) const;
+  virtual std::pair<Variable, Variable> add_forward(const Variable& x, const Variable& f, const Pass& pass = {}) const;
 };
 
 /// One row of the catalogue: what the norm is, and how one is made.

@@ -1,6 +1,7 @@
 #pragma once
 // A model's parameters by path: the path is the parameter's name in files, logs and figures, and the stream its initial
 // value is drawn from. Parameters that one product uses lie side by side in one buffer (q, k, v), but each is its own.
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ struct Init {
   static Init constant(double value) { return {Kind::constant, value, 0}; }
   static Init normal(double std, double mean = 0) { return {Kind::normal, mean, std}; }
 };
+
+/// The initial value of the matrix `name` ("embed.tokens", "attn.q", "mlp.proj", "head") of shape [out, in].
+using InitRule = std::function<Init(const std::string& name, std::int64_t in, std::int64_t out)>;
 
 /// A named part (often the whole) of a leaf.
 struct Parameter {
@@ -42,9 +46,10 @@ class Parameters {
   struct Part {
     std::string path;
     std::int64_t rows;
+    Init init;
   };
   Variable add_side_by_side(const std::vector<Part>& parts, std::int64_t block, const std::string& role,
-                            std::int64_t columns, const Init& init);
+                            std::int64_t columns);
 
   const std::vector<Parameter>& all() const { return all_; }
   const Parameter& at(const std::string& path) const;   ///< raises Error when there is none

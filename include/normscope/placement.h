@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <normscope/layers.h>
+#include <normscope/model_options.h>
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
@@ -31,7 +32,7 @@ class BlockPlacement {
   virtual ~BlockPlacement() = default;
   /// Runs both sub-layers. `first` counts residual points: the stream before the attention is point `first`, before the
   /// MLP `first` + 1; each is told to observe().
-  virtual Stream block(const Stream& in, const Branch& attention, const Branch& mlp,
+  virtual Stream block(const Stream& in, const Branch& attention, const Branch& mlp, const Pass& pass,
                        const std::vector<std::string>& points, std::size_t first) const = 0;
 };
 
@@ -39,14 +40,19 @@ class BlockPlacement {
 struct PlacementEntry {
   std::string name, formula, reference;
   bool final_norm;                         ///< by default
-  /// Factor on the initial std of residual projections, given L.
-  std::function<double(std::int64_t layers)> projection_scale;
-  std::function<std::unique_ptr<BlockPlacement>(const Scope& block, const PlacementContext& context)> make;
+  /// Factor on the initial std of the block matrix `name` ("attn.q", "mlp.proj", ...), given L.
+  double (*init_factor)(const std::string& name, std::int64_t layers);
+  std::unique_ptr<BlockPlacement> (*make)(const Scope& block, const PlacementContext& context);
+  /// What the placement asks of the model beside norms (qk_norm, ...); null: nothing.
+  void (*adjust)(ModelOptions& options) = nullptr;
 };
 
 const std::vector<PlacementEntry>& placement_table();
 /// Raises UsageError for an unknown name and names those that are.
 const PlacementEntry& placement_entry(const std::string& name);
+
+/// nanoGPT's rule: residual projections ("attn.proj", "mlp.proj") are divided by sqrt(2L).
+double residual_init_factor(const std::string& name, std::int64_t layers);
 
 /// x + pending as one variable.
 Variable settle(const Stream& stream);

@@ -224,7 +224,7 @@ std::string Tape::describe() const {
   std::string text;
   for (const Node& node : nodes_) {
     text += where(node);
-    for (std::uint32_t i = 0; i < node.inputs; ++i) text += " " + inputs_[node.first_input + i].shape.str();
+    for (std::uint32_t i = 0; i < node.inputs; ++i) text.append(" ").append(inputs_[node.first_input + i].shape.str());
     text += "\n";
   }
   return text;

@@ -12,27 +12,34 @@ Linear::Linear(const Scope& scope, std::int64_t in, std::int64_t out, bool bias,
 namespace {
 std::vector<Parameters::Part> paths(const Scope& scope, const std::vector<Parameters::Part>& outs, const char* leaf) {
   std::vector<Parameters::Part> parts;
-  for (const auto& out : outs) parts.push_back({scope.path(out.path + "." + leaf), out.rows});
+  for (const auto& out : outs) parts.push_back({scope.path(out.path + "." + leaf), out.rows, out.init});
   return parts;
 }
 }  // namespace
 
-Linear::Linear(const Scope& scope, std::int64_t in, const std::vector<Parameters::Part>& outs, bool bias, const Init& init)
-    : weight_(scope.parameters.add_side_by_side(paths(scope, outs, "weight"), scope.block, scope.role, in, init)) {
-  if (bias)
-    bias_ = scope.parameters.add_side_by_side(paths(scope, outs, "bias"), scope.block, scope.role, 0, Init::constant(0));
+Linear::Linear(const Scope& scope, std::int64_t in, const std::vector<Parameters::Part>& outs, bool bias)
+    : weight_(scope.parameters.add_side_by_side(paths(scope, outs, "weight"), scope.block, scope.role, in)) {
+  if (!bias) return;
+  std::vector<Parameters::Part> zeros = paths(scope, outs, "bias");
+  for (auto& part : zeros) part.init = Init::constant(0);
+  bias_ = scope.parameters.add_side_by_side(zeros, scope.block, scope.role, 0);
 }
 
 Variable Linear::operator()(const Variable& x) const { return linear(x, weight_, bias_); }
 
+namespace {
+std::vector<Parameters::Part> query_key_value(const AttentionSpec& s) {
+  const std::int64_t kv = s.width / s.heads * s.kv_heads;
+  return {{"q", s.width, s.init("attn.q", s.width, s.width)},
+          {"k", kv, s.init("attn.k", s.width, kv)},
+          {"v", kv, s.init("attn.v", s.width, kv)}};
+}
+}  // namespace
+
 Attention::Attention(const Scope& scope, const AttentionSpec& spec)
     : spec_(spec), path_(scope.prefix),
-      qkv_(scope, spec.width,
-           {{"q", spec.width},
-            {"k", spec.width / spec.heads * spec.kv_heads},
-            {"v", spec.width / spec.heads * spec.kv_heads}},
-           spec.bias, spec.init),
-      projection_(scope.in("proj"), spec.width, spec.width, spec.bias, spec.projection_init) {}
+      qkv_(scope, spec.width, query_key_value(spec), spec.bias),
+      projection_(scope.in("proj"), spec.width, spec.width, spec.bias, spec.init("attn.proj", spec.width, spec.width)) {}
 
 Variable Attention::operator()(const Variable& x, const Pass& pass, const Inner& inner) const {
   const Tape::Scope scope(path_);
@@ -55,15 +62,18 @@ Activation activation_of(const std::string& name) {
   throw UsageError("activation = \"" + name + "\" is unknown; there are: gelu, gelu_tanh, relu, silu, swiglu");
 }
 std::vector<Parameters::Part> expansions(const MlpSpec& spec) {
-  if (spec.activation == "swiglu") return {{"gate", spec.inner}, {"up", spec.inner}};
-  return {{"fc", spec.inner}};
+  const auto part = [&](const std::string& name) {
+    return Parameters::Part{name, spec.inner, spec.init("mlp." + name, spec.width, spec.inner)};
+  };
+  if (spec.activation == "swiglu") return {part("gate"), part("up")};
+  return {part("fc")};
 }
 }  // namespace
 
 Mlp::Mlp(const Scope& scope, const MlpSpec& spec)
     : spec_(spec), path_(scope.prefix), activation_(activation_of(spec.activation)),
-      expand_(scope, spec.width, expansions(spec), spec.bias, spec.init),
-      projection_(scope.in("proj"), spec.inner, spec.width, spec.bias, spec.projection_init) {}
+      expand_(scope, spec.width, expansions(spec), spec.bias),
+      projection_(scope.in("proj"), spec.inner, spec.width, spec.bias, spec.init("mlp.proj", spec.inner, spec.width)) {}
 
 Variable Mlp::operator()(const Variable& x, const Pass& pass, const Inner& inner) const {
   const Tape::Scope scope(path_);

@@ -31,7 +31,7 @@ Variable Parameters::add(const std::string& path, std::int64_t block, const std:
 }
 
 Variable Parameters::add_side_by_side(const std::vector<Part>& parts, std::int64_t block, const std::string& role,
-                                      std::int64_t columns, const Init& init) {
+                                      std::int64_t columns) {
   std::int64_t rows = 0;
   std::string name;
   for (const Part& part : parts) {
@@ -43,7 +43,7 @@ Variable Parameters::add_side_by_side(const std::vector<Part>& parts, std::int64
   std::int64_t offset = 0;
   for (const Part& part : parts) {
     const Shape shape = vector ? Shape{part.rows} : Shape{part.rows, columns};
-    enter(part.path, block, role, shape, leaf, offset, init);
+    enter(part.path, block, role, shape, leaf, offset, part.init);
     offset += shape.numel();
   }
   return leaf;

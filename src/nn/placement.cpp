@@ -1,5 +1,7 @@
 #include <normscope/placement.h>
 
+#include <cmath>
+
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
 #define PLACEMENT(name) PlacementEntry placement_##name();
@@ -22,6 +24,10 @@ const PlacementEntry& placement_entry(const std::string& name) {
     names += (names.empty() ? "" : ", ") + entry.name;
   }
   throw UsageError("norm_placement = \"" + name + "\" is not there; there are: " + names);
+}
+
+double residual_init_factor(const std::string& name, std::int64_t layers) {
+  return name == "attn.proj" || name == "mlp.proj" ? 1 / std::sqrt(2.0 * static_cast<double>(layers)) : 1;
 }
 
 Variable settle(const Stream& stream) { return stream.pending.defined() ? add(stream.x, stream.pending) : stream.x; }

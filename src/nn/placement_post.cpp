@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include <normscope/placement.h>
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
@@ -12,13 +10,13 @@ class Post final : public BlockPlacement {
       : attention_norm_(make_norm(block.in("attn_norm").as("norm"), c.norm, c.width)),
         mlp_norm_(make_norm(block.in("mlp_norm").as("norm"), c.norm, c.width)) {}
 
-  Stream block(const Stream& in, const Branch& attention, const Branch& mlp, const std::vector<std::string>& points,
-               std::size_t first) const override {
+  Stream block(const Stream& in, const Branch& attention, const Branch& mlp, const Pass& pass,
+               const std::vector<std::string>& points, std::size_t first) const override {
     const Variable x = settle(in);
     observe(points[first], x);
-    const Variable y = attention_norm_->add_forward(x, attention(x, {})).second;
+    const Variable y = attention_norm_->add_forward(x, attention(x, {}), pass).second;
     observe(points[first + 1], y);
-    return {mlp_norm_->add_forward(y, mlp(y, {})).second, {}, {}};
+    return {mlp_norm_->add_forward(y, mlp(y, {}), pass).second, {}, {}};
   }
 
  private:
@@ -28,8 +26,9 @@ class Post final : public BlockPlacement {
 
 PlacementEntry placement_post() {
   return {"post", "x = N(x + F(x))", "Vaswani et al. 2017, arXiv 1706.03762", false,
-          [](std::int64_t layers) { return 1 / std::sqrt(2.0 * static_cast<double>(layers)); },
-          [](const Scope& block, const PlacementContext& c) { return std::make_unique<Post>(block, c); }};
+          residual_init_factor, [](const Scope& block, const PlacementContext& c) -> std::unique_ptr<BlockPlacement> {
+            return std::make_unique<Post>(block, c);
+          }};
 }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include <normscope/placement.h>
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
@@ -12,15 +10,16 @@ class Pre final : public BlockPlacement {
       : attention_norm_(make_norm(block.in("attn_norm").as("norm"), c.norm, c.width)),
         mlp_norm_(make_norm(block.in("mlp_norm").as("norm"), c.norm, c.width)) {}
 
-  Stream block(const Stream& in, const Branch& attention, const Branch& mlp, const std::vector<std::string>& points,
-               std::size_t first) const override {
-    const Stream middle = branch(in, *attention_norm_, attention, points[first]);
-    return branch(middle, *mlp_norm_, mlp, points[first + 1]);
+  Stream block(const Stream& in, const Branch& attention, const Branch& mlp, const Pass& pass,
+               const std::vector<std::string>& points, std::size_t first) const override {
+    const Stream middle = branch(in, *attention_norm_, attention, pass, points[first]);
+    return branch(middle, *mlp_norm_, mlp, pass, points[first + 1]);
   }
 
  private:
-  static Stream branch(const Stream& in, const Norm& norm, const Branch& run, const std::string& point) {
-    const auto [x, n] = in.pending.defined() ? norm.add_forward(in.x, in.pending) : std::pair(in.x, norm.forward(in.x));
+  static Stream branch(const Stream& in, const Norm& norm, const Branch& run, const Pass& pass, const std::string& point) {
+    const auto [x, n] = in.pending.defined() ? norm.add_forward(in.x, in.pending, pass)
+                                             : std::pair(in.x, norm.forward(in.x, pass));
     observe(point, x);
     return {x, run(n, {}), {}};
   }
@@ -30,8 +29,9 @@ class Pre final : public BlockPlacement {
 
 PlacementEntry placement_pre() {
   return {"pre", "x = x + F(N(x)), final N", "GPT-2; Xiong et al. 2020, arXiv 2002.04745", true,
-          [](std::int64_t layers) { return 1 / std::sqrt(2.0 * static_cast<double>(layers)); },
-          [](const Scope& block, const PlacementContext& c) { return std::make_unique<Pre>(block, c); }};
+          residual_init_factor, [](const Scope& block, const PlacementContext& c) -> std::unique_ptr<BlockPlacement> {
+            return std::make_unique<Pre>(block, c);
+          }};
 }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

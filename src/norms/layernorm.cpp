@@ -4,17 +4,19 @@
 ROW_NORM_BEGIN
 /// n = (x - mu) r, r = 1 / sqrt(var + eps), biased variance. Gradient: dx = r (dn - mean(dn) - n mean(dn n)).
 struct LayerNormRow : RowDefaults {
-  real mean, r;
+  real mean, r, shift;   // mu = mean - shift / r: the rounding that `mean` suffered is kept apart
 
   HWY_INLINE static LayerNormRow of(Row x, const RowNormOptions& o) {
-    // Two passes; the second is centred on the rounded mean m and takes its error e = mean(x - m) back out, so that a
-    // large offset costs no digits (E[x^2] - E[x]^2 would).
-    const real m = static_cast<real>(x.mean([](V v) HWY_ATTR { return v; }));
+    // Sums of differences only, so that a large offset costs no digits: the mean from the first entry on, then, centred on
+    // its rounded value m, the error e = mean(x - m) and the variance (E[x^2] - E[x]^2 would cancel).
+    const V first(x.x[0]);
+    const real m = static_cast<real>(static_cast<double>(x.x[0]) + x.mean([&](V v) HWY_ATTR { return v - first; }));
     double e, square;
     x.means([&](V v) HWY_ATTR { const V d = v - V(m); return Two{d, d * d}; }, &e, &square);
-    return {{}, static_cast<real>(static_cast<double>(m) + e), static_cast<real>(1 / std::sqrt(square - e * e + o.eps))};
+    const double r = 1 / std::sqrt(square - e * e + o.eps);
+    return {{}, m, static_cast<real>(r), static_cast<real>(-e * r)};
   }
-  HWY_INLINE V value(V x) const { return (x - V(mean)) * V(r); }
+  HWY_INLINE V value(V x) const { return fma(x - V(mean), V(r), V(shift)); }
   HWY_INLINE Two terms(V x, V dn) const { return {dn, dn * value(x)}; }
   HWY_INLINE V gradient(V x, V dn, V mean_dn, V mean_dn_n) const {
     return V(r) * (dn - mean_dn - value(x) * mean_dn_n);

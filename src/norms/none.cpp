@@ -5,7 +5,7 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 namespace {
 class None final : public Norm {
  public:
-  Variable forward(const Variable& x) const override { return x; }
+  Variable forward(const Variable& x, const Pass&) const override { return x; }
   Variable reference(const Variable& x) const override { return x; }
 };
 }  // namespace

@@ -11,13 +11,15 @@ class RowNorm final : public Norm {
   RowNorm(const Scope& scope, const RowNormDefinition& definition, const RowNormOptions& options, std::int64_t width,
           bool gain, bool bias)
       : name_(scope.prefix), definition_(definition), options_(options), width_(width) {
-    if (!definition.scalar.empty()) scalar_ = scope.add(definition.scalar, {1}, Init::constant(definition.scalar_init));
+    if (!definition.scalar.empty()) scalar_ = scope.add(definition.scalar, {1}, Init::constant(options.scalar));
     if (gain) gain_ = scope.add("gain", {width}, Init::constant(1));
     if (bias) bias_ = scope.add("bias", {width}, Init::constant(0));
   }
 
-  Variable forward(const Variable& x) const override { return run(x, {}).second; }
-  std::pair<Variable, Variable> add_forward(const Variable& x, const Variable& f) const override { return run(x, f); }
+  Variable forward(const Variable& x, const Pass&) const override { return run(x, {}).second; }
+  std::pair<Variable, Variable> add_forward(const Variable& x, const Variable& f, const Pass&) const override {
+    return run(x, f);
+  }
   Variable reference(const Variable& x) const override {
     Variable y = definition_.reference(x, options_, scalar_);
     if (gain_.defined()) y = multiply(y, gain_);
@@ -97,6 +99,7 @@ std::function<std::unique_ptr<Norm>(const Scope&, const NormSpec&, std::int64_t)
   return [definition, bias, read](const Scope& scope, const NormSpec& spec, std::int64_t width) -> std::unique_ptr<Norm> {
     RowNormOptions options;
     options.eps = spec.eps;
+    options.scalar = definition.scalar_init;
     if (read) read(spec, width, options);
     return std::make_unique<RowNorm>(scope, definition, options, width, spec.affine, spec.affine && spec.bias.value_or(bias));
   };

@@ -19,7 +19,8 @@ struct RowNormDefinition {
   double scalar_init = 0;
 };
 
-/// The `make` of a NormEntry: reads affine and bias from the spec (`bias` when it is unset); `options` reads the rest.
+/// The `make` of a NormEntry: reads affine and bias from the spec (`bias` when it is unset); `read` reads the rest,
+/// and may change the trained number's initial value, options.scalar.
 using ReadOptions = std::function<void(const NormSpec& spec, std::int64_t width, RowNormOptions& options)>;
 std::function<std::unique_ptr<Norm>(const Scope&, const NormSpec&, std::int64_t)> row_norm_maker(
     const RowNormDefinition& definition, bool bias, const ReadOptions& read = {});

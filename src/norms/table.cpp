@@ -35,9 +35,9 @@ std::unique_ptr<Norm> make_norm(const Scope& scope, const NormSpec& spec, std::i
   return entry->make(scope, spec, width);
 }
 
-std::pair<Variable, Variable> Norm::add_forward(const Variable& x, const Variable& f) const {
+std::pair<Variable, Variable> Norm::add_forward(const Variable& x, const Variable& f, const Pass& pass) const {
   const Variable h = add(x, f);
-  return {h, forward(h)};
+  return {h, forward(h, pass)};
 }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

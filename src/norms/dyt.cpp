@@ -1,0 +1,40 @@
+#define NORM_FILE "norms/dyt.cpp"
+#include "kernels/row_norm-inl.h"
+
+ROW_NORM_BEGIN
+/// n = tanh(alpha x), alpha trained. Gradient: dx = alpha dn (1 - n^2), dalpha = sum dn (1 - n^2) x.
+struct DytRow : RowDefaults {
+  real alpha;
+
+  HWY_INLINE static DytRow of(Row, const RowNormOptions& o) { return {{}, static_cast<real>(o.scalar)}; }
+  HWY_INLINE V value(V x) const { return tanh(x * V(alpha)); }
+  HWY_INLINE V slope(V x, V dn) const {
+    const V n = value(x);
+    return dn * (V(1) - n * n);
+  }
+  HWY_INLINE Two terms(V x, V dn) const { return {slope(x, dn) * x, V(0)}; }
+  HWY_INLINE V gradient(V x, V dn, V, V) const { return V(alpha) * slope(x, dn); }
+  HWY_INLINE double scalar_gradient(double mean, double, std::int64_t width) const {
+    return mean * static_cast<double>(width);
+  }
+};
+ROW_NORM_END(DytRow)
+
+#if ROW_NORM_ONCE
+#include "norms/row_norm.h"
+
+namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+ROW_NORM_EXPORT(DytRow)
+
+NormEntry norm_dyt() {
+  const auto reference = [](const Variable& x, const RowNormOptions&, const Variable& alpha) {
+    return tanh(multiply(x, alpha));
+  };
+  const auto read = [](const NormSpec& spec, std::int64_t, RowNormOptions& options) {
+    options.scalar = number_option(spec, "alpha", options.scalar, 1e-6, 1e6);
+  };
+  return {"dyt", "tanh(alpha x)", "alpha [1] (0.5), gain [C], bias [C]", "Zhu et al. 2025, arXiv 2503.10622", true,
+          {"alpha"}, row_norm_maker({DytRow_kernel(), reference, "alpha", 0.5}, true, read)};
+}
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+#endif

@@ -97,14 +97,16 @@ def main():
             for variant in VARIANTS:
                 for dtype in ("float32", "float64"):
                     cases += 1
-                    rows = compare(dump(arguments.binary, arguments.data, model, variant, dtype, pathlib.Path(name), cases))
+                    rows = compare(dump(arguments.binary, arguments.data, model, variant, dtype, pathlib.Path(name),
+                                        cases))
                     bad = [row for row in rows if not row[1] <= row[2]]
                     failures += bool(bad)
                     columns = [worst(rows, start) for start in ("loss", "logits", "residual", "residual_grads", "grad")]
                     print(f"{model:34} {variant:8} {dtype:8} " + " ".join(f"{c[1]:8.1e}" for c in columns)
                           + f"   {columns[-1][0][5:]}{'  FAILED' if bad else ''}", flush=True)
                     for what, error, tolerance in rows if arguments.verbose else bad:
-                        print(f"    {what}: {error:.2e} (tolerance {tolerance:.0e}){'' if error <= tolerance else ' FAILED'}")
+                        print(f"    {what}: {error:.2e} (tolerance {tolerance:.0e})"
+                              f"{'' if error <= tolerance else ' FAILED'}")
     if not cases:
         raise SystemExit(f"no model's name contains '{arguments.only}'; there are: {'; '.join(MODELS)}")
     print(f"{cases} cases, {failures} failed")

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes the stored results of tests/golden_test.cpp from PyTorch and transformers: one small JSON file a model.
 
-By hand, after a wanted change of initial weights, batches or synthetic:markov (needs: pip install torch transformers h5py):
+By hand, after a wanted change of initial weights, batches or synthetic:markov (needs: pip install torch transformers
+h5py):
 
   tests/golden/make_golden.py build/release/normscope
 

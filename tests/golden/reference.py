@@ -1,8 +1,8 @@
 """The other side of the comparison: a `normscope dump` file computed again by PyTorch and transformers.
 
 The model classes are transformers' own (GPT2LMHeadModel, LlamaForCausalLM; eager attention), in float64 whatever the
-dump's precision (LLaMA's class still takes softmax, RMSNorm and angles through float32: about 1e-7). A norm that such a class does not come with (GPT with RMSNorm, LLaMA with LayerNorm) is put in as
-PyTorch's module.
+dump's precision (LLaMA's class still takes softmax, RMSNorm and angles through float32: about 1e-7). A norm that such
+a class does not come with (GPT with RMSNorm, LLaMA with LayerNorm) is put in as PyTorch's module.
 """
 import contextlib
 import io
@@ -77,7 +77,8 @@ class Peer:
             intermediate_size=c["n_inner"], num_hidden_layers=c["n_layer"], num_attention_heads=c["n_head"],
             num_key_value_heads=c["n_kv_head"], rms_norm_eps=c["norm_eps"], attention_bias=c["bias"],
             mlp_bias=c["bias"], tie_word_embeddings=c["tie_weights"], hidden_act="silu", use_cache=False,
-            bos_token_id=None, eos_token_id=None, rope_parameters={"rope_type": "default", "rope_theta": c["rope_theta"]}))
+            bos_token_id=None, eos_token_id=None,
+            rope_parameters={"rope_type": "default", "rope_theta": c["rope_theta"]}))
 
     def _norm_slots(self):
         """[(our path, owner module, attribute)], in the order of the network."""

@@ -34,6 +34,12 @@ include_directories(SYSTEM ${OPENBLAS_INCLUDE})
 pkg_check_modules(hwy QUIET IMPORTED_TARGET libhwy)
 normscope_require(hwy_FOUND libhwy-dev)
 add_library(hwy ALIAS PkgConfig::hwy)
+# One source is compiled for every instruction set it may meet; those that bring nothing to these kernels are left out.
+if(hwy_VERSION VERSION_LESS 1.1)
+  set(HWY_LEFT_OUT "HWY_SSE4")                # there remain: plain C++, SSSE3, AVX2, AVX3
+else()
+  set(HWY_LEFT_OUT "(HWY_SSSE3|HWY_SSE4|HWY_AVX3_DL|HWY_AVX3_ZEN4|HWY_AVX3_SPR)")   # SSE2, AVX2, AVX3
+endif()
 
 find_path(RANDOM123_INCLUDE Random123/philox.h)
 normscope_require(RANDOM123_INCLUDE librandom123-dev)

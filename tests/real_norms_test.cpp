@@ -28,7 +28,7 @@ Made make(const std::string& name, std::int64_t width, bool bias, double eps = 1
   spec.bias = bias;
   made.norm = make_norm({*made.parameters, "", -1, "norm"}, spec, width);
   for (const Parameter& p : made.parameters->all()) {   // gain and bias away from 1 and 0, so that no factor hides
-    if (p.numel() < width) continue;                     // a norm's own number stays
+    if (p.path != "gain" && p.path != "bias") continue;  // a norm's own number stays
     const Random random(4, Purpose::perturb, stream_of(p.path));
     for (std::int64_t i = 0; i < p.numel(); ++i)
       p.value()[i] += as_real(0.3 * random.normal(static_cast<std::uint64_t>(i)));

@@ -59,11 +59,14 @@ struct Exact {
 Exact exact(const std::string& name, const Made& made, const Tensor& x, const Tensor& dy) {
   const auto width = static_cast<std::size_t>(x.shape().last());
   std::vector<double> gain(width, 1), bias(width, 0), xs = numbers(x), dys = numbers(dy);
+  double own = 0;
   for (const Parameter& p : made.parameters->all()) {
     if (p.path == "gain") gain.assign(p.value(), p.value() + width);
     if (p.path == "bias") bias.assign(p.value(), p.value() + width);
+    if (p.path != "gain" && p.path != "bias") own = std::max(own, std::abs(static_cast<double>(*p.value())));
   }
   Exact e;
+  e.slope = own;   // of tanh(alpha x), where it is not saturated
   e.dgain.assign(width, 0);
   e.dbias.assign(width, 0);
   for (std::size_t r = 0; r < xs.size(); r += width) {

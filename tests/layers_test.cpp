@@ -22,8 +22,8 @@ const std::map<std::string, int> kRank{{"core", 0},  {"kernels", 1}, {"autograd"
 /// The room each public header belongs to.
 const std::map<std::string, std::vector<std::string>> kHeaders{
     {"core",
-     {"build_facts.h", "engine.h", "error.h", "model_options.h", "norm_spec.h", "parallel.h", "precision.h", "random.h",
-      "schedule.h", "sha256.h", "tensor.h"}},
+     {"build_facts.h", "engine.h", "error.h", "model_options.h", "norm_spec.h", "parallel.h", "pass.h", "precision.h",
+      "random.h", "schedule.h", "sha256.h", "tensor.h"}},
     {"kernels", {"unary.def"}},
     {"autograd", {"variable.h", "gradcheck.h"}},
     {"ops", {"ops.h"}},

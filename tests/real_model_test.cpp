@@ -1,0 +1,339 @@
+// Whole models: parameters and their names, initial values, gradients, causality, residual points, overrides.
+#include <normscope/config.h>
+#include <normscope/transformer.h>
+
+#include <map>
+#include <set>
+
+#include "real_helpers.h"
+#include "train/options.h"
+
+namespace normscope::real_test {
+namespace {
+
+/// Options of a preset (or of plain keys) as a run would have them.
+ModelOptions options_of(const std::string& preset, const std::map<std::string, std::string>& keys = {},
+                        std::int64_t vocab = 65) {
+  Config config;
+  if (!preset.empty()) config.load_preset(preset);
+  for (const auto& [key, value] : keys) config.set(key, value, "--" + key);
+  config.resolve();
+  return model_options(config, vocab);
+}
+const std::map<std::string, std::string> kSmall{{"n_layer", "3"}, {"n_embd", "16"}, {"n_head", "4"}, {"block_size", "12"}};
+ModelOptions small(std::map<std::string, std::string> keys) {
+  keys.insert(kSmall.begin(), kSmall.end());
+  return options_of("", keys, 11);
+}
+
+Indices random_tokens(Engine& where, std::int64_t batch, std::int64_t time, std::int64_t vocab, std::uint64_t seed) {
+  const Indices tokens = Indices::empty(where, {batch, time});
+  const Random random(seed, Purpose::random_tokens, 7);
+  for (std::int64_t i = 0; i < tokens.numel(); ++i)
+    tokens.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(vocab)));
+  return tokens;
+}
+
+double forward_loss(const Transformer& model, std::uint64_t seed = 1, std::int64_t batch = 2) {
+  const NoGrad guard;
+  const ModelOptions& o = model.options();
+  return static_cast<double>(model.loss(random_tokens(engine(), batch, o.block_size, o.vocab_size, seed),
+                                        random_tokens(engine(), batch, o.block_size, o.vocab_size, seed + 1), {}).item());
+}
+void backward(const Transformer& model, const Pass& pass, Observer* observer = nullptr, std::int64_t batch = 2) {
+  const ModelOptions& o = model.options();
+  model.parameters().zero_grad();
+  Tape tape;
+  tape.set_observer(observer);
+  const Tape::Recording recording(tape);
+  tape.backward(model.loss(random_tokens(engine(), batch, o.block_size, o.vocab_size, 1),
+                           random_tokens(engine(), batch, o.block_size, o.vocab_size, 2), pass));
+}
+std::vector<double> row_of(const real* from, std::int64_t count) { return {from, from + count}; }
+
+class Presets : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(Presets, EveryParameterReceivesAGradient) {
+  // Large presets keep their width; depth, context and vocabulary are cut to seconds' work.
+  std::map<std::string, std::string> cut{{"batch_size", "1"}};
+  const std::string& name = GetParam();
+  if (name == "gpt2-124m" || name == "llama-15m") cut["vocab_size"] = "300";
+  if (name == "gpt2-124m" || name == "llama-15m" || name == "nanogpt") {
+    cut["n_layer"] = "2";
+    cut["block_size"] = "32";
+  }
+  const Transformer model(engine(), options_of(name, cut), 1337);
+  backward(model, {true, 1337, 0}, nullptr, 1);
+  for (const Parameter& p : model.parameters().all()) {
+    ASSERT_NE(p.grad(), nullptr) << p.path;
+    const double size = largest(row_of(p.grad(), p.numel()));
+    EXPECT_TRUE(std::isfinite(size)) << p.path;
+    EXPECT_GT(size, 0) << p.path;
+  }
+  EXPECT_NEAR(forward_loss(model, 3, 1), std::log(static_cast<double>(model.options().vocab_size)), 0.15) << name;
+}
+INSTANTIATE_TEST_SUITE_P(All, Presets, ::testing::ValuesIn(preset_names()), [](const auto& preset) {
+  std::string name = preset.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+TEST(Model, EveryParameterOfEveryNormAndPlacementReceivesAGradient) {
+  for (const PlacementEntry& placement : placement_table())
+    for (const NormEntry& norm : norm_table())
+      for (const char* arch : {"gpt", "llama"}) {
+        const Transformer model(engine(), small({{"arch", arch}, {"norm", norm.name}, {"norm_placement", placement.name},
+                                                 {"bias", "true"}, {"tie_weights", "false"}, {"norm_bias", "true"}}), 5);
+        backward(model, {});
+        for (const Parameter& p : model.parameters().all()) {
+          ASSERT_NE(p.grad(), nullptr) << p.path;
+          if (p.path.ends_with("attn.k.bias")) continue;   // zero by identity: it moves all scores of a row alike
+          EXPECT_GT(largest(row_of(p.grad(), p.numel())), 0) << arch << " " << norm.name << " " << placement.name << " " << p.path;
+        }
+      }
+}
+
+using Names = std::vector<std::string>;
+Names names_of(const ModelOptions& options) {
+  const Transformer model(engine(), options, 1);
+  Names names;
+  for (const Parameter& p : model.parameters().all()) names.push_back(p.path);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+Names expected(const Names& outside, const Names& in_a_block, int layers) {
+  Names names = outside;
+  for (int i = 0; i < layers; ++i)
+    for (const std::string& name : in_a_block) names.push_back("blocks." + std::to_string(i) + "." + name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST(ModelNames, AreTheInterfacesForGpt) {
+  const Names weights{"attn.q.weight", "attn.k.weight", "attn.v.weight", "attn.proj.weight", "mlp.fc.weight", "mlp.proj.weight"};
+  const Names norms{"attn_norm.gain", "mlp_norm.gain"};
+  Names block = weights;
+  block.insert(block.end(), norms.begin(), norms.end());
+  EXPECT_EQ(names_of(small({{"norm_bias", "false"}})), expected({"embed.tokens", "embed.positions", "final_norm.gain"}, block, 3));
+  for (const char* name : {"attn_norm.bias", "mlp_norm.bias"}) block.push_back(name);
+  EXPECT_EQ(names_of(small({})), expected({"embed.tokens", "embed.positions", "final_norm.gain", "final_norm.bias"}, block, 3));
+  for (const std::string& w : weights) block.push_back(w.substr(0, w.size() - 6) + "bias");
+  EXPECT_EQ(names_of(small({{"bias", "true"}, {"tie_weights", "false"}})),
+            expected({"embed.tokens", "embed.positions", "final_norm.gain", "final_norm.bias", "head.weight"}, block, 3));
+}
+
+TEST(ModelNames, AreTheInterfacesForLlama) {
+  const Names block{"attn.q.weight", "attn.k.weight",   "attn.v.weight",   "attn.proj.weight", "mlp.gate.weight",
+                    "mlp.up.weight", "mlp.proj.weight", "attn_norm.gain", "mlp_norm.gain"};
+  EXPECT_EQ(names_of(small({{"arch", "llama"}})), expected({"embed.tokens", "final_norm.gain"}, block, 3));
+  EXPECT_EQ(names_of(small({{"arch", "llama"}, {"tie_weights", "false"}})),
+            expected({"embed.tokens", "final_norm.gain", "head.weight"}, block, 3));
+}
+
+TEST(ModelNames, ShapesAreOutTimesIn) {
+  const Transformer model(engine(), small({{"arch", "llama"}, {"n_kv_head", "2"}, {"n_inner", "40"}, {"tie_weights", "false"}}), 1);
+  const std::map<std::string, Shape> shapes{{"embed.tokens", {11, 16}},         {"blocks.1.attn.q.weight", {16, 16}},
+                                            {"blocks.1.attn.k.weight", {8, 16}}, {"blocks.1.attn.v.weight", {8, 16}},
+                                            {"blocks.1.mlp.gate.weight", {40, 16}}, {"blocks.1.mlp.proj.weight", {16, 40}},
+                                            {"final_norm.gain", {16}},          {"head.weight", {11, 16}}};
+  for (const auto& [path, shape] : shapes) EXPECT_EQ(model.parameters().at(path).shape, shape) << path;
+  EXPECT_EQ(model.parameters().at("blocks.1.attn.k.weight").block, 1);
+  EXPECT_EQ(model.parameters().at("head.weight").block, -1);
+}
+
+std::int64_t count(const ModelOptions& options, const std::string& ending = "") {
+  const Transformer model(engine(), options, 1);
+  std::int64_t sum = 0;
+  for (const Parameter& p : model.parameters().all()) sum += p.path.ends_with(ending) ? p.numel() : 0;
+  return sum;
+}
+
+TEST(ModelCounts, AreTheKnownOnes) {
+  EXPECT_EQ(count(options_of("nanogpt-cpu")), 804096);
+  EXPECT_EQ(count(options_of("nanogpt")), 10745088);   // nanoGPT prints 10.65M: without the 98,304 of its positions
+  const std::int64_t L = 3, d = 16;
+  for (const char* norm : {"layernorm", "rmsnorm"}) {   // C22
+    EXPECT_EQ(count(small({{"norm", norm}}), ".gain"), (2 * L + 1) * d);
+    EXPECT_EQ(count(small({{"norm", norm}}), "norm.bias"), norm[0] == 'l' ? (2 * L + 1) * d : 0);
+  }
+  EXPECT_EQ(count(small({{"norm", "none"}}), ".gain"), 0);
+  EXPECT_EQ(count(small({{"norm_placement", "post"}}), ".gain"), 2 * L * d) << "post has no final norm";
+  EXPECT_EQ(count(small({{"norm_placement", "post"}, {"final_norm", "true"}}), ".gain"), (2 * L + 1) * d);
+  EXPECT_EQ(count(small({{"norm_affine", "false"}}), ".gain"), 0);
+}
+
+TEST(ModelInit, IsNanoGpts) {
+  const Transformer model(engine(), options_of("nanogpt-cpu", {{"bias", "true"}, {"norm_bias", "true"}, {"tie_weights", "false"}}), 1337);
+  for (const Parameter& p : model.parameters().all()) {
+    const std::vector<double> w = row_of(p.value(), p.numel());
+    if (!p.is_matrix()) {
+      EXPECT_EQ(w, std::vector<double>(w.size(), p.path.ends_with(".gain") ? 1 : 0)) << p.path;
+      continue;
+    }
+    double mean = 0, square = 0;
+    for (const double x : w) {
+      mean += x / static_cast<double>(w.size());
+      square += x * x / static_cast<double>(w.size());
+    }
+    const double std = p.path.ends_with("proj.weight") ? 0.02 / std::sqrt(8.0) : 0.02, n = static_cast<double>(w.size());
+    EXPECT_NEAR(mean, 0, 4.5 * std / std::sqrt(n)) << p.path;
+    EXPECT_NEAR(std::sqrt(square), std, 4.5 * std / std::sqrt(2 * n)) << p.path;
+    EXPECT_LT(largest(w), 6 * std) << p.path;
+  }
+}
+
+TEST(ModelInit, DiffersBetweenParametersAndFollowsItsKeys) {
+  const Transformer model(engine(), small({}), 1), again(engine(), small({}), 1), other(engine(), small({}), 2);
+  const Transformer wide(engine(), small({{"init_gain", "3"}, {"init_shift", "0.5"}}), 1);
+  std::set<std::vector<double>> seen;
+  for (const Parameter& p : model.parameters().all()) {
+    if (!p.is_matrix()) continue;
+    const auto w = row_of(p.value(), p.numel());
+    EXPECT_TRUE(seen.insert({w.begin(), w.begin() + 16}).second) << p.path << " repeats another's draws";
+    EXPECT_EQ(w, row_of(again.parameters().at(p.path).value(), p.numel()));
+    EXPECT_NE(w, row_of(other.parameters().at(p.path).value(), p.numel())) << p.path;
+    for (std::int64_t i = 0; i < p.numel(); ++i)
+      ASSERT_NEAR(static_cast<double>(wide.parameters().at(p.path).value()[i]), 3 * w[static_cast<std::size_t>(i)] + 0.5, 1e-6);
+  }
+}
+
+TEST(Model, InitialLossIsLogV) {
+  for (const char* arch : {"gpt", "llama"})
+    for (const PlacementEntry& placement : placement_table())
+      EXPECT_NEAR(forward_loss(Transformer(engine(), options_of("micro", {{"arch", arch}, {"norm_placement", placement.name}}), 3)),
+                  std::log(65.0), 0.1) << arch << " " << placement.name;
+}
+
+TEST(Model, ALaterTokenNeverChangesAnEarlierLogit) {
+  const NoGrad guard;
+  for (const char* arch : {"gpt", "llama"})
+    for (const PlacementEntry& placement : placement_table()) {
+      const Transformer model(engine(), small({{"arch", arch}, {"norm_placement", placement.name}, {"init_gain", "20"}}), 3);
+      const Indices tokens = random_tokens(engine(), 2, 12, 11, 1), other = tokens.clone();
+      for (std::int64_t b = 0; b < 2; ++b)
+        for (std::int64_t t = 7; t < 12; ++t) other.data()[12 * b + t] = (tokens.data()[12 * b + t] + 1) % 11;
+      const Tensor before = model.logits(tokens, {}).value(), after = model.logits(other, {}).value();
+      for (std::int64_t b = 0; b < 2; ++b) {
+        const auto part = [&](const Tensor& t, std::int64_t from, std::int64_t n) {
+          return t.reshape({24, 11}).narrow(12 * b + from, n);
+        };
+        EXPECT_TRUE(same_bits(part(before, 0, 7), part(after, 0, 7))) << arch << " " << placement.name;
+        EXPECT_FALSE(same_bits(part(before, 7, 1), part(after, 7, 1))) << arch << " " << placement.name;
+      }
+      // ... and a shorter context gives the same logits as the start of a longer one (tiles may differ: rounding).
+      const Indices start = Indices::empty(engine(), {1, 5});
+      std::copy_n(tokens.data(), 5, start.data());
+      EXPECT_LE(error_of(numbers(model.logits(start, {}).value()), numbers(before.reshape({24, 11}).narrow(0, 5))),
+                tolerance(1e-5, 1e-13));
+    }
+}
+
+TEST(Model, DropoutWorksInTrainingOnlyAndDependsOnTheStep) {
+  const Transformer model(engine(), small({{"dropout", "0.3"}, {"init_gain", "20"}}), 3);
+  const NoGrad guard;
+  const Indices tokens = random_tokens(engine(), 2, 12, 11, 1);
+  const auto logits = [&](const Pass& pass) { return model.logits(tokens, pass).value(); };
+  EXPECT_TRUE(same_bits(logits({}), logits({false, 9, 4})));
+  EXPECT_FALSE(same_bits(logits({}), logits({true, 9, 4})));
+  EXPECT_TRUE(same_bits(logits({true, 9, 4}), logits({true, 9, 4})));
+  EXPECT_FALSE(same_bits(logits({true, 9, 4}), logits({true, 9, 5})));
+  EXPECT_FALSE(same_bits(logits({true, 9, 4}), logits({true, 8, 4})));
+}
+
+struct Keeper final : Observer {
+  void value(const std::string& name, const Variable& x) override {
+    order.push_back(name);
+    values[name] = numbers(x);
+    if (x.tracked()) x.on_grad([this, name](const Tensor& g) { gradients[name] = numbers(g); });
+  }
+  Names order;
+  std::map<std::string, std::vector<double>> values, gradients;
+};
+
+TEST(ResidualPoints, ArePassedInOrderWithTheirGradients) {
+  for (const PlacementEntry& placement : placement_table())
+    for (const bool final_norm : {true, false}) {
+      const Transformer model(engine(), small({{"norm_placement", placement.name}, {"final_norm", final_norm ? "true" : "false"}}), 3);
+      Keeper keeper;
+      backward(model, {}, &keeper);
+      Names names;
+      for (int r = 0; r < 7 + final_norm; ++r) names.push_back("residual." + std::to_string(r));
+      EXPECT_EQ(model.residual_points(), names) << placement.name;
+      EXPECT_EQ(keeper.order, names) << placement.name;
+      EXPECT_EQ(keeper.gradients.size(), names.size()) << placement.name;
+      for (const auto& [name, g] : keeper.gradients) EXPECT_GT(largest(g), 0) << placement.name << " " << name;
+    }
+}
+
+TEST(ResidualPoints, DifferByTheSubLayersOutputUnderPre) {
+  // Each sub-layer computed again from the parameters: MLP of block 1 on N(residual.3) is residual.4 - residual.3.
+  const Transformer model(engine(), small({{"bias", "true"}, {"init_gain", "20"}}), 3);
+  Keeper keeper;
+  backward(model, {}, &keeper);
+  const auto parameter = [&](const std::string& path) {
+    const Parameter& p = model.parameters().at(path);
+    return Variable(Tensor::from(engine(), p.shape, {p.value(), p.value() + p.numel()}));
+  };
+  const auto point = [&](int r) { return Variable(tensor({2, 12, 16}, keeper.values.at("residual." + std::to_string(r)))); };
+  const auto normed = [&](const Variable& x, const std::string& norm) {
+    const Variable centred = subtract(x, mean_last(x));
+    const Variable n = divide(centred, sqrt(add_scalar(mean_last(square(centred)), 1e-5)));
+    return add(multiply(n, parameter(norm + ".gain")), parameter(norm + ".bias"));
+  };
+  for (int i = 0; i < 3; ++i) {
+    const std::string block = "blocks." + std::to_string(i);
+    const auto map = [&](const Variable& x, const std::string& name) {
+      return linear(x, parameter(block + "." + name + ".weight"), parameter(block + "." + name + ".bias"));
+    };
+    const Variable h = normed(point(2 * i), block + ".attn_norm");
+    const Variable qkv = concat({map(h, "attn.q"), map(h, "attn.k"), map(h, "attn.v")}, 2);
+    const Variable attention = map(causal_attention_reference(qkv, {4, 4}), "attn.proj");
+    const Variable mlp = map(gelu(map(normed(point(2 * i + 1), block + ".mlp_norm"), "mlp.fc")), "mlp.proj");
+    EXPECT_LE(error_of(numbers(add(point(2 * i), attention)), keeper.values.at("residual." + std::to_string(2 * i + 1))),
+              tolerance(1e-5, 1e-13)) << i;
+    EXPECT_LE(error_of(numbers(add(point(2 * i + 1), mlp)), keeper.values.at("residual." + std::to_string(2 * i + 2))),
+              tolerance(1e-5, 1e-13)) << i;
+  }
+  EXPECT_LE(error_of(numbers(normed(point(6), "final_norm")), keeper.values.at("residual.7")), tolerance(1e-5, 1e-13));
+  Tensor seven = tensor({2, 12, 16}, keeper.values.at("residual.7"));
+  const NoGrad guard;
+  EXPECT_LE(error_of(numbers(linear(Variable(seven), parameter("embed.tokens"))),
+                     numbers(model.logits(random_tokens(engine(), 2, 12, 11, 1), {}))), tolerance(1e-5, 1e-13));
+}
+
+TEST(BlockOverride, TakesEffectInItsBlockAlone) {
+  Config config;
+  for (const auto& [key, value] : kSmall) config.set(key, value, "test");
+  config.set("block.1.norm", "rmsnorm", "test");
+  config.set("block.2.norm_eps", "0.5", "test");
+  config.resolve();
+  const ModelOptions options = model_options(config, 11);
+  const Names names = names_of(options);
+  const auto has = [&](const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+  EXPECT_TRUE(has("blocks.0.attn_norm.bias"));
+  EXPECT_FALSE(has("blocks.1.attn_norm.bias"));
+  EXPECT_FALSE(has("blocks.1.mlp_norm.bias"));
+  EXPECT_TRUE(has("blocks.2.attn_norm.bias"));
+  ModelOptions plain = options;
+  plain.block_norm.erase(2);
+  const auto points = [&](const ModelOptions& o) {
+    Keeper keeper;
+    backward(Transformer(engine(), o, 3), {}, &keeper);
+    return keeper.values;
+  };
+  const auto with = points(options), without = points(plain);
+  EXPECT_EQ(with.at("residual.4"), without.at("residual.4"));
+  EXPECT_NE(with.at("residual.5"), without.at("residual.5")) << "eps of block 2";
+}
+
+TEST(ModelErrors, NameWhatDoesNotFit) {
+  const Transformer model(engine(), small({}), 3);
+  expect_says(message_of([&] { model.logits(random_tokens(engine(), 1, 13, 11, 1), {}); }), {"[transformer]", "[1, 13]", "12"});
+  expect_says(message_of([&] { model.logits(Indices::full(engine(), {1, 3}, 11), {}); }), {"[embedding]", "token 11", "[0, 11)"});
+  ModelOptions bad = small({});
+  bad.placement = "middle";
+  expect_says(message_of<UsageError>([&] { Transformer(engine(), bad, 1); }), {"middle", "pre, post"});
+}
+
+}  // namespace
+}  // namespace normscope::real_test

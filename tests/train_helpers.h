@@ -1,0 +1,131 @@
+#pragma once
+// What the tests of training share: tiny configurations, runs to stop and kill, numbers of array files.
+#include <fcntl.h>
+#include <normscope/array_file.h>
+#include <normscope/run_file.h>
+#include <signal.h>
+
+#include <cmath>
+#include <cstring>
+#include <thread>
+
+#include "cli_helpers.h"
+
+namespace normscope::train_test {
+
+using cli_test::Outcome;
+using cli_test::run;
+using cli_test::TemporaryFolder;
+
+/// 24 windows of 8 tokens, 4 a step: an epoch is 6 steps.
+inline const std::string kTiny =
+    " --data synthetic:markov:tokens=5000 --train_tokens 200 --n_layer 2 --n_head 2 --n_embd 16 --block_size 8 --batch_size 4"
+    " --max_iters 20 --warmup_iters 3 --eval_interval 5 --eval_iters 2 --threads 1";
+
+inline void expect_done(const TemporaryFolder& folder, const std::string& arguments, int code = 0) {
+  const Outcome outcome = run(folder, arguments);
+  ASSERT_EQ(outcome.code, code) << arguments << "\n" << outcome.err;
+}
+
+/// `train` in the background.
+class Background {
+ public:
+  Background(const TemporaryFolder& folder, const std::string& arguments) : id_(fork()) {
+    if (id_ != 0) return;
+    const std::string command = "exec '" + std::string(NORMSCOPE_BINARY) + "' " + arguments;
+    if (chdir(folder.path().c_str()) != 0) _exit(1);
+    const int null = open("/dev/null", O_WRONLY);
+    dup2(null, STDOUT_FILENO);
+    dup2(null, STDERR_FILENO);
+    execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    _exit(1);
+  }
+  Background(const Background&) = delete;
+  /// Waits for `path` to be there (false: the run ended first), then sends `signal`; returns the wait status.
+  int signal_after(const std::string& path, int signal) const {
+    int status = 0;
+    while (!std::filesystem::exists(path)) {
+      if (waitpid(id_, &status, WNOHANG) != 0) return status;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    kill(id_, signal);
+    waitpid(id_, &status, 0);
+    return status;
+  }
+
+ private:
+  pid_t id_;
+};
+
+inline std::vector<double> numbers(const Array& array) {
+  std::vector<double> x(static_cast<std::size_t>(array.numel()));
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const auto at = [&](auto element) {
+      std::memcpy(&element, array.bytes.data() + i * sizeof element, sizeof element);
+      return static_cast<double>(element);
+    };
+    switch (array.type) {
+      case Array::Type::f32: x[i] = at(float{}); break;
+      case Array::Type::f64: x[i] = at(double{}); break;
+      case Array::Type::i32: x[i] = at(std::int32_t{}); break;
+      default: ADD_FAILURE() << "f32, f64 and i32 are expected";
+    }
+  }
+  return x;
+}
+inline double norm(const std::vector<double>& x) {
+  double sum = 0;
+  for (const double v : x) sum += v * v;
+  return std::sqrt(sum);
+}
+
+template <class T>
+bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {   // NaN included
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+}
+
+/// The only checkpoint of a run.
+inline std::string checkpoint_of(const std::string& run_dir) {
+  std::vector<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator(run_dir + "/checkpoints")) found.push_back(entry.path());
+  EXPECT_EQ(found.size(), 1u) << run_dir;
+  return found.empty() ? "" : found[0];
+}
+
+/// Everything but wall time is the same, bit for bit. `evals`: also the rows of /eval.
+inline void expect_same_run(const std::string& a_dir, const std::string& b_dir, bool evals = true) {
+  const RunData a = read_run(a_dir + "/run.h5"), b = read_run(b_dir + "/run.h5");
+  EXPECT_EQ(a.status, b.status);
+  EXPECT_EQ(a.step, b.step);
+  EXPECT_EQ(a.epoch, b.epoch);
+  EXPECT_EQ(a.tokens, b.tokens);
+  for (const auto column : {&RunData::loss, &RunData::lr, &RunData::grad_norm, &RunData::clip_coef})
+    EXPECT_TRUE(same_bits(a.*column, b.*column));
+  for (const auto matrix : {&RunData::param_grad_norm, &RunData::param_grad_max_abs, &RunData::param_weight_norm,
+                            &RunData::param_update_ratio, &RunData::residual_grad_norm, &RunData::residual_grad_times_x,
+                            &RunData::residual_rms, &RunData::residual_mean_share})
+    EXPECT_TRUE(same_bits(a.*matrix, b.*matrix));
+  ASSERT_EQ(a.epochs.size(), b.epochs.size());
+  for (std::size_t i = 0; i < a.epochs.size(); ++i) {
+    EXPECT_EQ(a.epochs[i].epoch, b.epochs[i].epoch);
+    EXPECT_EQ(a.epochs[i].complete, b.epochs[i].complete) << i;
+    EXPECT_EQ(a.epochs[i].loss, b.epochs[i].loss) << i;
+    EXPECT_EQ(a.epochs[i].mean_grad_norm, b.epochs[i].mean_grad_norm) << i;
+    EXPECT_TRUE(same_bits(a.epochs[i].param_grad_norm, b.epochs[i].param_grad_norm)) << i;
+    EXPECT_TRUE(same_bits(a.epochs[i].residual_grad_norm, b.epochs[i].residual_grad_norm)) << i;
+  }
+  const ArrayFileReader x(checkpoint_of(a_dir)), y(checkpoint_of(b_dir));
+  ASSERT_EQ(x.names(), y.names());
+  for (const std::string& name : x.names())
+    EXPECT_TRUE(name == "state/elapsed_s" || x.read(name).bytes == y.read(name).bytes) << name;
+  if (!evals) return;
+  ASSERT_EQ(a.evals.size(), b.evals.size());
+  for (std::size_t i = 0; i < a.evals.size(); ++i) {
+    EXPECT_EQ(a.evals[i].step, b.evals[i].step);
+    EXPECT_EQ(a.evals[i].train_loss, b.evals[i].train_loss) << i;
+    EXPECT_EQ(a.evals[i].val_loss, b.evals[i].val_loss) << i;
+    EXPECT_EQ(a.evals[i].exact, b.evals[i].exact) << i;
+  }
+}
+
+}  // namespace normscope::train_test

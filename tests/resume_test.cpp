@@ -19,9 +19,8 @@ TEST_P(Stopped, ByTheSteps) {   // 7 steps, then on to 20: in the middle of the 
   expect_same_run(folder / "straight", folder / "stopped", false);   // the exact row of the first 7 steps stays
   const RunData data = read_run(folder / "stopped/run.h5");
   EXPECT_EQ(data.step.size(), 20u);
-  ASSERT_EQ(data.epochs.size(), 4u);
-  EXPECT_TRUE(data.epochs[2].complete);
-  EXPECT_FALSE(data.epochs[3].complete);
+  ASSERT_GE(data.epochs.size(), 3u);
+  for (const EpochRow& row : data.epochs) EXPECT_EQ(row.complete, &row != &data.epochs.back()) << row.epoch;
 }
 INSTANTIATE_TEST_SUITE_P(Keys, Stopped,
                          ::testing::Values("", "--dropout 0.2 --gradient_accumulation_steps 3 --train_tokens 600",

@@ -89,27 +89,25 @@ INSTANTIATE_TEST_SUITE_P(Models, Numbers, ::testing::Values("", "--arch llama --
 TEST(Accumulation, OfThreeBatchesOfFourIsOneOfTwelve) {
   const TemporaryFolder folder;
   const std::string keys = kTiny + " --max_iters 3 --optimizer sgd --learning_rate 0.1";
-  for (const std::string sampler : {"shuffle"}) {
-    expect_done(folder, "train" + keys + " --batch_size 12 --out_dir one --overwrite --sampler " + sampler);
-    expect_done(folder, "train" + keys + " --batch_size 4 --gradient_accumulation_steps 3 --out_dir three --overwrite --sampler " + sampler);
-    const RunData a = read_run(folder / "one/run.h5"), b = read_run(folder / "three/run.h5");
-    EXPECT_EQ(a.tokens, b.tokens);
-    ASSERT_EQ(a.loss.size(), 3u);
-    for (std::size_t s = 0; s < 3; ++s) {
-      EXPECT_NEAR(a.loss[s], b.loss[s], 1e-6 * a.loss[s]);
-      EXPECT_NEAR(a.grad_norm[s], b.grad_norm[s], 1e-5 * a.grad_norm[s]);
-    }
-    const auto expect_close = [](const std::vector<float>& x, const std::vector<float>& y, const char* what) {
-      ASSERT_EQ(x.size(), y.size());
-      for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], y[i], 2e-5f * std::abs(x[i]) + 1e-9f) << what << " " << i;
-    };
-    expect_close(a.param_grad_norm, b.param_grad_norm, "grad");
-    expect_close(a.param_weight_norm, b.param_weight_norm, "weight");
-    expect_close(a.residual_grad_norm, b.residual_grad_norm, "residual gradient: does not change with the batch");
-    expect_close(a.residual_grad_times_x, b.residual_grad_times_x, "times x");
-    expect_close(a.residual_rms, b.residual_rms, "rms");
-    expect_close(a.residual_mean_share, b.residual_mean_share, "share");
+  expect_done(folder, "train" + keys + " --batch_size 12 --out_dir one");
+  expect_done(folder, "train" + keys + " --batch_size 4 --gradient_accumulation_steps 3 --out_dir three");
+  const RunData a = read_run(folder / "one/run.h5"), b = read_run(folder / "three/run.h5");
+  EXPECT_EQ(a.tokens, b.tokens);
+  ASSERT_EQ(a.loss.size(), 3u);
+  for (std::size_t s = 0; s < 3; ++s) {
+    EXPECT_NEAR(a.loss[s], b.loss[s], 1e-6 * a.loss[s]);
+    EXPECT_NEAR(a.grad_norm[s], b.grad_norm[s], 1e-5 * a.grad_norm[s]);
   }
+  const auto expect_close = [](const std::vector<float>& x, const std::vector<float>& y, const char* what) {
+    ASSERT_EQ(x.size(), y.size());
+    for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], y[i], 2e-5f * std::abs(x[i]) + 1e-9f) << what << " " << i;
+  };
+  expect_close(a.param_grad_norm, b.param_grad_norm, "grad");
+  expect_close(a.param_weight_norm, b.param_weight_norm, "weight");
+  expect_close(a.residual_grad_norm, b.residual_grad_norm, "residual gradient: does not change with the batch");
+  expect_close(a.residual_grad_times_x, b.residual_grad_times_x, "times x");
+  expect_close(a.residual_rms, b.residual_rms, "rms");
+  expect_close(a.residual_mean_share, b.residual_mean_share, "share");
 }
 
 TEST(Threads, ChangeNoBit) {
@@ -189,22 +187,31 @@ TEST(Divergence, IsAResultWithACompleteFile) {
   EXPECT_EQ(data.param_grad_norm.size(), N * data.params.size());
   EXPECT_EQ(data.residual_rms.size(), N * data.residual.size());
   EXPECT_FALSE(data.epochs.empty());
-  EXPECT_EQ(data.lr[N - 1] > 0, true);
+
+  // The update that ruined the weights was the last one of a shorter run: only its evaluation can tell.
+  const std::string shorter = keys + " --out_dir shorter --max_iters " + std::to_string(N - 1);
+  EXPECT_EQ(run(folder, "train" + shorter).code, 3);
+  const RunData last = read_run(folder / "shorter/run.h5");
+  EXPECT_EQ(last.status, "diverged");
+  EXPECT_EQ(last.step.size(), N - 1);
+  ASSERT_FALSE(last.evals.empty());
+  EXPECT_FALSE(std::isfinite(last.evals.back().val_loss));
 }
 
 TEST(Training, LearnsTowardsTheEntropyRateAndNotBelow) {
   const TemporaryFolder folder;
   const std::string keys =
-      " --data synthetic:markov:tokens=60000 --n_layer 2 --n_head 2 --n_embd 32 --block_size 16 --batch_size 16 --max_iters 250"
-      " --warmup_iters 20 --learning_rate 5e-3 --eval_interval 0 --threads 1";
+      " --data synthetic:markov:tokens=60000 --n_layer 2 --n_head 2 --n_embd 32 --block_size 16 --batch_size 16 --max_iters 500"
+      " --warmup_iters 20 --learning_rate 1e-2 --eval_interval 0 --threads 1";
   for (const std::string norm : {"layernorm", "rmsnorm"}) {
     expect_done(folder, "train" + keys + " --norm " + norm + " --out_dir " + norm);
     const RunData data = read_run(folder / (norm + "/run.h5"));
     const double floor = std::stod(data.attributes.at("entropy_rate"));
     const double first = data.loss.front(), last = data.evals.back().val_loss;
     EXPECT_TRUE(data.evals.back().exact);
-    EXPECT_EQ(data.evals.back().step, 249);
-    EXPECT_LT(last - floor, 0.5 * (first - floor)) << norm << ": half of what can be learnt";
+    EXPECT_EQ(data.evals.back().step, 499);
+    EXPECT_NEAR(first, std::log(32.0), 0.1);   // 32 tokens, each first as likely
+    EXPECT_LT(last - floor, 0.6 * (first - floor)) << norm << ": two fifths of what can be learnt";
     EXPECT_GT(last, floor - 0.02) << norm;   // 6,000 tokens know their mean loss to about 0.01
   }
 }

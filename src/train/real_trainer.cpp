@@ -178,19 +178,22 @@ TrainOutcome Trainer::run() {
     }
     if (sampler_.ends_epoch(done)) file_->append(epoch_.finish(sampler_.epoch_of(done), true));
     if (next_ == steps_) break;
-    if (signals_.stopped()) {
-      status = "interrupted";
-      break;
-    }
     if (c.eval_interval > 0 && next_ % c.eval_interval == 0) {
       file_->flush();
       evaluate(false);
       progress.note(fmt::format("step {}: sampled loss, training {:.4f}, validation {:.4f}", next_, last_eval_.train_loss,
                                 last_eval_.val_loss));
     }
+    if (signals_.stopped()) {   // after the evaluation that belongs to this step: resuming would not make it up
+      status = "interrupted";
+      break;
+    }
     if (c.checkpoint_interval > 0 && next_ % c.checkpoint_interval == 0) save_checkpoint();
   }
-  if (status == "done" && next_ > first) evaluate(true);
+  if (status == "done" && next_ > first) {
+    evaluate(true);
+    if (!std::isfinite(last_eval_.val_loss)) status = "diverged";   // by the last update: no later step could tell
+  }
   if (status != "diverged") save_checkpoint();
   if (!epoch_.empty() && status != "interrupted") file_->append(epoch_.finish(sampler_.epoch_of(next_ - 1), false));
   file_->finish(status);

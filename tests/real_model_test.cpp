@@ -40,9 +40,9 @@ double forward_loss(const Transformer& model, std::uint64_t seed = 1, std::int64
   return static_cast<double>(model.loss(random_tokens(engine(), batch, o.block_size, o.vocab_size, seed),
                                         random_tokens(engine(), batch, o.block_size, o.vocab_size, seed + 1), {}).item());
 }
-void backward(const Transformer& model, const Pass& pass, Observer* observer = nullptr, std::int64_t batch = 2) {
+void backward(const Transformer& model, const Pass& pass, Observer* observer = nullptr, std::int64_t batch = 2, bool fresh = true) {
   const ModelOptions& o = model.options();
-  model.parameters().zero_grad();
+  if (fresh) model.parameters().zero_grad();
   Tape tape;
   tape.set_observer(observer);
   const Tape::Recording recording(tape);
@@ -95,6 +95,25 @@ TEST(Model, EveryParameterOfEveryNormAndPlacementReceivesAGradient) {
           EXPECT_GT(largest(row_of(p.grad(), p.numel())), 0) << arch << " " << norm.name << " " << placement.name << " " << p.path;
         }
       }
+}
+
+TEST(Model, ASecondBackwardDoublesEveryGradient) {   // every op's way of adding to what is there
+  for (const char* arch : {"gpt", "llama"})
+    for (const NormEntry& norm : norm_table()) {
+      const Transformer model(engine(), small({{"arch", arch}, {"norm", norm.name}, {"bias", "true"}, {"norm_bias", "true"},
+                                               {"init_gain", "20"}}), 5);
+      backward(model, {});
+      std::map<std::string, std::vector<double>> once;
+      for (const Parameter& p : model.parameters().all()) once[p.path] = row_of(p.grad(), p.numel());
+      backward(model, {}, nullptr, 2, false);
+      for (const Parameter& p : model.parameters().all()) {
+        std::vector<double> expected;
+        for (const double g : once[p.path]) expected.push_back(2 * g);
+        // Key biases are zero by identity, so their gradient is all rounding: measured against 1.
+        const double floor = p.path.ends_with("attn.k.bias") ? 1 : 0;
+        EXPECT_LE(error_of(row_of(p.grad(), p.numel()), expected, floor), tolerance(1e-5, 1e-13)) << arch << " " << norm.name << " " << p.path;
+      }
+    }
 }
 
 using Names = std::vector<std::string>;

@@ -49,7 +49,11 @@ void backward(const Transformer& model, const Pass& pass, Observer* observer = n
   tape.backward(model.loss(random_tokens(engine(), batch, o.block_size, o.vocab_size, 1),
                            random_tokens(engine(), batch, o.block_size, o.vocab_size, 2), pass));
 }
-std::vector<double> row_of(const real* from, std::int64_t count) { return {from, from + count}; }
+std::vector<double> row_of(const real* from, std::int64_t count) {
+  std::vector<double> row;
+  for (std::int64_t i = 0; i < count; ++i) row.push_back(static_cast<double>(from[i]));
+  return row;
+}
 
 class Presets : public ::testing::TestWithParam<std::string> {};
 

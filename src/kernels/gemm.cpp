@@ -67,6 +67,7 @@ std::string onednn_version() {
   const dnnl_version_t* v = dnnl_version();
   return std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
 }
+bool openblas_spins() { return openblas_get_parallel() == 1; }
 const char* openblas_core() { return openblas_get_corename(); }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels

@@ -103,6 +103,8 @@ void sgd(const Sgd& options, real* w, const real* g, real* m, std::int64_t n, do
 /// Name of the instruction set the kernels run on ("AVX3"), and of OpenBLAS's kernel ("Cooperlake").
 const char* isa_name();
 const char* openblas_core();
+/// Is it OpenBLAS's pthread build, whose waiting threads spin beside OpenMP's?
+bool openblas_spins();
 std::string onednn_version();
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels

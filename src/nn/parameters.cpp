@@ -13,6 +13,24 @@ void fill(real* to, std::int64_t count, const Init& init, const Random& random) 
     to[i] = static_cast<real>(init.value + noise);
   }
 }
+
+/// "blocks.0.attn.{q,k,v}.weight": what the paths share, and what they differ in.
+std::string common_name(const std::vector<Parameters::Part>& parts) {
+  const std::string& first = parts.front().path;
+  std::size_t head = first.size(), tail = first.size();
+  for (const auto& part : parts) {
+    const auto ahead = std::mismatch(first.begin(), first.end(), part.path.begin(), part.path.end()).first - first.begin();
+    const auto behind =
+        std::mismatch(first.rbegin(), first.rend(), part.path.rbegin(), part.path.rend()).first - first.rbegin();
+    head = std::min(head, static_cast<std::size_t>(ahead));
+    tail = std::min(tail, static_cast<std::size_t>(behind));
+  }
+  if (parts.size() == 1) return first;
+  std::string name = first.substr(0, head) + "{";
+  for (const auto& part : parts)
+    name += (name.back() == '{' ? "" : ",") + part.path.substr(head, part.path.size() - head - tail);
+  return name + "}" + first.substr(first.size() - tail);
+}
 }  // namespace
 
 void Parameters::enter(const std::string& path, std::int64_t block, const std::string& role, const Shape& shape,
@@ -33,11 +51,8 @@ Variable Parameters::add(const std::string& path, std::int64_t block, const std:
 Variable Parameters::add_side_by_side(const std::vector<Part>& parts, std::int64_t block, const std::string& role,
                                       std::int64_t columns) {
   std::int64_t rows = 0;
-  std::string name;
-  for (const Part& part : parts) {
-    rows += part.rows;
-    name += (name.empty() ? "" : "+") + part.path;
-  }
+  for (const Part& part : parts) rows += part.rows;
+  const std::string name = common_name(parts);
   const bool vector = columns == 0;
   const Variable leaf = Variable::leaf(Tensor::empty(engine_, vector ? Shape{rows} : Shape{rows, columns}), name);
   std::int64_t offset = 0;

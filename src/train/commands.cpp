@@ -14,6 +14,10 @@
 
 namespace normscope {
 
+namespace f32::kernels {
+bool openblas_spins();
+}
+
 namespace {
 
 /// Calls JOB(...) in the namespace of the dtype.
@@ -40,8 +44,12 @@ Saved open_saved(const std::string& run, int threads) {
   return saved;
 }
 
-/// OpenBLAS 0.3.21 does not know newer processors and then runs kernels of 2004, at a fifth of the speed.
+/// OpenBLAS 0.3.21 does not know newer processors and then runs kernels of 2004, at a fifth of the speed; its pthread
+/// build slows OpenMP loops many times over.
 void warn_of_slow_blas(const Config& config) {
+  if (f32::kernels::openblas_spins())
+    spdlog::warn("this OpenBLAS is the pthread build, which slows the program down; install libopenblas0-openmp and select "
+                 "it with update-alternatives");
   const std::string core = build_info().openblas_core;
   if ((core == "Prescott" || core == "Core2" || core == "Generic") &&
       (config.dtype == "float64" || config.gemm == "openblas"))

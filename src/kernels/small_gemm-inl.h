@@ -15,6 +15,7 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
 struct Strided {
   const real* data;
   std::int64_t row_step, column_step;
+  Strided from_row(std::int64_t i) const { return {data + i * row_step, row_step, column_step}; }
 };
 
 /// C [R, NV vectors] (+)= A B for R rows and one or two vectors of columns; `last` lanes of the last vector count.
@@ -55,14 +56,9 @@ HWY_INLINE void product(std::int64_t m, std::int64_t n, std::int64_t k, Strided 
                         std::int64_t ldc, bool add) {
   constexpr int kRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;   // sums fill the vector registers
   std::int64_t i = 0;
-  const auto advance = [&](std::int64_t rows) {
-    i += rows;
-    a.data += rows * a.row_step;
-    c += rows * ldc;
-  };
-  for (; i + kRows <= m; advance(kRows)) product_rows<kRows>(n, k, a, b, ldb, c, ldc, add);
-  for (; i + 2 <= m; advance(2)) product_rows<2>(n, k, a, b, ldb, c, ldc, add);
-  for (; i < m; advance(1)) product_rows<1>(n, k, a, b, ldb, c, ldc, add);
+  for (; i + kRows <= m; i += kRows) product_rows<kRows>(n, k, a.from_row(i), b, ldb, c + i * ldc, ldc, add);
+  for (; i + 2 <= m; i += 2) product_rows<2>(n, k, a.from_row(i), b, ldb, c + i * ldc, ldc, add);
+  for (; i < m; ++i) product_rows<1>(n, k, a.from_row(i), b, ldb, c + i * ldc, ldc, add);
 }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE

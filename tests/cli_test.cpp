@@ -60,7 +60,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"train --n_layer four", "not an integer"}, Wrong{"train --n_layer=", "not an integer"},
         Wrong{"train --bias maybe", "not true or false"}, Wrong{"train text.txt", "no place here"},
         Wrong{"train --data x --n_head 3", "n_embd = 128 (default)"},
-        Wrong{"train --data x --arch mlp", "not there yet"},
+        Wrong{"train --data x --arch mlp", "not there yet"}, Wrong{"train --data x --stats noise", "not there yet"},
         Wrong{"train --data x --norm rmsnrm", "nearest is rmsnorm"},
         Wrong{"train --data x --norm_placement pots", "nearest is post"},
         Wrong{"train --preset mico", "nearest is micro"}, Wrong{"train --config none.toml", "no such config file"},

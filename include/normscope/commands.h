@@ -21,7 +21,8 @@ struct TrainOutcome {
   std::string status;                 ///< done | diverged | interrupted
   std::string run_dir;
   std::int64_t steps = 0, parameters = 0;
-  double train_loss = 0, val_loss = 0;   ///< nats a token; val_loss exact over the whole split
+  double train_loss = 0, val_loss = 0;   ///< nats a token, NaN without an evaluation
+  bool exact = false;                    ///< val_loss is over the whole split
   double elapsed_s = 0, tokens_per_s = 0;
 };
 
@@ -37,7 +38,7 @@ struct EvalOutcome {
 EvalOutcome evaluate(const std::string& run, const std::string& split, const std::optional<std::string>& data, int threads);
 
 struct SampleOptions {
-  std::string prompt = "\n";
+  std::optional<std::string> prompt;   ///< unset: a line break, or the first token of a vocabulary without one
   std::int64_t tokens = 500;
   double temperature = 0.8;
   std::int64_t top_k = 200;

@@ -3,6 +3,7 @@
 // value is drawn from. Parameters that one product uses lie side by side in one buffer (q, k, v), but each is its own.
 #include <functional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include <normscope/variable.h>
@@ -66,6 +67,7 @@ class Parameters {
   Engine& engine_;
   std::uint64_t seed_;
   std::vector<Parameter> all_;
+  std::unordered_set<std::string> taken_;
 };
 
 /// Where a layer registers its parameters: a path prefix, a block and a role.

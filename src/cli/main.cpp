@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <new>
 
 #include "cli/cli.h"
@@ -82,6 +83,9 @@ int run(const Arguments& arguments) {
     return fail(command, error.what(), error.code());
   } catch (const std::bad_alloc&) {
     return fail(command, "memory is exhausted; take a smaller batch_size, block_size or model", ExitCode::runtime);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return fail(command, fmt::format("'{}' cannot be used: {}; name another place", error.path1().string(),
+                                     error.code().message()), ExitCode::runtime);
   } catch (const std::exception& error) {
     return fail(command, fmt::format("unexpected error, please report it: {}", error.what()), ExitCode::runtime);
   }
@@ -92,5 +96,6 @@ int run(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // `normscope ... | head` ends quietly (flush_output)
+  std::signal(SIGXFSZ, SIG_IGN);  // beyond `ulimit -f` a write fails with a reason, like a full disk
   return normscope::cli::run({argv + 1, argv + argc});
 }

@@ -9,11 +9,11 @@ namespace normscope::cli {
 
 int run_sample(const Arguments& arguments) {
   SampleOptions options;
-  std::vector<std::string> runs;
+  std::vector<std::string> runs, prompts;
   Parser parser("sample", "Generates text from a run's newest checkpoint.",
                 "  normscope sample runs/rms --prompt 'ROMEO:' --tokens 200 --temperature 0.8");
   parser.positional("RUN", runs, "a run folder or checkpoint", 1, 1);
-  parser.option("prompt", &options.prompt, "text to continue [a line break]");
+  parser.option("prompt", &prompts, "text to continue [a line break]");
   parser.option("tokens", &options.tokens, "tokens to generate [500]");
   parser.option("temperature", &options.temperature, "0 takes the likeliest token each time [0.8]");
   parser.option("top_k", &options.top_k, "draw from the k likeliest tokens only (0: all) [200]");
@@ -22,8 +22,10 @@ int run_sample(const Arguments& arguments) {
   if (!parser.parse(arguments)) return 0;
   if (options.tokens < 1) throw UsageError("--tokens: '0' generates nothing; give 1 or more");
   if (options.temperature < 0) throw UsageError("--temperature: a negative value has no meaning; give 0 or above");
-  std::string text;
+  if (!prompts.empty()) options.prompt = prompts.back();
+  std::string text, prompt;
   sample(runs.front(), options, [&](const std::string& piece) {
+    if (prompt.empty()) prompt = piece;   // comes first
     if (parser.json) {
       text += piece;
       return;
@@ -32,7 +34,7 @@ int run_sample(const Arguments& arguments) {
     std::fflush(stdout);  // text appears as it is made
   });
   if (parser.json)
-    print_json({{"run", runs.front()}, {"prompt", options.prompt}, {"seed", options.seed}, {"text", text}});
+    print_json({{"run", runs.front()}, {"prompt", prompt}, {"seed", options.seed}, {"text", text}});
   else
     print("\n");
   return 0;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <normscope/commands.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
@@ -13,13 +14,17 @@ ExitCode exit_code(const std::string& status) {
   return status == "interrupted" ? ExitCode::interrupted : ExitCode::done;
 }
 
+std::string loss_text(double loss, const char* of) {
+  return std::isnan(loss) ? "none yet" : fmt::format("{:.4f} nats a token{}", loss, of);
+}
+
 void print_outcome(const TrainOutcome& outcome) {
   print(facts({{"run folder", outcome.run_dir},
                {"status", outcome.status},
                {"parameters", grouped(outcome.parameters)},
                {"steps", grouped(outcome.steps)},
-               {"train loss", fmt::format("{:.4f} nats a token", outcome.train_loss)},
-               {"validation loss", fmt::format("{:.4f} nats a token, exact over the whole split", outcome.val_loss)},
+               {"train loss", loss_text(outcome.train_loss, "")},
+               {"validation loss", loss_text(outcome.val_loss, outcome.exact ? ", exact over the whole split" : ", sampled")},
                {"speed", fmt::format("{} tokens/s ({:.1f} s)", grouped(static_cast<std::int64_t>(outcome.tokens_per_s)),
                                      outcome.elapsed_s)}}));
   print(fmt::format("See more: normscope report {}\n", outcome.run_dir));
@@ -51,6 +56,7 @@ int run_train(const Arguments& arguments) {
                 {"steps", outcome.steps},
                 {"train_loss", outcome.train_loss},
                 {"val_loss", outcome.val_loss},
+                {"val_loss_exact", outcome.exact},
                 {"elapsed_s", outcome.elapsed_s},
                 {"tokens_per_s", outcome.tokens_per_s}});
   else

@@ -1,6 +1,7 @@
 #include <normscope/norm_spec.h>
 
 #include <cmath>
+#include <set>
 #include <sstream>
 
 #include <normscope/error.h>
@@ -49,11 +50,13 @@ NormSpec parse_norm(const std::string& text, const NormSpec& defaults) {
   spec.name = text.substr(0, colon);
   spec.options.clear();
   if (colon == std::string::npos) return spec;
-  std::istringstream rest(text.substr(colon + 1));
+  std::set<std::string> given;
+  std::istringstream rest(text.substr(colon + 1) + "+");   // so that an empty last option is seen
   for (std::string option; std::getline(rest, option, '+');) {
     const auto equals = option.find('=');
     const std::string key = option.substr(0, equals), value = equals == std::string::npos ? "true" : option.substr(equals + 1);
     if (key.empty()) throw UsageError("norm \"" + text + "\": options look like name:key=value+key=value");
+    if (!given.insert(key).second) throw UsageError("norm \"" + text + "\": " + key + " stands twice; give it once");
     if (key == "eps") spec.eps = positive(key, value, text);
     else if (key == "bias") spec.bias = boolean(key, value, text);
     else if (key == "affine") spec.affine = boolean(key, value, text);

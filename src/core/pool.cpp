@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <new>
+#include <string>
 
 namespace normscope {
 
@@ -18,17 +20,34 @@ struct alignas(64) Pool::Block {
 
 namespace {
 constexpr std::size_t kAlign = 64, kHugePage = std::size_t{2} << 20;
+/// What the machine can still give and the container allows: beyond it the kernel kills without a word.
+std::size_t usable_memory() {
+  std::size_t usable = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  std::ifstream info("/proc/meminfo");
+  std::size_t available = 0, kib = 0;
+  for (std::string name, rest; info >> name >> kib && std::getline(info, rest);)
+    if (name == "MemAvailable:" || name == "SwapFree:") available += kib << 10;
+  if (available > 0) usable = std::min(usable, available);
+  for (const char* limit : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::size_t bytes = 0;
+    if (std::ifstream(limit) >> bytes && bytes > 0) usable = std::min(usable, bytes);   // "max" is no number
+  }
+  return usable;
+}
 constexpr std::size_t round_up(std::size_t value, std::size_t to) { return (value + to - 1) / to * to; }
 }  // namespace
 
 Pool::Pool() {
   static_assert(sizeof(Block) == kAlign);
-  const auto physical = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  // Address space only; pages come when touched. Halved until the system's limits allow it.
-  for (reserved_ = round_up(physical, kHugePage); reserved_ >= kHugePage; reserved_ = round_up(reserved_ / 2, kHugePage)) {
-    void* range = mmap(nullptr, reserved_ + kHugePage, PROT_READ | PROT_WRITE,
+  // Address space only; pages come when touched. Halved until the system's limits (ulimit -v) allow it and leave as much
+  // again to the libraries, of which some crash without memory.
+  const std::size_t wanted = round_up(usable_memory(), kHugePage);
+  for (reserved_ = wanted; reserved_ >= kHugePage; reserved_ = round_up(reserved_ / 2, kHugePage)) {
+    const std::size_t size = reserved_ + kHugePage, spare = reserved_ == wanted ? 0 : size;
+    void* range = mmap(nullptr, size + spare, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range != MAP_FAILED) {
+      if (spare > 0) munmap(static_cast<std::byte*>(range) + size, spare);
       const auto start = reinterpret_cast<std::uintptr_t>(range);
       const auto aligned = round_up(start, kHugePage);
       if (aligned > start) munmap(range, aligned - start);

@@ -156,6 +156,7 @@ struct ArrayFileReader::Impl {
 
   template <class F>
   auto guarded(F&& action) {
+    const hdf5::CrashGuard guard(path);
     try {
       return action();
     } catch (const Failure& failure) {
@@ -195,6 +196,7 @@ std::vector<std::string> ArrayFileReader::names() const {
 
 // H5Lexists fails on "a/b" when "a" is missing, so the path is walked.
 bool ArrayFileReader::has(const std::string& name) const {
+  const hdf5::CrashGuard guard(impl_->path);
   for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
     if (slash > 0 && H5Lexists(impl_->file, name.substr(0, slash).c_str(), H5P_DEFAULT) <= 0) return false;
   }

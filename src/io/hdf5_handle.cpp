@@ -5,15 +5,20 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 
 namespace normscope::hdf5 {
 namespace {
 
 // HDF5 prints its error stack to stderr unless told not to; the setting belongs to the thread in thread-safe builds.
-void be_silent() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+void be_silent() {
+  leave_exit_alone();
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
 
 herr_t keep_first(unsigned n, const H5E_error2_t* error, void* text) {
   if (n == 0 && error->desc != nullptr) *static_cast<std::string*>(text) = error->desc;
@@ -86,6 +91,41 @@ herr_t collect_attribute(hid_t object, const char* name, const H5A_info_t*, void
 }
 
 }  // namespace
+
+namespace {
+constexpr int kCrashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT};
+char crash_text[4096];   // made before the crash: a handler may only write
+
+void on_crash(int) {
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, crash_text, std::strlen(crash_text));
+  ::_exit(2);
+}
+}  // namespace
+
+struct CrashGuard::Old {
+  struct sigaction actions[std::size(kCrashes)];
+};
+
+CrashGuard::CrashGuard(const std::string& path) : old_(std::make_unique<Old>()) {
+  const auto end = fmt::format_to_n(crash_text, sizeof crash_text - 1,
+                                    "normscope: [hdf5] '{:.3000}' is damaged: HDF5 cannot read it; put a copy of it in its "
+                                    "place or make it again\n",
+                                    path);
+  *end.out = '\0';
+  struct sigaction action {};
+  action.sa_handler = on_crash;
+  sigemptyset(&action.sa_mask);
+  for (std::size_t i = 0; i < std::size(kCrashes); ++i) sigaction(kCrashes[i], &action, &old_->actions[i]);
+}
+
+CrashGuard::~CrashGuard() {
+  for (std::size_t i = 0; i < std::size(kCrashes); ++i) sigaction(kCrashes[i], &old_->actions[i], nullptr);
+}
+
+void leave_exit_alone() {
+  static const herr_t done = H5dont_atexit();
+  static_cast<void>(done);
+}
 
 std::string innermost_error() {
   std::string text;

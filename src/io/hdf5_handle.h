@@ -3,6 +3,7 @@
 // HDF5 is not thread-safe as Debian builds it: files are read and written by one thread at a time.
 #include <hdf5.h>
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -66,6 +67,22 @@ Handle open_file(const std::string& path, Open mode);
 bool marked_as_swmr(const std::string& path);
 /// Creates an empty file in the format that HDF5 1.10 reads and SWMR needs; replaces an existing one.
 Handle create_file(const std::string& path);
+/// HDF5 1.10 follows the addresses of a damaged file without a look: while one of these lives, a crash ends the program
+/// with a sentence that names `path`, and exit 2.
+class CrashGuard {
+ public:
+  explicit CrashGuard(const std::string& path);
+  ~CrashGuard();
+  CrashGuard(const CrashGuard&) = delete;
+  CrashGuard& operator=(const CrashGuard&) = delete;
+
+ private:
+  struct Old;
+  std::unique_ptr<Old> old_;
+};
+
+/// Comes before the first call of HDF5: a file that could not be closed (full disk) crashes HDF5's own clean-up at exit.
+void leave_exit_alone();
 /// fsyncs an open file (HDF5's flush only hands the bytes to the kernel).
 void sync_to_disk(hid_t file);
 

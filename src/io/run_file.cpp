@@ -29,11 +29,12 @@ namespace {
 
 constexpr std::chrono::milliseconds kWriteEvery{500};
 
-void set_status(const std::string& path, const std::string& status) {
+void set_status(const std::string& path, const std::string& status, const std::string& config_json = "") {
   Handle file = hdf5::open_file(path, Open::write);
   {
     Handle root(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose);
     hdf5::write_attribute(root, "status", status);
+    if (!config_json.empty()) hdf5::write_attribute(root, "config_json", config_json);
   }
   check(H5Fflush(file, H5F_SCOPE_LOCAL));
   hdf5::sync_to_disk(file);
@@ -73,6 +74,7 @@ void require_no_gap(const std::string& path, const RowTable& steps, hsize_t kept
 
 // Clears a killed writer's marks and cuts all tables to whole rows below `next_step`.
 void recover(const std::string& path, std::int64_t next_step, bool allow_gap) {
+  const hdf5::CrashGuard guard(path);
   Handle file = hdf5::open_file(path, Open::recover);
   run_layout::require_run(file, path);
   {
@@ -192,12 +194,12 @@ RunFile RunFile::create(const std::string& path, const RunHeader& header) {
   return RunFile(std::move(impl));
 }
 
-RunFile RunFile::resume(const std::string& path, std::int64_t next_step) {
+RunFile RunFile::resume(const std::string& path, std::int64_t next_step, const std::string& config_json) {
   auto impl = std::make_unique<Impl>();
   impl->path = path;
   try {
     recover(path, next_step, false);
-    set_status(path, "running");
+    set_status(path, "running", config_json);
     impl->start(path);
   } catch (const Failure& failure) {
     fail_reading(path, failure.what());

@@ -120,6 +120,7 @@ Handle open_for_reading(const std::string& path) {
 RunData read_run(const std::string& path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) run_layout::fail_reading(path, "it is a folder");
+  const hdf5::CrashGuard guard(path);
   static constexpr int kAttempts = 4;
   for (int attempt = 1;; ++attempt) {
     try {

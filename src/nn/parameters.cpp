@@ -35,8 +35,7 @@ std::string common_name(const std::vector<Parameters::Part>& parts) {
 
 void Parameters::enter(const std::string& path, std::int64_t block, const std::string& role, const Shape& shape,
                        const Variable& leaf, std::int64_t offset, const Init& init) {
-  for (const Parameter& other : all_)
-    if (other.path == path) throw Error("[parameters] " + path + " is registered twice");
+  if (!taken_.insert(path).second) throw Error("[parameters] " + path + " is registered twice");
   fill(leaf.value().data() + offset, shape.numel(), init, Random(seed_, Purpose::init, stream_of(path)));
   all_.push_back({path, block, role, shape, leaf, offset});
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <limits>
 #include <set>
 #include <thread>
 
@@ -134,6 +135,10 @@ void check_same(const Study& old, const Plan& plan) {
 Plan make_plan(const StudyOptions& options) {
   if (options.seeds < 1) throw UsageError(fmt::format("[ablate] --seeds {}: at least 1 is needed", options.seeds));
   if (options.jobs < 0) throw UsageError(fmt::format("[ablate] --jobs {}: 0 (as many as cores) or more", options.jobs));
+  constexpr std::int64_t kMostSeeds = 10000;
+  if (options.seeds > kMostSeeds || options.base.seed > std::numeric_limits<std::int64_t>::max() - options.seeds)
+    throw UsageError(fmt::format("[ablate] --seeds {} from seed {} on: at most {}, and below 2^63", options.seeds,
+                                 options.base.seed, kMostSeeds));
   Plan plan;
   plan.study.axes = canonical_axes(options);
   plan.study.command = options.command;
@@ -181,6 +186,8 @@ void adopt_folder(Plan* plan, bool overwrite) {
   if (!is_study) {
     for (const auto& entry : fs::directory_iterator(dir)) {
       if (entry.path().filename() == ".lock") continue;
+      // A study that a full disk ended at once.
+      if (entry.path().filename() == "runs" && entry.is_directory() && fs::is_empty(entry)) continue;
       throw UsageError(
           fmt::format("[ablate] {} exists and is not a study; give another --out_dir, or --overwrite", plan->dir));
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <future>
+#include <set>
 
 #include "study/arms.h"
 #include "study/figures.h"
@@ -51,6 +52,34 @@ std::string figures_html(const ReportInput& input, const std::string& folder) {
   }
   return out.empty() ? "<p class=\"muted\">No run has a step yet: there is nothing to draw.</p>\n" : out;
 }
+
+/// Removes what a report that failed has added to its folder.
+class Leftovers {
+ public:
+  explicit Leftovers(const fs::path& dir) : figures_(dir / "figures") {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(figures_, error)) before_.insert(entry.path());
+    for (fs::path p = figures_; !p.empty() && !fs::exists(p, error); p = p.parent_path()) made_.push_back(p);
+  }
+  ~Leftovers() {
+    if (kept_) return;
+    std::error_code error;
+    std::vector<fs::path> added;
+    for (const auto& entry : fs::directory_iterator(figures_, error))
+      if (!before_.count(entry.path())) added.push_back(entry.path());
+    for (const fs::path& path : added) fs::remove(path, error);
+    for (const fs::path& path : made_) fs::remove(path, error);   // innermost first, only where empty
+  }
+  Leftovers(const Leftovers&) = delete;
+  Leftovers& operator=(const Leftovers&) = delete;
+  void keep() { kept_ = true; }
+
+ private:
+  fs::path figures_;
+  std::set<fs::path> before_;
+  std::vector<fs::path> made_;
+  bool kept_ = false;
+};
 
 /// The report of a single run: a study without axes.
 ReportInput run_input(const RunData& run) {
@@ -102,6 +131,7 @@ std::string write_report(const ReportInput& input, const std::string& out_dir, b
     throw UsageError(
         fmt::format("[report] {} is there already; give --out_dir DIR, or --overwrite to replace it", file.string()));
   }
+  Leftovers leftovers(dir);
   create_output_dir(out_dir);
   // The parts first: when gnuplot fails, no page is left behind.
   std::string body = "<h1>" + html_text(input.title) + "</h1>\n" + subtitle_html(input) + headline_html(input);
@@ -112,6 +142,7 @@ std::string write_report(const ReportInput& input, const std::string& out_dir, b
       "beside "
       "it in figures/.</p>\n";
   write_text_atomically(file.string(), html_page(input.title, body));
+  leftovers.keep();
   return file.string();
 }
 

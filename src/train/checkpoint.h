@@ -10,7 +10,9 @@ namespace normscope {
 std::string checkpoint_path(const std::string& run_dir, std::int64_t steps);
 /// The newest complete checkpoint of a run folder (or the file itself, when `run` is one); empty: none.
 std::optional<std::string> newest_checkpoint(const std::string& run);
-/// Removes all but the newest.
+/// Removes all but the newest, and halves of a killed run.
 void remove_older_checkpoints(const std::string& run_dir);
+/// Removes what a run writes into its folder and nothing else.
+void remove_run_files(const std::string& run_dir);
 
 }  // namespace normscope

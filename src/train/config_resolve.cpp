@@ -54,11 +54,10 @@ void check_names(const Config& c) {
 
 void check_ranges(const Config& c) {
   // The upper end keeps products of sizes inside 64 bits; memory ends long before.
-  constexpr std::int64_t most = 1 << 20;
-  const auto size = [&](const char* key, std::int64_t value, std::int64_t least) {
-    if (value < least || value > most) reject(c, key, fmt::format("is out of range; allowed: {} to {}", least, most));
+  const auto size = [&](const char* key, std::int64_t value, std::int64_t least, std::int64_t up_to = 1 << 20) {
+    if (value < least || value > up_to) reject(c, key, fmt::format("is out of range; allowed: {} to {}", least, up_to));
   };
-  size("n_layer", c.n_layer, 1);
+  size("n_layer", c.n_layer, 1, 1 << 14);
   size("n_head", c.n_head, 1);
   size("n_kv_head", c.n_kv_head, 0);
   size("n_embd", c.n_embd, 1);
@@ -67,7 +66,7 @@ void check_ranges(const Config& c) {
   size("vocab_size", c.vocab_size, 0);
   size("batch_size", c.batch_size, 1);
   size("gradient_accumulation_steps", c.gradient_accumulation_steps, 1);
-  size("threads", c.threads, 0);
+  size("threads", c.threads, 0, 1024);   // libgomp puts its list of threads on the stack
   require(c, "dropout", c.dropout >= 0 && c.dropout < 1, "at least 0 and below 1");
   require(c, "rope_theta", c.rope_theta > 0, "above 0");
   require(c, "norm_eps", c.norm_eps >= 0, "0 or above");
@@ -149,6 +148,7 @@ void Config::resolve() {
   check_ranges(*this);
   fill_defaults(*this);
   check_combinations(*this);
+  if (name == "." || name == "..") reject(*this, "name", "is the folder above or this one; give a name of its own");
   if (name != file_safe(name))
     reject(*this, "name",
            fmt::format("is no file name; allowed are letters, digits and . _ -, "

@@ -3,6 +3,7 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <limits>
 #include <thread>
 
 #include <normscope/error.h>
@@ -68,6 +69,8 @@ SamplerOptions sampler_options(const Config& c) {
 }
 
 std::int64_t total_steps(const Config& c, const Sampler& sampler) {
+  if (c.epochs > std::numeric_limits<std::int64_t>::max() / std::max<std::int64_t>(1, sampler.steps_per_epoch()))
+    throw UsageError("epochs = " + std::to_string(c.epochs) + " (" + c.where("epochs") + ") are more steps than can be counted");
   return c.epochs > 0 ? c.epochs * sampler.steps_per_epoch() : c.max_iters;
 }
 

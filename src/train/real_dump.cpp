@@ -24,7 +24,7 @@ class Keeper final : public Observer {
   std::map<std::string, Tensor> values, gradients;
 };
 
-void copy_indices(const Array& from, const Indices& to, const std::string& what) {
+void copy_indices(const Array& from, const Indices& to, std::int64_t vocab, const std::string& what) {
   if (from.shape != to.shape().vector())
     throw UsageError("--batch: " + what + " has shape " + Shape(from.shape).str() + ", batch_size and block_size want " +
                      to.shape().str());
@@ -38,16 +38,20 @@ void copy_indices(const Array& from, const Indices& to, const std::string& what)
       case Array::Type::u8: value = *at; break;
       default: throw UsageError("--batch: " + what + " must hold integers");
     }
+    if (value < 0 || value >= vocab)
+      throw UsageError("--batch: " + what + " holds " + std::to_string(value) + ", the vocabulary has 0 to " +
+                       std::to_string(vocab - 1) + "; give tokens of this data, or a larger vocab_size");
     to.data()[i] = static_cast<std::int32_t>(value);
   }
 }
 
 /// tokens and targets of the dumped step, from the given file or as training would see them.
-void fetch(const Config& config, const DumpOptions& options, const Corpus* corpus, const Batch& batch) {
+void fetch(const Config& config, const DumpOptions& options, const Corpus* corpus, std::int64_t vocab,
+           const Batch& batch) {
   if (!options.batch.empty()) {
     const ArrayFileReader file(options.batch);
-    copy_indices(file.read("tokens"), batch.tokens, "tokens");
-    copy_indices(file.read("targets"), batch.targets, "targets");
+    copy_indices(file.read("tokens"), batch.tokens, vocab, "tokens");
+    copy_indices(file.read("targets"), batch.targets, vocab, "targets");
     return;
   }
   const Sampler sampler(corpus->train, sampler_options(config));
@@ -84,9 +88,11 @@ double dump(const Config& config, const DumpOptions& options) {
     return n == "tokens" || n == "targets";
   });
   double loss = 0;
-  if (batch_only) fetch(config, options, corpus ? &*corpus : nullptr, runner.batch());
-  else loss = runner.run(options.step, [&](std::int64_t, const Batch& b) { fetch(config, options, corpus ? &*corpus : nullptr, b); },
-                         &keeper);
+  const auto fill = [&](std::int64_t, const Batch& b) {
+    fetch(config, options, corpus ? &*corpus : nullptr, session.model.options().vocab_size, b);
+  };
+  if (batch_only) fill(0, runner.batch());
+  else loss = runner.run(options.step, fill, &keeper);
 
   ArrayFileWriter file(options.out);
   file.attribute("format", "normscope-dump");

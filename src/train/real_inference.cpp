@@ -35,6 +35,17 @@ std::uint16_t draw(const real* logits, std::int64_t vocab, const SampleOptions& 
     if ((left -= weight[i]) < 0) return order[i];
   return order.back();
 }
+
+/// A line break, as before the first line of a text; the first token where the vocabulary has none.
+std::string default_prompt(const Tokenizer& tokenizer) {
+  try {
+    tokenizer.encode("\n");
+    return "\n";
+  } catch (const UsageError&) {
+    const std::uint16_t first = 0;
+    return tokenizer.decode({&first, 1});
+  }
+}
 }  // namespace
 
 void sample(const Config& config, const std::string& checkpoint, const Tokenizer& tokenizer, const SampleOptions& options,
@@ -42,9 +53,10 @@ void sample(const Config& config, const std::string& checkpoint, const Tokenizer
   Session session(config, tokenizer.vocab_size());
   load_parameters(session.model.parameters(), ArrayFileReader(checkpoint));
   const NoGrad guard;
-  std::vector<std::uint16_t> tokens = tokenizer.encode(options.prompt);
+  const std::string prompt = options.prompt ? *options.prompt : default_prompt(tokenizer);
+  std::vector<std::uint16_t> tokens = tokenizer.encode(prompt);
   if (tokens.empty()) throw UsageError("the prompt is empty; give at least one character with --prompt");
-  emit(options.prompt);
+  emit(prompt);
   const Random random(options.seed, Purpose::sample, 0);
   const std::int64_t time = config.block_size;
   for (std::int64_t made = 0; made < options.tokens; ++made) {

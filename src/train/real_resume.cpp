@@ -1,4 +1,5 @@
 // How a run starts, is saved, and goes on with the same bits.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -17,26 +18,49 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 namespace fs = std::filesystem;
 
 void Trainer::open_run() {
-  const bool resume = session_.config.init_from == "resume";
-  const bool made = !fs::exists(run_dir_);
+  const fs::path dir = run_dir_;
+  std::vector<fs::path> missing;
+  std::error_code ignored;
+  for (fs::path p = dir; !p.empty() && !fs::exists(p, ignored); p = p.parent_path()) missing.push_back(p);
   create_output_dir(run_dir_);
-  try {
-    lock_.emplace(run_dir_);
-    const auto newest = newest_checkpoint(run_dir_);
-    if (resume && newest && fs::exists(fs::path(run_dir_) / "run.h5")) {
-      resume_run(*newest);
-    } else {
-      if (fs::exists(fs::path(run_dir_) / "run.h5") && !resume && !options_.overwrite)
-        throw UsageError(run_dir_ + " holds a run already; add --overwrite to replace it, --init_from resume to continue "
-                         "it, or name another folder with --out_dir");
-      start_run();
-    }
-  } catch (...) {
-    file_.reset();
-    std::error_code ignored;
-    if (made) fs::remove_all(run_dir_, ignored);
-    throw;
+  lock_.emplace(run_dir_);
+  // Only now: two runs may have made the folder at once, and the other may have used it.
+  const auto strange = [](const fs::directory_entry& entry) { return entry.path().filename() != ".lock"; };
+  if (std::none_of(fs::directory_iterator(dir), fs::directory_iterator(), strange)) made_ = missing;
+
+  const bool resume = session_.config.init_from == "resume", has_run = fs::exists(dir / "run.h5");
+  const auto newest = newest_checkpoint(run_dir_);
+  if (resume && newest && has_run) return resume_run(*newest);
+  if (!options_.overwrite) {
+    if (has_run && !resume)
+      throw UsageError(run_dir_ + " holds a run already; add --overwrite to replace it, --init_from resume to continue "
+                       "it, or name another folder with --out_dir");
+    if (newest && !has_run)
+      throw UsageError(run_dir_ + " holds a checkpoint but no run.h5; put run.h5 back to resume, add --overwrite to replace "
+                       "both, or name another folder with --out_dir");
+    if (has_run) check_same_run(dir / "run.h5");
   }
+  start_run();
+}
+
+/// A run without a checkpoint is started afresh, but only with its own configuration.
+void Trainer::check_same_run(const fs::path& file) const {
+  RunData old;
+  try {
+    old = read_run(file.string());
+  } catch (const Error&) {
+    return;   // killed while it was being made
+  }
+  check_resumable(session_.config, Config::from_json(old.config_json), old.data_sha256, corpus_.sha256);
+}
+
+void Trainer::discard_run() {
+  file_.reset();
+  metrics_.reset();
+  if (fresh_) remove_run_files(run_dir_);
+  std::error_code ignored;
+  if (!made_.empty()) fs::remove_all(run_dir_, ignored);
+  for (const fs::path& folder : made_) fs::remove(folder, ignored);   // only where empty
 }
 
 void Trainer::start_run() {
@@ -49,7 +73,8 @@ void Trainer::start_run() {
                        ") holds no checkpoint; name a run folder, or use scratch or resume");
     load_parameters(session_.model.parameters(), ArrayFileReader(*weights));
   }
-  for (const char* old : {"checkpoints", "run.h5", "metrics.jsonl", "config.toml"}) fs::remove_all(dir / old);
+  remove_run_files(run_dir_);
+  fresh_ = true;
   create_output_dir((dir / "checkpoints").string());
   write_text_atomically((dir / "config.toml").string(), config.to_toml());
   file_ = RunFile::create((dir / "run.h5").string(), header());
@@ -81,34 +106,67 @@ void Trainer::save_checkpoint() {
   remove_older_checkpoints(run_dir_);
 }
 
-void Trainer::resume_run(const std::string& checkpoint) {
-  const ArrayFileReader file(checkpoint);
-  const auto attributes = file.attributes();
-  check_resumable(session_.config, Config::from_json(attributes.at("config_json")), attributes.at("data_sha256"),
-                  corpus_.sha256);
+namespace {
+/// An array of exactly this shape, so that a damaged file cannot write past a buffer.
+Array read_shaped(const ArrayFileReader& file, const std::string& name, const std::vector<std::int64_t>& shape) {
+  Array array = file.read(name);
+  if (array.shape != shape) throw UsageError(name + " has shape " + Shape(array.shape).str() + ", not " + Shape(shape).str());
+  return array;
+}
+}  // namespace
+
+void Trainer::restore(const ArrayFileReader& file) {
+  const Array counts = read_shaped(file, "state/steps", {2}), elapsed = read_shaped(file, "state/elapsed_s", {});
+  if (counts.type != Array::Type::i64 || elapsed.type != Array::Type::f64) throw UsageError("its state is damaged");
   std::int64_t steps[2];
-  std::memcpy(steps, file.read("state/steps").bytes.data(), sizeof steps);
-  next_ = steps[0];
-  optimizer_.set_steps(steps[1]);
-  std::memcpy(&elapsed_before_, file.read("state/elapsed_s").bytes.data(), sizeof elapsed_before_);
-  const Array epoch = file.read("state/epoch");
-  std::vector<double> state(static_cast<std::size_t>(epoch.numel()));
+  std::memcpy(steps, counts.bytes.data(), sizeof steps);
+  if (steps[0] < 0 || steps[1] < 0 || steps[1] > steps[0]) throw UsageError("its step numbers are damaged");
+  std::memcpy(&elapsed_before_, elapsed.bytes.data(), sizeof elapsed_before_);
+  const auto size = static_cast<std::int64_t>(epoch_.state().size());
+  const Array epoch = read_shaped(file, "state/epoch", {size});
+  if (epoch.type != Array::Type::f64) throw UsageError("its state is damaged");
+  std::vector<double> state(static_cast<std::size_t>(size));
   std::memcpy(state.data(), epoch.bytes.data(), epoch.bytes.size());
   epoch_.restore(state);
   load_parameters(session_.model.parameters(), file);
   const auto& parameters = session_.model.parameters().all();
   for (std::size_t p = 0; p < parameters.size(); ++p) {
-    copy_reals(file.read("optimizer/first/" + parameters[p].path), optimizer_.first()[p].data());
+    const auto shape = parameters[p].shape.vector();
+    copy_reals(read_shaped(file, "optimizer/first/" + parameters[p].path, shape), optimizer_.first()[p].data());
     if (!optimizer_.second().empty())
-      copy_reals(file.read("optimizer/second/" + parameters[p].path), optimizer_.second()[p].data());
+      copy_reals(read_shaped(file, "optimizer/second/" + parameters[p].path, shape), optimizer_.second()[p].data());
   }
+  optimizer_.set_steps(steps[1]);
+  next_ = steps[0];
+}
+
+void Trainer::resume_run(const std::string& checkpoint) {
+  const auto usable = [&](const auto& action) {
+    try {
+      return action();
+    } catch (const Error& error) {
+      throw UsageError("cannot resume from " + checkpoint + ": " + error.what() +
+                       "; delete that file to go on from an older one or the start, or add --overwrite without resume");
+    }
+  };
+  const ArrayFileReader file = usable([&] { return ArrayFileReader(checkpoint); });
+  const auto attribute = [&, all = usable([&] { return file.attributes(); })](const std::string& name) {
+    const auto found = all.find(name);
+    return found == all.end() ? "" : found->second;
+  };
+  const Config then = usable([&] { return Config::from_json(attribute("config_json")); });
+  check_resumable(session_.config, then, attribute("data_sha256"), corpus_.sha256);
+  usable([&] { restore(file); });
   const fs::path dir = run_dir_;
   const std::string run = (dir / "run.h5").string();
   if (next_ >= steps_) {   // nothing left to do: say again what it found
     const RunData data = read_run(run);
     if (!data.evals.empty()) last_eval_ = data.evals.back();
   }
-  file_ = RunFile::resume(run, next_);
+  Config now = session_.config;
+  now.init_from = then.init_from;   // what the run began with
+  write_text_atomically((dir / "config.toml").string(), now.to_toml());
+  file_ = RunFile::resume(run, next_, now.to_json());
   metrics_ = MetricsLog::resume((dir / "metrics.jsonl").string(), next_);
 }
 

@@ -154,6 +154,15 @@ void Trainer::evaluate(bool exact) {
 }
 
 TrainOutcome Trainer::run() {
+  try {
+    return train_to_end();
+  } catch (...) {
+    if (next_ == 0) discard_run();   // memory or disk ended before the first step: there is nothing to resume
+    throw;
+  }
+}
+
+TrainOutcome Trainer::train_to_end() {
   const Config& c = session_.config;
   Progress progress(steps_, options_.quiet);
   started_ = std::chrono::steady_clock::now();
@@ -198,7 +207,7 @@ TrainOutcome Trainer::run() {
   if (!epoch_.empty() && status != "interrupted") file_->append(epoch_.finish(sampler_.epoch_of(next_ - 1), false));
   file_->finish(status);
   return {status, run_dir_, next_, session_.model.parameters().numel(), last_eval_.train_loss, last_eval_.val_loss,
-          elapsed_s(), train_s > 0 ? static_cast<double>(tokens * (next_ - first)) / train_s : 0};
+          last_eval_.exact, elapsed_s(), train_s > 0 ? static_cast<double>(tokens * (next_ - first)) / train_s : 0};
 }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

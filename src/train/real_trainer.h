@@ -1,6 +1,8 @@
 #pragma once
 // One training run from its folder's lock to its last checkpoint.
 #include <chrono>
+#include <filesystem>
+#include <limits>
 #include <optional>
 
 #include <normscope/commands.h>
@@ -26,6 +28,10 @@ class Trainer {
   void open_run();
   void start_run();
   void resume_run(const std::string& checkpoint);
+  void restore(const ArrayFileReader& checkpoint);
+  void check_same_run(const std::filesystem::path& file) const;
+  void discard_run();   // leaves nothing of a run that has no step
+  TrainOutcome train_to_end();
   void save_checkpoint();
   RunHeader header() const;
   /// One optimizer step and its row; false when loss or gradient is no number any more.
@@ -58,7 +64,9 @@ class Trainer {
   std::int64_t next_ = 0;            // the step to do next
   double elapsed_before_ = 0;        // of earlier sittings of this run
   std::chrono::steady_clock::time_point started_;
-  EvalRow last_eval_;
+  EvalRow last_eval_{-1, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN(), false};
+  std::vector<std::filesystem::path> made_;   // folders, innermost first; empty when the run's folder was there
+  bool fresh_ = false;                        // the files are this run's from its first step on
   double last_loss_ = 0, last_lr_ = 0;
 };
 

@@ -1,0 +1,225 @@
+// label: train
+// What users, disks and limits do to the program: a sentence and an exit code, and nothing lost or half-written.
+#include <normscope/array_file.h>
+
+#include <nlohmann/json.hpp>
+
+#include "train_helpers.h"
+
+namespace normscope {
+namespace {
+
+using namespace train_test;
+using cli_test::read_text;
+using cli_test::write_text;
+namespace fs = std::filesystem;
+
+constexpr char kWords[] = "hello world, this is a text without a line break. ";
+
+std::string text(const TemporaryFolder& folder) {
+  std::string all;
+  for (int i = 0; i < 60; ++i) all += kWords;
+  return write_text(folder / "t.txt", all);
+}
+
+std::string keys(const std::string& out_dir) {
+  return " --data t.txt --n_layer 1 --n_embd 16 --n_head 2 --block_size 8 --batch_size 4 --max_iters 20 --warmup_iters 2"
+         " --eval_iters 2 --threads 1 --quiet --out_dir " + out_dir;
+}
+
+/// One sentence, the code, and every part of `wanted` in it.
+void expect_refusal(const TemporaryFolder& folder, const std::string& arguments, int code,
+                    const std::vector<std::string>& wanted) {
+  const Outcome outcome = run(folder, arguments);
+  EXPECT_EQ(outcome.code, code) << arguments << "\n" << outcome.err;
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  EXPECT_EQ(outcome.err.find("unexpected"), std::string::npos) << outcome.err;
+  for (const std::string& part : wanted) EXPECT_NE(outcome.err.find(part), std::string::npos) << part << "\n" << outcome.err;
+}
+
+std::size_t files_below(const std::string& path) {
+  std::error_code error;
+  const fs::recursive_directory_iterator all(path, error);
+  return static_cast<std::size_t>(std::count_if(begin(all), end(all), [](const auto& e) { return e.is_regular_file(); }));
+}
+
+TEST(Hostile, ValuesThatWouldCrashOrWriteAstray) {
+  const TemporaryFolder folder;
+  text(folder);
+  expect_refusal(folder, "train" + keys("a") + " --threads 100000", 2, {"threads", "1024"});
+  expect_refusal(folder, "train" + keys("a") + " --n_layer 1000000", 2, {"n_layer"});
+  expect_refusal(folder, "train" + keys("a") + " --name ..", 2, {"name = .."});
+  expect_refusal(folder, "train" + keys("a") + " --norm layernorm:eps=1+eps=2", 2, {"eps stands twice"});
+  expect_refusal(folder, "train" + keys("a") + " --norm layernorm:bias=false+", 2, {"name:key=value"});
+  expect_refusal(folder, "train" + keys(std::string(300, 'n')), 1, {"File name too long"});
+  expect_refusal(folder, "ablate" + keys("s") + " --norm layernorm,rmsnorm --seeds 99999999999", 2, {"--seeds"});
+  expect_refusal(folder, "ablate" + keys("s") + " --norm layernorm,rmsnorm --seed 9223372036854775806 --seeds 5", 2, {"seed"});
+  EXPECT_FALSE(fs::exists(folder / "a"));
+  EXPECT_FALSE(fs::exists(folder / "s"));
+}
+
+TEST(Hostile, MemoryThatEndsAtTheFirstStepLeavesNothing) {
+  const TemporaryFolder folder;
+  text(folder);
+  const std::string big = "train" + keys("made/run") + " --batch_size 1000000 --sampler random";
+  const std::string limit = "sh -c 'ulimit -v 3000000; exec \"$0\" \"$@\"' ";
+  const std::string command = "cd '" + folder.path().string() + "' && " + limit + "'" + NORMSCOPE_BINARY + "' " + big +
+                              " 2>'" + (folder / "err") + "' >/dev/null";
+  const int status = std::system(command.c_str());
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1) << status;
+  EXPECT_NE(read_text(folder / "err").find("out of memory"), std::string::npos) << read_text(folder / "err");
+  EXPECT_FALSE(fs::exists(folder / "made"));
+}
+
+TEST(Hostile, OverwriteTakesTheRunAndLeavesTheRest) {
+  const TemporaryFolder folder;
+  text(folder);
+  expect_done(folder, "train" + keys("r"));
+  write_text(folder / "r/notes.txt", "mine");
+  write_text(folder / "r/checkpoints/kept.txt", "mine");
+  expect_done(folder, "train" + keys("r") + " --overwrite --max_iters 10");
+  EXPECT_EQ(read_text(folder / "r/notes.txt"), "mine");
+  EXPECT_EQ(read_text(folder / "r/checkpoints/kept.txt"), "mine");
+  EXPECT_TRUE(fs::exists(folder / "r/checkpoints/step_000010.h5"));
+  EXPECT_FALSE(fs::exists(folder / "r/checkpoints/step_000020.h5"));
+}
+
+TEST(Hostile, ResumeNeverThrowsARunAway) {
+  const TemporaryFolder folder;
+  text(folder);
+  expect_done(folder, "train" + keys("r"));
+  const std::string resume = "train" + keys("r") + " --init_from resume --max_iters 30";
+
+  fs::rename(folder / "r/run.h5", folder / "run.h5");
+  expect_refusal(folder, resume, 2, {"run.h5", "--overwrite"});
+  expect_refusal(folder, "train" + keys("r"), 2, {"run.h5", "--overwrite"});
+  EXPECT_TRUE(fs::exists(folder / "r/checkpoints/step_000020.h5"));
+  fs::rename(folder / "run.h5", folder / "r/run.h5");
+
+  const std::string checkpoint = folder / "r/checkpoints/step_000020.h5", whole = read_text(checkpoint);
+  write_text(checkpoint, whole.substr(0, whole.size() / 2));
+  expect_refusal(folder, resume, 2, {"step_000020.h5", "delete"});
+  {
+    const ArrayFileReader good(write_text(folder / "whole.h5", whole));
+    ArrayFileWriter bad(checkpoint);   // moments of another shape: they must not be copied over the end of a buffer
+    for (const auto& [name, value] : good.attributes()) bad.attribute(name, value);
+    const std::vector<float> many(100000, 1.0F);
+    for (const std::string& name : good.names()) {
+      const Array array = good.read(name);
+      if (name == "optimizer/first/embed.tokens") bad.write(name, Array::Type::f32, {100000}, many.data());
+      else bad.write(name, array.type, array.shape, array.bytes.data());
+    }
+    bad.commit();
+  }
+  expect_refusal(folder, resume, 2, {"optimizer/first/embed.tokens", "shape"});
+  fs::remove(checkpoint);
+  expect_refusal(folder, resume + " --n_embd 32", 2, {"n_embd was 16, now it is 32"});
+  write_text(checkpoint, whole);
+  expect_done(folder, resume);
+}
+
+TEST(Hostile, ResumedRunsCarryTheirNewLength) {
+  const TemporaryFolder folder;
+  text(folder);
+  expect_done(folder, "train" + keys("r"));
+  expect_done(folder, "train" + keys("r") + " --init_from resume --max_iters 30");
+  EXPECT_NE(read_text(folder / "r/config.toml").find("max_iters = 30"), std::string::npos);
+  const auto config = nlohmann::json::parse(read_run(folder / "r/run.h5").config_json);
+  EXPECT_EQ(config["max_iters"], 30);
+  EXPECT_EQ(config["init_from"], "scratch");
+}
+
+/// Runs under a limit on the size of files: every write beyond it fails as on a full disk.
+Outcome run_limited(const TemporaryFolder& folder, int blocks, const std::string& arguments) {
+  write_text(folder / "limited.sh", "ulimit -f " + std::to_string(blocks) + "; exec '" + NORMSCOPE_BINARY + "' " + arguments);
+  const std::string command = "cd '" + folder.path().string() + "' && bash limited.sh >out.txt 2>err.txt";
+  const int status = std::system(command.c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(folder / "out.txt"),
+          read_text(folder / "err.txt")};
+}
+
+TEST(Hostile, FullDiskIsASentence) {
+  const TemporaryFolder folder;
+  text(folder);
+  expect_done(folder, "train" + keys("whole"));
+  for (const int kib : {1, 20, 60, 200, 500}) {
+    const Outcome outcome = run_limited(folder, kib, "train" + keys("r") + " --max_iters 400 --checkpoint_interval 50");
+    EXPECT_EQ(outcome.code, 1) << kib << " KiB: " << outcome.err;
+    EXPECT_NE(outcome.err.find("cannot write 'r/"), std::string::npos) << outcome.err;
+    expect_done(folder, "train" + keys("r") + " --max_iters 400 --checkpoint_interval 50 --init_from resume");
+    EXPECT_EQ(read_run(folder / "r/run.h5").step.size(), 400u) << kib;
+    fs::remove_all(folder / "r");
+  }
+  const Outcome dumped = run_limited(folder, 20, "dump --data t.txt --n_layer 1 --n_embd 16 --n_head 2 --block_size 8"
+                                                 " --batch_size 4 --threads 1 --out d.h5");
+  EXPECT_EQ(dumped.code, 1) << dumped.err;
+  EXPECT_FALSE(fs::exists(folder / "d.h5"));
+  const Outcome report = run_limited(folder, 60, "report whole --out_dir rep");
+  EXPECT_EQ(report.code, 1) << report.err;
+  EXPECT_FALSE(fs::exists(folder / "rep")) << files_below(folder / "rep");
+}
+
+TEST(Hostile, AStudyThatAFullDiskEndedAtOnceStartsAgain) {
+  const TemporaryFolder folder;
+  text(folder);
+  const std::string study = "ablate" + keys("s") + " --norm layernorm,rmsnorm --seeds 1";
+  const Outcome full = run_limited(folder, 0, study);
+  EXPECT_NE(full.code, 0);
+  EXPECT_NE(run(folder, study).code, 2);
+}
+
+TEST(Hostile, DamagedFilesAreASentence) {
+  const TemporaryFolder folder;
+  text(folder);
+  expect_done(folder, "train" + keys("r"));
+  const std::string run_file = read_text(folder / "r/run.h5");
+  // Attributes' text lies in global heaps ("GCOL"), whose damaged sizes HDF5 1.10 follows out of its memory.
+  int heaps = 0;
+  for (auto at = run_file.find("GCOL"); at != std::string::npos && heaps < 4; at = run_file.find("GCOL", at + 4), ++heaps) {
+    std::string bad = run_file;
+    for (std::size_t object = at + 16; object + 16 < at + 4096 && object + 16 < bad.size(); object += 16)
+      std::fill_n(bad.begin() + static_cast<std::ptrdiff_t>(object + 8), 4, '\xff');
+    write_text(folder / "r/run.h5", bad);
+    for (const char* command : {"inspect r", "report r --out_dir rep", "train"}) {
+      const bool train = std::string(command) == "train";
+      const Outcome outcome = run(folder, train ? "train" + keys("r") + " --init_from resume --max_iters 30" : command);
+      EXPECT_LT(outcome.code, 128) << command << " heap " << heaps;
+      write_text(folder / "r/run.h5", bad);
+    }
+  }
+  EXPECT_GT(heaps, 0);
+}
+
+TEST(Hostile, SmallThings) {
+  const TemporaryFolder folder;
+  text(folder);
+  expect_done(folder, "train" + keys("r"));
+  const Outcome sample = run(folder, "sample r --tokens 3 --json");   // the vocabulary has no line break
+  EXPECT_EQ(sample.code, 0) << sample.err;
+  EXPECT_EQ(nlohmann::json::parse(sample.out)["prompt"].get<std::string>().size(), 1u);
+  {
+    ArrayFileWriter batch(folder / "batch.h5");
+    const std::vector<std::int32_t> tokens(32, 99);
+    batch.write("tokens", Array::Type::i32, {4, 8}, tokens.data());
+    batch.write("targets", Array::Type::i32, {4, 8}, tokens.data());
+    batch.commit();
+  }
+  expect_refusal(folder, "dump --data t.txt --n_layer 1 --n_embd 16 --n_head 2 --block_size 8 --batch_size 4 --threads 1"
+                         " --out d.h5 --batch batch.h5", 2, {"tokens holds 99", "vocab"});
+  EXPECT_FALSE(fs::exists(folder / "d.h5"));
+}
+
+TEST(Hostile, AnInterruptedRunDoesNotCallASampledLossExact) {
+  const TemporaryFolder folder;
+  text(folder);
+  write_text(folder / "stop.sh", std::string("'") + NORMSCOPE_BINARY + "' train" + keys("r") +
+                                     " --max_iters 100000000 & child=$!; until [ -s r/run.h5 ]; do sleep 0.05; done; kill $child;"
+                                     " wait $child; echo code $?");
+  ASSERT_EQ(std::system(("cd '" + folder.path().string() + "' && bash stop.sh >out.txt 2>err.txt").c_str()), 0);
+  const std::string out = read_text(folder / "out.txt");
+  EXPECT_NE(out.find("code 130"), std::string::npos) << out;
+  EXPECT_EQ(out.find("exact"), std::string::npos) << out;
+}
+
+}  // namespace
+}  // namespace normscope

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -21,8 +23,12 @@ namespace fs = std::filesystem;
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string pattern = (fs::temp_directory_path() / "normscope-XXXXXX").string();
-    if (!mkdtemp(pattern.data())) throw Error(fmt::format("[report] cannot make a temporary folder like {}", pattern));
+    std::error_code error;
+    const fs::path place = fs::temp_directory_path(error);   // fails when TMPDIR names no folder
+    std::string pattern = ((error ? fs::path("/tmp") : place) / "normscope-XXXXXX").string();
+    if (!mkdtemp(pattern.data()))
+      throw Error(fmt::format("[report] cannot make a temporary folder like {} ({}); set TMPDIR to a folder with room",
+                              pattern, std::strerror(errno)));
     path = pattern;
   }
   ~TemporaryFolder() {

@@ -17,8 +17,10 @@ Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint6
   const Scope root{parameters_, "", -1, "embedding"};
 
   tokens_ = root.add("embed.tokens", {V, C}, init);
-  if (o.learned_positions) positions_ = root.add("embed.positions", {o.block_size, C}, init);
-  else rope_ = rope_tables(engine, o.block_size, C / o.n_head, o.rope_theta);
+  if (o.learned_positions)
+    positions_ = root.add("embed.positions", {o.block_size, C}, init);
+  else
+    rope_ = rope_tables(engine, o.block_size, C / o.n_head, o.rope_theta);
 
   for (std::int64_t i = 0; i < o.n_layer; ++i) {
     const Scope scope{parameters_, "blocks." + std::to_string(i), i, ""};
@@ -30,8 +32,8 @@ Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint6
     block.attention = std::make_unique<Attention>(
         scope.in("attn").as("attention"),
         AttentionSpec{C, o.n_head, o.n_kv_head, o.bias, o.dropout, o.learned_positions ? nullptr : &rope_, rule});
-    block.mlp = std::make_unique<Mlp>(scope.in("mlp").as("mlp"),
-                                      MlpSpec{C, o.n_inner, o.activation, o.bias, o.dropout, rule});
+    block.mlp =
+        std::make_unique<Mlp>(scope.in("mlp").as("mlp"), MlpSpec{C, o.n_inner, o.activation, o.bias, o.dropout, rule});
     blocks_.push_back(std::move(block));
   }
   if (o.final_norm) final_norm_ = make_norm(root.in("final_norm").as("norm"), o.final_norm_spec, C);
@@ -44,7 +46,7 @@ Variable Transformer::hidden(const Indices& tokens, const Pass& pass) const {
   check(tokens.shape().rank() == 2 && tokens.shape()[1] <= options_.block_size, "transformer", "tokens ",
         tokens.shape().str(), " for a context of ", options_.block_size);
   static const std::string embed = "embed", last = "final_norm";
-  Variable x = embedding(tokens_, tokens, positions_);                           // [B, T, C]
+  Variable x = embedding(tokens_, tokens, positions_);  // [B, T, C]
   if (pass.training) x = dropout(x, options_.dropout, pass.dropout(embed));
   Stream stream{x, {}, {}};
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
@@ -69,7 +71,7 @@ Variable Transformer::hidden(const Indices& tokens, const Pass& pass) const {
 }
 
 Variable Transformer::logits(const Indices& tokens, const Pass& pass) const {
-  return linear(hidden(tokens, pass), head_);                                    // [B, T, V]
+  return linear(hidden(tokens, pass), head_);  // [B, T, V]
 }
 
 Variable Transformer::loss(const Indices& tokens, const Indices& targets, const Pass& pass) const {

@@ -39,7 +39,7 @@ TEST(Flops, OfAGroupedLlama) {
 TEST(Flops, ProductsHoldEveryWeightOnce) {
   std::int64_t weights = 0;
   for (const ProductShape& p : linear_products(nanogpt_cpu())) weights += p.in * p.out * p.count;
-  EXPECT_EQ(weights, 804096 - 64 * 128 - 9 * 128);   // all parameters but positions and gains
+  EXPECT_EQ(weights, 804096 - 64 * 128 - 9 * 128);  // all parameters but positions and gains
 }
 
 TEST(Flops, GrowLinearlyInTokensAndActivationsToo) {

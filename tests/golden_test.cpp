@@ -16,7 +16,7 @@ using nlohmann::json;
 struct Tolerances {
   double weights, loss, gradients, zero, training;
 };
-constexpr double kBatch = 1e-9;   // projection of token indices
+constexpr double kBatch = 1e-9;  // projection of token indices
 /// LLaMA's reference takes float32 detours (1e-7), the GPT one does not.
 constexpr Tolerances kFloat64{1e-9, 1e-7, 1e-5, 1e-8, 1e-6}, kFloat32{1e-6, 1e-5, 1e-4, 1e-6, 1e-4};
 
@@ -34,10 +34,17 @@ std::vector<double> numbers(const Array& array) {
       return static_cast<double>(element);
     };
     switch (array.type) {
-      case Array::Type::f32: x[i] = at(float{}); break;
-      case Array::Type::f64: x[i] = at(double{}); break;
-      case Array::Type::i32: x[i] = at(std::int32_t{}); break;
-      default: throw std::runtime_error("a dump holds f32, f64 and i32");
+      case Array::Type::f32:
+        x[i] = at(float{});
+        break;
+      case Array::Type::f64:
+        x[i] = at(double{});
+        break;
+      case Array::Type::i32:
+        x[i] = at(std::int32_t{});
+        break;
+      default:
+        throw std::runtime_error("a dump holds f32, f64 and i32");
     }
   }
   return x;

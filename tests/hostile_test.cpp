@@ -23,8 +23,10 @@ std::string text(const TemporaryFolder& folder) {
 }
 
 std::string keys(const std::string& out_dir) {
-  return " --data t.txt --n_layer 1 --n_embd 16 --n_head 2 --block_size 8 --batch_size 4 --max_iters 20 --warmup_iters 2"
-         " --eval_iters 2 --threads 1 --quiet --out_dir " + out_dir;
+  return " --data t.txt --n_layer 1 --n_embd 16 --n_head 2 --block_size 8 --batch_size 4 --max_iters 20 --warmup_iters "
+         "2"
+         " --eval_iters 2 --threads 1 --quiet --out_dir " +
+         out_dir;
 }
 
 /// One sentence, the code, and every part of `wanted` in it.
@@ -34,13 +36,15 @@ void expect_refusal(const TemporaryFolder& folder, const std::string& arguments,
   EXPECT_EQ(outcome.code, code) << arguments << "\n" << outcome.err;
   EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
   EXPECT_EQ(outcome.err.find("unexpected"), std::string::npos) << outcome.err;
-  for (const std::string& part : wanted) EXPECT_NE(outcome.err.find(part), std::string::npos) << part << "\n" << outcome.err;
+  for (const std::string& part : wanted)
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << part << "\n" << outcome.err;
 }
 
 std::size_t files_below(const std::string& path) {
   std::error_code error;
   const fs::recursive_directory_iterator all(path, error);
-  return static_cast<std::size_t>(std::count_if(begin(all), end(all), [](const auto& e) { return e.is_regular_file(); }));
+  return static_cast<std::size_t>(
+      std::count_if(begin(all), end(all), [](const auto& e) { return e.is_regular_file(); }));
 }
 
 TEST(Hostile, ValuesThatWouldCrashOrWriteAstray) {
@@ -53,7 +57,8 @@ TEST(Hostile, ValuesThatWouldCrashOrWriteAstray) {
   expect_refusal(folder, "train" + keys("a") + " --norm layernorm:bias=false+", 2, {"name:key=value"});
   expect_refusal(folder, "train" + keys(std::string(300, 'n')), 1, {"File name too long"});
   expect_refusal(folder, "ablate" + keys("s") + " --norm layernorm,rmsnorm --seeds 99999999999", 2, {"--seeds"});
-  expect_refusal(folder, "ablate" + keys("s") + " --norm layernorm,rmsnorm --seed 9223372036854775806 --seeds 5", 2, {"seed"});
+  expect_refusal(folder, "ablate" + keys("s") + " --norm layernorm,rmsnorm --seed 9223372036854775806 --seeds 5", 2,
+                 {"seed"});
   EXPECT_FALSE(fs::exists(folder / "a"));
   EXPECT_FALSE(fs::exists(folder / "s"));
 }
@@ -101,13 +106,15 @@ TEST(Hostile, ResumeNeverThrowsARunAway) {
   expect_refusal(folder, resume, 2, {"step_000020.h5", "delete"});
   {
     const ArrayFileReader good(write_text(folder / "whole.h5", whole));
-    ArrayFileWriter bad(checkpoint);   // moments of another shape: they must not be copied over the end of a buffer
+    ArrayFileWriter bad(checkpoint);  // moments of another shape: they must not be copied over the end of a buffer
     for (const auto& [name, value] : good.attributes()) bad.attribute(name, value);
     const std::vector<float> many(100000, 1.0F);
     for (const std::string& name : good.names()) {
       const Array array = good.read(name);
-      if (name == "optimizer/first/embed.tokens") bad.write(name, Array::Type::f32, {100000}, many.data());
-      else bad.write(name, array.type, array.shape, array.bytes.data());
+      if (name == "optimizer/first/embed.tokens")
+        bad.write(name, Array::Type::f32, {100000}, many.data());
+      else
+        bad.write(name, array.type, array.shape, array.bytes.data());
     }
     bad.commit();
   }
@@ -131,7 +138,8 @@ TEST(Hostile, ResumedRunsCarryTheirNewLength) {
 
 /// Runs under a limit on the size of files: every write beyond it fails as on a full disk.
 Outcome run_limited(const TemporaryFolder& folder, int blocks, const std::string& arguments) {
-  write_text(folder / "limited.sh", "ulimit -f " + std::to_string(blocks) + "; exec '" + NORMSCOPE_BINARY + "' " + arguments);
+  write_text(folder / "limited.sh",
+             "ulimit -f " + std::to_string(blocks) + "; exec '" + NORMSCOPE_BINARY + "' " + arguments);
   const std::string command = "cd '" + folder.path().string() + "' && bash limited.sh >out.txt 2>err.txt";
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(folder / "out.txt"),
@@ -150,8 +158,9 @@ TEST(Hostile, FullDiskIsASentence) {
     EXPECT_EQ(read_run(folder / "r/run.h5").step.size(), 400u) << kib;
     fs::remove_all(folder / "r");
   }
-  const Outcome dumped = run_limited(folder, 20, "dump --data t.txt --n_layer 1 --n_embd 16 --n_head 2 --block_size 8"
-                                                 " --batch_size 4 --threads 1 --out d.h5");
+  const Outcome dumped = run_limited(folder, 20,
+                                     "dump --data t.txt --n_layer 1 --n_embd 16 --n_head 2 --block_size 8"
+                                     " --batch_size 4 --threads 1 --out d.h5");
   EXPECT_EQ(dumped.code, 1) << dumped.err;
   EXPECT_FALSE(fs::exists(folder / "d.h5"));
   const Outcome report = run_limited(folder, 60, "report whole --out_dir rep");
@@ -162,7 +171,7 @@ TEST(Hostile, FullDiskIsASentence) {
 TEST(Hostile, AStudyThatAFullDiskEndedAtOnceStartsAgain) {
   const TemporaryFolder folder;
   text(folder);
-  fs::create_directories(folder / "s/runs");   // what it leaves: study.json did not fit
+  fs::create_directories(folder / "s/runs");  // what it leaves: study.json did not fit
   const Outcome outcome = run(folder, "ablate" + keys("s") + " --norm layernorm,rmsnorm --seeds 1");
   EXPECT_EQ(outcome.code, 0) << outcome.err;
 }
@@ -174,7 +183,8 @@ TEST(Hostile, DamagedFilesAreASentence) {
   const std::string run_file = read_text(folder / "r/run.h5");
   // Attributes' text lies in global heaps ("GCOL"), whose damaged sizes HDF5 1.10 follows out of its memory.
   int heaps = 0;
-  for (auto at = run_file.find("GCOL"); at != std::string::npos && heaps < 4; at = run_file.find("GCOL", at + 4), ++heaps) {
+  for (auto at = run_file.find("GCOL"); at != std::string::npos && heaps < 4;
+       at = run_file.find("GCOL", at + 4), ++heaps) {
     std::string bad = run_file;
     for (std::size_t object = at + 16; object + 16 < at + 4096 && object + 16 < bad.size(); object += 16)
       std::fill_n(bad.begin() + static_cast<std::ptrdiff_t>(object + 8), 4, '\xff');
@@ -193,7 +203,7 @@ TEST(Hostile, SmallThings) {
   const TemporaryFolder folder;
   text(folder);
   expect_done(folder, "train" + keys("r"));
-  const Outcome sample = run(folder, "sample r --tokens 3 --json");   // the vocabulary has no line break
+  const Outcome sample = run(folder, "sample r --tokens 3 --json");  // the vocabulary has no line break
   EXPECT_EQ(sample.code, 0) << sample.err;
   EXPECT_EQ(nlohmann::json::parse(sample.out)["prompt"].get<std::string>().size(), 1u);
   ::setenv("TMPDIR", "/nonexistent", 1);
@@ -206,17 +216,20 @@ TEST(Hostile, SmallThings) {
     batch.write("targets", Array::Type::i32, {4, 8}, tokens.data());
     batch.commit();
   }
-  expect_refusal(folder, "dump --data t.txt --n_layer 1 --n_embd 16 --n_head 2 --block_size 8 --batch_size 4 --threads 1"
-                         " --out d.h5 --batch batch.h5", 2, {"tokens holds 99", "vocab"});
+  expect_refusal(folder,
+                 "dump --data t.txt --n_layer 1 --n_embd 16 --n_head 2 --block_size 8 --batch_size 4 --threads 1"
+                 " --out d.h5 --batch batch.h5",
+                 2, {"tokens holds 99", "vocab"});
   EXPECT_FALSE(fs::exists(folder / "d.h5"));
 }
 
 TEST(Hostile, AnInterruptedRunDoesNotCallASampledLossExact) {
   const TemporaryFolder folder;
   text(folder);
-  write_text(folder / "stop.sh", std::string("'") + NORMSCOPE_BINARY + "' train" + keys("r") +
-                                     " --max_iters 100000000 & child=$!; until [ -s r/run.h5 ]; do sleep 0.05; done; kill $child;"
-                                     " wait $child; echo code $?");
+  write_text(folder / "stop.sh",
+             std::string("'") + NORMSCOPE_BINARY + "' train" + keys("r") +
+                 " --max_iters 100000000 & child=$!; until [ -s r/run.h5 ]; do sleep 0.05; done; kill $child;"
+                 " wait $child; echo code $?");
   ASSERT_EQ(std::system(("cd '" + folder.path().string() + "' && bash stop.sh >out.txt 2>err.txt").c_str()), 0);
   const std::string out = read_text(folder / "out.txt");
   EXPECT_NE(out.find("code 130"), std::string::npos) << out;

@@ -1,5 +1,6 @@
 // label: train
-// Pairing: runs that differ in an axis share, for a seed, their batches and every initial value of the same path and shape.
+// Pairing: runs that differ in an axis share, for a seed, their batches and every initial value of the same path and
+// shape.
 #include <map>
 
 #include "train_helpers.h"
@@ -27,14 +28,15 @@ Shared compare(const Arrays& a, const Arrays& b, double factor = 1) {
   for (const auto& [name, x] : a) {
     const auto found = b.find(name);
     if (!name.starts_with("params/") || found == b.end() || found->second.shape != x.shape) continue;
-    if (name.ends_with(".gain") || name.ends_with(".bias")) continue;   // constants
+    if (name.ends_with(".gain") || name.ends_with(".bias")) continue;  // constants
     if (found->second.bytes == x.bytes) {
       ++shared.same;
       continue;
     }
     const auto p = numbers(x), q = numbers(found->second);
     bool scaled = name.ends_with("proj.weight");
-    for (std::size_t i = 0; i < p.size(); ++i) scaled = scaled && std::abs(q[i] - factor * p[i]) <= 1e-6 * std::abs(p[i]);
+    for (std::size_t i = 0; i < p.size(); ++i)
+      scaled = scaled && std::abs(q[i] - factor * p[i]) <= 1e-6 * std::abs(p[i]);
     ++(scaled ? shared.scaled : shared.different);
   }
   return shared;
@@ -50,8 +52,8 @@ TEST(Pairing, ArmsOfAnyAxisShareInitialValuesAndBatches) {
   // 2 blocks of 6 matrices, 2 embeddings
   for (const Arm& arm : {Arm{"--norm rmsnorm", 14}, Arm{"--norm none", 14}, Arm{"--norm layernorm:bias=false", 14},
                          Arm{"--norm dyt", 14}, Arm{"--norm_placement post", 14}, Arm{"--bias true", 14},
-                         Arm{"--tie_weights false", 14}, Arm{"--learning_rate 1 --optimizer sgd", 14}, Arm{"--dropout 0.5", 14},
-                         Arm{"--arch llama --n_inner 64", 11 /* no positions, no fc */}}) {
+                         Arm{"--tie_weights false", 14}, Arm{"--learning_rate 1 --optimizer sgd", 14},
+                         Arm{"--dropout 0.5", 14}, Arm{"--arch llama --n_inner 64", 11 /* no positions, no fc */}}) {
     const Arrays other = dump(folder, arm.keys);
     const Shared shared = compare(base, other);
     EXPECT_EQ(shared.same, arm.same) << arm.keys;
@@ -64,7 +66,7 @@ TEST(Pairing, ArmsOfAnyAxisShareInitialValuesAndBatches) {
 TEST(Pairing, DepthScalesTheSameDraws) {
   const TemporaryFolder folder;
   const Arrays two = dump(folder, "--n_layer 2"), eight = dump(folder, "--n_layer 8");
-  const Shared shared = compare(two, eight, 0.5);   // 1/sqrt(16) over 1/sqrt(4)
+  const Shared shared = compare(two, eight, 0.5);  // 1/sqrt(16) over 1/sqrt(4)
   EXPECT_EQ(shared.same, 10);
   EXPECT_EQ(shared.scaled, 4) << "two residual projections in each of the two blocks";
   EXPECT_EQ(shared.different, 0);
@@ -95,9 +97,10 @@ TEST(Pairing, BatchesComeInTheSameOrderAtEveryStep) {
   const TemporaryFolder folder;
   for (const std::string sampler : {"shuffle", "random"}) {
     std::vector<std::vector<std::uint8_t>> seen;
-    for (const std::string step : {"0", "1", "5", "6", "17"}) {   // 6 steps an epoch
+    for (const std::string step : {"0", "1", "5", "6", "17"}) {  // 6 steps an epoch
       const std::string keys = "--only tokens,targets --sampler " + sampler + " --step " + step;
-      const Arrays a = dump(folder, keys + " --norm layernorm --n_layer 2"), b = dump(folder, keys + " --norm rmsnorm --n_layer 4");
+      const Arrays a = dump(folder, keys + " --norm layernorm --n_layer 2"),
+                   b = dump(folder, keys + " --norm rmsnorm --n_layer 4");
       EXPECT_EQ(a.at("tokens").bytes, b.at("tokens").bytes) << sampler << " " << step;
       const auto x = numbers(a.at("tokens")), y = numbers(a.at("targets"));
       for (std::size_t i = 0; i < x.size(); ++i)
@@ -109,8 +112,8 @@ TEST(Pairing, BatchesComeInTheSameOrderAtEveryStep) {
 }
 
 TEST(Pairing, TheDumpedBatchIsTheOneTrainingSees) {
-  // The loss of training step 0 and of a dump of step 0 agree; and `dump --step` follows: at learning rates too small to
-  // move a weight, every step's loss is that of its dump.
+  // The loss of training step 0 and of a dump of step 0 agree; and `dump --step` follows: at learning rates too small
+  // to move a weight, every step's loss is that of its dump.
   const TemporaryFolder folder;
   const std::string keys = kTiny + " --max_iters 8 --learning_rate 1e-12 --min_lr 0 --weight_decay 0 --eval_interval 0";
   expect_done(folder, "train" + keys + " --out_dir run");

@@ -84,14 +84,14 @@ TEST(Pool, RepeatedIdenticalStepsTouchNoNewMemory) {
     std::vector<void*> held;
     for (std::size_t k = 1; k < 40; ++k) {
       held.push_back(pool.allocate(997 * k % 5000 + 1));
-      if (k % 3 == 0) {   // scratch that goes at once
+      if (k % 3 == 0) {  // scratch that goes at once
         pool.release(held[k / 2]);
         held[k / 2] = nullptr;
       }
     }
-    for (void* data : held) pool.release(data);   // null: nothing
+    for (void* data : held) pool.release(data);  // null: nothing
   };
-  for (int i = 0; i < 3; ++i) step();   // the first grows the range, later ones cut it up
+  for (int i = 0; i < 3; ++i) step();  // the first grows the range, later ones cut it up
   const std::size_t touched = pool.touched(), peak = pool.peak();
   for (int i = 0; i < 50; ++i) step();
   EXPECT_EQ(pool.touched(), touched);
@@ -151,7 +151,7 @@ TEST(Pool, SaysWhatToDoWhenMemoryIsExhausted) {
       EXPECT_NE(std::string(error.what()).find("batch_size"), std::string::npos) << error.what();
     }
   }
-  pool.release(pool.allocate(100));   // still works
+  pool.release(pool.allocate(100));  // still works
   EXPECT_EQ(pool.live_blocks(), 0u);
 }
 

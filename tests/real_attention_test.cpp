@@ -18,8 +18,10 @@ void expect_twin(std::int64_t time, std::int64_t d, Heads heads, bool turned) {
   const RopeTables tables = turned ? rope_tables(engine(), time + 1, d, 10000) : RopeTables{};
   const AttentionOptions options{heads.query, heads.key, turned ? &tables : nullptr};
   const Tensor seed = random_tensor({2, time, heads.query * d}, "seed");
-  const Result fused = run_with_gradients({qkv}, [&] { return causal_attention(qkv, options); }, seed);
-  const Result plain = run_with_gradients({qkv}, [&] { return causal_attention_reference(qkv, options); }, seed);
+  const Result fused = run_with_gradients(
+      {qkv}, [&] { return causal_attention(qkv, options); }, seed);
+  const Result plain = run_with_gradients(
+      {qkv}, [&] { return causal_attention_reference(qkv, options); }, seed);
   // exp(score - log-sum-exp) carries the rounding of a score of about 10 into every weight.
   ASSERT_LE(error_of(numbers(fused.value), numbers(plain.value)), tolerance(3e-6, 1e-14))
       << "T " << time << " D " << d << " heads " << heads.query << "/" << heads.key << " rope " << turned;
@@ -47,7 +49,7 @@ TEST(Attention, OfOneTokenIsItsValue) {
 TEST(Attention, OfEqualKeysIsTheMeanOfTheValuesSoFar) {
   const std::int64_t T = 21;
   Tensor qkv = random_tensor({1, T, 3}, "values");
-  for (std::int64_t t = 0; t < T; ++t) qkv.data()[3 * t + 1] = 2;   // every key the same
+  for (std::int64_t t = 0; t < T; ++t) qkv.data()[3 * t + 1] = 2;  // every key the same
   const std::vector<double> y = numbers(causal_attention(Variable(qkv), {1, 1}));
   double sum = 0;
   for (std::int64_t t = 0; t < T; ++t) {
@@ -63,7 +65,8 @@ TEST(Attention, ReadsTheKeyHeadOfItsGroup) {
     qkv.data()[8 * t + 6] = 1;
     qkv.data()[8 * t + 7] = 2;
   }
-  EXPECT_EQ(numbers(causal_attention(Variable(qkv), {4, 2})), (std::vector<double>{1, 1, 2, 2, 1, 1, 2, 2, 1, 1, 2, 2}));
+  EXPECT_EQ(numbers(causal_attention(Variable(qkv), {4, 2})),
+            (std::vector<double>{1, 1, 2, 2, 1, 1, 2, 2, 1, 1, 2, 2}));
 }
 
 TEST(Attention, ALaterTokenNeverChangesAnEarlierOutput) {
@@ -94,10 +97,15 @@ TEST(Attention, AnOutputsGradientReachesNoLaterToken) {
   for (const std::int64_t t : {0, 15, 16, 36}) {
     const Tensor seed = Tensor::full(engine(), {1, time, 2 * d}, 0);
     for (std::int64_t i = 0; i < 2 * d; ++i) seed.data()[t * 2 * d + i] = 1;
-    const Result r = run_with_gradients({qkv}, [&] { return causal_attention(qkv, {2, 1}); }, seed);
+    const Result r = run_with_gradients(
+        {qkv},
+        [&] {
+          return causal_attention(qkv, {2, 1});
+        },
+        seed);
     const std::vector<double> g = numbers(r.gradients[0]);
     for (auto i = static_cast<std::size_t>((t + 1) * row); i < g.size(); ++i) ASSERT_EQ(g[i], 0) << t;
-    for (std::int64_t s = 0; s <= t; ++s) {   // ... and all values up to it
+    for (std::int64_t s = 0; s <= t; ++s) {  // ... and all values up to it
       double size = 0;
       for (std::int64_t i = 3 * d; i < 4 * d; ++i) size += std::abs(g[static_cast<std::size_t>(s * row + i)]);
       ASSERT_GT(size, 0) << s << " of " << t;
@@ -114,8 +122,9 @@ TEST(Attention, IsUnmovedByLargeEqualScores) {
     plain.data()[t * 3 * d + d] = 0;
     shifted.data()[t * 3 * d + d] = as_real(1e4);
   }
-  const auto a = numbers(causal_attention(Variable(plain), {1, 1})), b = numbers(causal_attention(Variable(shifted), {1, 1}));
-  EXPECT_LE(error_of(b, a), tolerance(2e-3, 1e-11));   // float: scores of 5000 are known to 2.4e-4
+  const auto a = numbers(causal_attention(Variable(plain), {1, 1})),
+             b = numbers(causal_attention(Variable(shifted), {1, 1}));
+  EXPECT_LE(error_of(b, a), tolerance(2e-3, 1e-11));  // float: scores of 5000 are known to 2.4e-4
 }
 
 TEST(AttentionDropout, ScalesWhatItKeepsAndSharesItsMaskWithTheGradient) {
@@ -128,7 +137,8 @@ TEST(AttentionDropout, ScalesWhatItKeepsAndSharesItsMaskWithTheGradient) {
   const Tensor seed = Tensor::full(engine(), {200, T, 1}, 0);
   const std::int64_t last = T - 1;
   for (std::int64_t b = 0; b < 200; ++b) seed.data()[b * T + last] = 1;
-  const Result r = run_with_gradients({x}, [&] { return causal_attention(x, options); }, seed);
+  const Result r = run_with_gradients(
+      {x}, [&] { return causal_attention(x, options); }, seed);
   double kept = 0, total = 0;
   for (std::int64_t b = 0; b < 200; ++b) {
     double weights = 0;
@@ -154,8 +164,8 @@ TEST(Attention, IsBitwiseTheSameOnAnyNumberOfThreads) {
       const RopeTables tables = rope_tables(own, 50, 16, 10000);
       const Variable x = Variable::leaf(random_tensor({3, 50, 8 * 16}, "qkv", 1, 0, own), "qkv");
       const AttentionOptions options{4, 2, &tables, 0.2, Random(1, Purpose::dropout, 1)};
-      const Result r = run_with_gradients({x}, [&] { return causal_attention(x, options); },
-                                          random_tensor({3, 50, 4 * 16}, "seed", 1, 0, own));
+      const Result r = run_with_gradients(
+          {x}, [&] { return causal_attention(x, options); }, random_tensor({3, 50, 4 * 16}, "seed", 1, 0, own));
       values.push_back(Tensor::from(engine(), r.value.shape(), r.value.to_vector()));
       gradients.push_back(Tensor::from(engine(), r.gradients[0].shape(), r.gradients[0].to_vector()));
     }

@@ -8,8 +8,8 @@ namespace {
 struct Size {
   std::int64_t m, n, k;
 };
-const Size kSizes[] = {{1, 1, 1},  {1, 7, 3},   {5, 1, 9},   {3, 5, 1},    {7, 9, 11},   {16, 16, 16}, {17, 33, 5},
-                       {1, 64, 65}, {64, 1, 65}, {63, 65, 67}, {97, 31, 129}, {200, 70, 90}};
+const Size kSizes[] = {{1, 1, 1},   {1, 7, 3},   {5, 1, 9},   {3, 5, 1},    {7, 9, 11},    {16, 16, 16},
+                       {17, 33, 5}, {1, 64, 65}, {64, 1, 65}, {63, 65, 67}, {97, 31, 129}, {200, 70, 90}};
 
 /// op(A) op(B) + beta C in double; a and b hold the stored matrices.
 std::vector<double> naive(Size s, bool ta, bool tb, const real* a, std::int64_t lda, const real* b, std::int64_t ldb,
@@ -19,7 +19,8 @@ std::vector<double> naive(Size s, bool ta, bool tb, const real* a, std::int64_t 
     for (std::int64_t j = 0; j < s.n; ++j) {
       double sum = 0;
       for (std::int64_t p = 0; p < s.k; ++p)
-        sum += static_cast<double>(ta ? a[p * lda + i] : a[i * lda + p]) * static_cast<double>(tb ? b[j * ldb + p] : b[p * ldb + j]);
+        sum += static_cast<double>(ta ? a[p * lda + i] : a[i * lda + p]) *
+               static_cast<double>(tb ? b[j * ldb + p] : b[p * ldb + j]);
       const auto at = static_cast<std::size_t>(i * s.n + j);
       out[at] = sum + (beta != 0 ? beta * c[at] : 0);
     }
@@ -37,18 +38,18 @@ TEST(Gemm, IsTheNaiveProductForEveryTransposeAndBeta) {
     for (const int kind : {0, 1, 2, 3})
       for (const int beta : {0, 1}) {
         const bool ta = kind & 1, tb = kind & 2;
-        const std::int64_t lda = (ta ? s.m : s.k) + 3, ldb = (tb ? s.k : s.n) + 2;   // rows with gaps
+        const std::int64_t lda = (ta ? s.m : s.k) + 3, ldb = (tb ? s.k : s.n) + 2;  // rows with gaps
         const Tensor a = random_tensor({ta ? s.k : s.m, lda}, "A"), b = random_tensor({tb ? s.n : s.k, ldb}, "B");
         const Tensor start = random_tensor({s.m, s.n}, "C");
         const auto expected = naive(s, ta, tb, a.data(), lda, b.data(), ldb, beta, numbers(start));
         for (Engine* e : engines()) {
           Tensor c = start.clone();
-          if (beta == 0) std::fill_n(c.data(), c.numel(), std::numeric_limits<real>::quiet_NaN());   // must not be read
+          if (beta == 0) std::fill_n(c.data(), c.numel(), std::numeric_limits<real>::quiet_NaN());  // must not be read
           kernels::gemm(*e, ta, tb, s.m, s.n, s.k, a.data(), lda, b.data(), ldb, as_real(beta), c.data(), s.n);
           // A sum of k products of size 1: k roundings at worst.
           const double limit = std::sqrt(static_cast<double>(s.k) + 1) * 4 * std::numeric_limits<real>::epsilon();
-          ASSERT_LE(error_of(numbers(c), expected, 1), limit) << s.m << " " << s.n << " " << s.k << " kind " << kind
-                                                              << " beta " << beta << " threads " << e->threads();
+          ASSERT_LE(error_of(numbers(c), expected, 1), limit)
+              << s.m << " " << s.n << " " << s.k << " kind " << kind << " beta " << beta << " threads " << e->threads();
         }
       }
 }
@@ -72,7 +73,8 @@ TEST(Gemm, OverNoTermsIsZeroOrWhatWasThere) {
 
 TEST(Gemm, IsBitwiseTheSameOnAnyNumberOfThreads) {
   // Shapes that are split into tiles, and long sums that a library might split among threads.
-  for (const Size s : {Size{192, 64, 128}, Size{768, 128, 128}, Size{64, 64, 5000}, Size{8, 128, 4000}, Size{130, 67, 301}})
+  for (const Size s :
+       {Size{192, 64, 128}, Size{768, 128, 128}, Size{64, 64, 5000}, Size{8, 128, 4000}, Size{130, 67, 301}})
     for (const int kind : {0, 1, 2, 3}) {
       const bool ta = kind & 1, tb = kind & 2;
       const std::int64_t lda = ta ? s.m : s.k, ldb = tb ? s.k : s.n;
@@ -91,10 +93,13 @@ TEST(Gemm, IsBitwiseTheSameOnAnyNumberOfThreads) {
 TEST(Matmul, IsBatchedOverLeadingExtents) {
   const Variable a = random_leaf({2, 3, 4, 5}, "a"), b = random_leaf({2, 3, 5, 6}, "b");
   const Tensor seed = random_tensor({2, 3, 4, 6}, "seed");
-  const Result r = run_with_gradients({a, b}, [&] { return matmul(a, b); }, seed);
+  const Result r = run_with_gradients(
+      {a, b}, [&] { return matmul(a, b); }, seed);
   for (std::int64_t i = 0; i < 6; ++i) {
     const real *pa = a.value().data() + i * 20, *pb = b.value().data() + i * 30, *pg = seed.data() + i * 24;
-    const auto part = [&](const Tensor& t, std::int64_t n) { return std::vector<double>(t.data() + i * n, t.data() + (i + 1) * n); };
+    const auto part = [&](const Tensor& t, std::int64_t n) {
+      return std::vector<double>(t.data() + i * n, t.data() + (i + 1) * n);
+    };
     const double limit = tolerance(1e-6, 1e-14);
     EXPECT_LE(error_of(part(r.value, 24), naive({4, 6, 5}, false, false, pa, 5, pb, 6, 0, {})), limit);
     EXPECT_LE(error_of(part(r.gradients[0], 20), naive({4, 5, 6}, false, true, pg, 6, pb, 6, 0, {})), limit);
@@ -104,7 +109,8 @@ TEST(Matmul, IsBatchedOverLeadingExtents) {
 
 TEST(Matmul, OverNoTermsIsZero) {
   const NoGrad guard;
-  const Variable y = matmul(Variable(Tensor::full(engine(), {2, 3, 0}, 0)), Variable(Tensor::full(engine(), {2, 0, 4}, 0)));
+  const Variable y =
+      matmul(Variable(Tensor::full(engine(), {2, 3, 0}, 0)), Variable(Tensor::full(engine(), {2, 0, 4}, 0)));
   EXPECT_EQ(y.shape(), (Shape{2, 3, 4}));
   EXPECT_EQ(numbers(y), std::vector<double>(24, 0));
 }
@@ -112,7 +118,8 @@ TEST(Matmul, OverNoTermsIsZero) {
 TEST(Linear, IsXWTransposedPlusBias) {
   const Variable x = random_leaf({2, 3, 5}, "x"), w = random_leaf({4, 5}, "w"), b = random_leaf({4}, "b");
   const Tensor seed = random_tensor({2, 3, 4}, "seed");
-  const Result r = run_with_gradients({x, w, b}, [&] { return linear(x, w, b); }, seed);
+  const Result r = run_with_gradients(
+      {x, w, b}, [&] { return linear(x, w, b); }, seed);
   std::vector<double> bias_rows, column_sums(4, 0);
   for (std::size_t i = 0; i < 24; ++i) {
     bias_rows.push_back(numbers(b)[i % 4]);
@@ -134,7 +141,10 @@ TEST(Products, NameTheOpAndBothShapes) {
   expect_says(message_of([&] { matmul(a, c); }), {"[matmul]", "[2, 3]", "[1, 3, 5]"});
   expect_says(message_of([&] { matmul(d, c); }), {"[matmul]", "[2, 2, 3]", "[1, 3, 5]"});
   expect_says(message_of([&] { linear(a, b); }), {"[linear]", "[2, 3]", "[4, 5]"});
-  expect_says(message_of([&] { linear(a, random_leaf({4, 3}, "w"), random_leaf({3}, "b")); }), {"[linear]", "[3]", "4"});
+  expect_says(message_of([&] {
+                linear(a, random_leaf({4, 3}, "w"), random_leaf({3}, "b"));
+              }),
+              {"[linear]", "[3]", "4"});
 }
 
 }  // namespace

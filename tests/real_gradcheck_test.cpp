@@ -42,23 +42,28 @@ Tensor times(const Tensor& a, double factor) {
 
 TEST(Gradcheck, AcceptsARightGradient) {
   const Variable x = random_leaf({4, 4}, "x"), w = random_leaf({4, 4}, "w");
-  EXPECT_LE(worst({x, w}, [&] {
-              return crooked_product(x, w, [](Grads& g, const Tensor& a, const Tensor& b) {
-                g.give(0, product(g.out(), turned(b)));
-                g.give(1, product(turned(a), g.out()));
-              });
-            }), kPass);
+  EXPECT_LE(worst({x, w},
+                  [&] {
+                    return crooked_product(x, w, [](Grads& g, const Tensor& a, const Tensor& b) {
+                      g.give(0, product(g.out(), turned(b)));
+                      g.give(1, product(turned(a), g.out()));
+                    });
+                  }),
+            kPass);
 }
 
 TEST(Gradcheck, CatchesAWrongFactorHoweverSmall) {
   const Variable x = random_leaf({4, 4}, "x"), w = random_leaf({4, 4}, "w");
   for (const double factor : {1.00001, 0.5, 2.0, -1.0, 0.0}) {
-    const auto errors = check_gradients({x, w}, [&] {
-      return crooked_product(x, w, [factor](Grads& g, const Tensor& a, const Tensor& b) {
-        g.give(0, product(g.out(), turned(b)));
-        g.give(1, times(product(turned(a), g.out()), factor));
-      });
-    }, {});
+    const auto errors =
+        check_gradients({x, w},
+                        [&] {
+                          return crooked_product(x, w, [factor](Grads& g, const Tensor& a, const Tensor& b) {
+                            g.give(0, product(g.out(), turned(b)));
+                            g.give(1, times(product(turned(a), g.out()), factor));
+                          });
+                        },
+                        {});
     EXPECT_LE(errors[0].error, kPass) << factor;
     EXPECT_GT(errors[1].error, kPass) << factor;
     EXPECT_EQ(errors[1].tensor, "w");
@@ -68,35 +73,42 @@ TEST(Gradcheck, CatchesAWrongFactorHoweverSmall) {
 
 TEST(Gradcheck, CatchesATransposedGradient) {
   const Variable x = random_leaf({4, 4}, "x"), w = random_leaf({4, 4}, "w");
-  EXPECT_GT(worst({x, w}, [&] {
-              return crooked_product(x, w, [](Grads& g, const Tensor& a, const Tensor& b) {
-                g.give(0, product(g.out(), b));   // W^T forgotten
-                g.give(1, product(turned(a), g.out()));
-              });
-            }), 0.1);
+  EXPECT_GT(worst({x, w},
+                  [&] {
+                    return crooked_product(x, w, [](Grads& g, const Tensor& a, const Tensor& b) {
+                      g.give(0, product(g.out(), b));  // W^T forgotten
+                      g.give(1, product(turned(a), g.out()));
+                    });
+                  }),
+            0.1);
 }
 
 TEST(Gradcheck, CatchesAMissingGradient) {
   const Variable x = random_leaf({4, 4}, "x"), w = random_leaf({4, 4}, "w");
-  EXPECT_EQ(worst({x, w}, [&] {
-              return crooked_product(x, w, [](Grads& g, const Tensor& a, const Tensor&) { g.give(1, product(turned(a), g.out())); });
-            }), 1);
+  EXPECT_EQ(worst({x, w},
+                  [&] {
+                    return crooked_product(
+                        x, w, [](Grads& g, const Tensor& a, const Tensor&) { g.give(1, product(turned(a), g.out())); });
+                  }),
+            1);
 }
 
 TEST(Gradcheck, CatchesAMissingUse) {
   // x^2 whose gradient is counted once: the mistake of an engine that overwrites instead of adding.
   const Variable x = random_leaf({5}, "x");
-  EXPECT_NEAR(worst({x}, [&] {
-                const Tensor y = multiply(x.detach(), x.detach()).value();
-                return record("half", {&x}, y, [v = x.value()](Grads& g) {
-                  const NoGrad guard;
-                  g.give(0, multiply(Variable(g.out()), Variable(v)).value());
-                });
-              }), 0.5, 1e-6);
+  EXPECT_NEAR(worst({x},
+                    [&] {
+                      const Tensor y = multiply(x.detach(), x.detach()).value();
+                      return record("half", {&x}, y, [v = x.value()](Grads& g) {
+                        const NoGrad guard;
+                        g.give(0, multiply(Variable(g.out()), Variable(v)).value());
+                      });
+                    }),
+              0.5, 1e-6);
 }
 
-/// LayerNorm without gain whose gradient lacks terms. 0: all terms there; 1: the mean's is missing; 2: the variance's is
-/// missing; 3: returns zero.
+/// LayerNorm without gain whose gradient lacks terms. 0: all terms there; 1: the mean's is missing; 2: the variance's
+/// is missing; 3: returns zero.
 Variable lamed_norm(const Variable& x, int kind) {
   const std::int64_t width = x.shape().last();
   const double n = static_cast<double>(width);
@@ -134,7 +146,8 @@ TEST(Gradcheck, CatchesANormThatLacksATerm) {
 
 TEST(Gradcheck, SumsOfOutputsWouldSeeNothing) {
   // Why outputs are weighted at random: the sum of a LayerNorm's outputs is 0 whatever x is, so its true gradient is
-  // zero, and a backward that returns nothing passes when that sum is the loss. Handed the op itself, the checker sees it.
+  // zero, and a backward that returns nothing passes when that sum is the loss. Handed the op itself, the checker sees
+  // it.
   const Variable x = random_leaf({3, 7}, "x");
   EXPECT_LE(worst({x}, [&] { return sum(lamed_norm(x, 3)); }), kPass);
   EXPECT_EQ(worst({x}, [&] { return lamed_norm(x, 3); }), 1);
@@ -147,7 +160,7 @@ TEST(Gradcheck, CatchesAGradientThatDependsOnNothing) {
   const Variable x = random_leaf({6}, "x");
   const auto noisy = [&](double noise) {
     return worst({x}, [&] {
-      const Tensor y = scale(x.detach(), 0).value();   // constant output: true gradient zero
+      const Tensor y = scale(x.detach(), 0).value();  // constant output: true gradient zero
       return record("noisy", {&x}, y, [noise, like = x.value()](Grads& g) {
         g.give(0, Tensor::full(g.out().engine(), like.shape(), noise));
       });
@@ -160,11 +173,13 @@ TEST(Gradcheck, CatchesAGradientThatDependsOnNothing) {
 
 TEST(Gradcheck, CatchesNaN) {
   const Variable x = random_leaf({6}, "x");
-  EXPECT_GT(worst({x}, [&] {
-              return record("nan", {&x}, x.value().clone(), [](Grads& g) {
-                g.give(0, Tensor::full(g.out().engine(), g.out().shape(), std::nan("")));
-              });
-            }), kPass);
+  EXPECT_GT(worst({x},
+                  [&] {
+                    return record("nan", {&x}, x.value().clone(), [](Grads& g) {
+                      g.give(0, Tensor::full(g.out().engine(), g.out().shape(), std::nan("")));
+                    });
+                  }),
+            kPass);
 }
 
 TEST(Gradcheck, CatchesAFaultInOneElementOfMany) {
@@ -172,13 +187,15 @@ TEST(Gradcheck, CatchesAFaultInOneElementOfMany) {
   const Variable x = random_leaf({64, 64}, "x");
   int caught = 0;
   for (std::uint64_t seed = 1; seed <= 8; ++seed)
-    for (const GradientError& e : check_gradients({x}, [&] {
-           return record("one row", {&x}, x.value().clone(), [](Grads& g) {
-             const Tensor dx = g.out().clone();
-             std::fill_n(dx.data() + 5 * 64, 64, real{0});
-             g.give(0, dx);
-           });
-         }, {.seed = seed}))
+    for (const GradientError& e : check_gradients({x},
+                                                  [&] {
+                                                    return record("one row", {&x}, x.value().clone(), [](Grads& g) {
+                                                      const Tensor dx = g.out().clone();
+                                                      std::fill_n(dx.data() + 5 * 64, 64, real{0});
+                                                      g.give(0, dx);
+                                                    });
+                                                  },
+                                                  {.seed = seed}))
       caught += e.error > kPass;
   EXPECT_GE(caught, 2);
 }

@@ -77,9 +77,11 @@ TEST(Exp, IsRightAtItsEnds) {
             (std::vector<real>{1, 1, 1, 1, kInf, 0, kInf, 0}));
   EXPECT_TRUE(std::isnan(values_of(exp, {kNaN})[0]));
   const real log_max = as_real(kDouble ? 709.782712893383973 : 88.7228317);
-  expect_ulps(exp, exact_exp, linear_sweep(static_cast<double>(log_max) - 0.1, static_cast<double>(log_max) + 0.2, 4001), 2);
+  expect_ulps(exp, exact_exp,
+              linear_sweep(static_cast<double>(log_max) - 0.1, static_cast<double>(log_max) + 0.2, 4001), 2);
   // Below the smallest normal number zero or anything of that size will do, never something large.
-  for (const real y : values_of(exp, linear_sweep(kDouble ? -709 : -88, -5000, 4001))) ASSERT_TRUE(y >= 0 && y <= kTiny) << y;
+  for (const real y : values_of(exp, linear_sweep(kDouble ? -709 : -88, -5000, 4001)))
+    ASSERT_TRUE(y >= 0 && y <= kTiny) << y;
 }
 TEST(Tanh, IsRightAtItsEnds) {
   EXPECT_EQ(values_of(tanh, {0, kInf, -kInf, 100, -100, 1e30f}), (std::vector<real>{0, 1, -1, 1, -1, 1}));
@@ -99,7 +101,9 @@ TEST(Activations, AreWithinAFewRoundingsOfTheirArgument) {
   const Row table[] = {
       {"gelu", gelu, [](long double x) { return 0.5L * x * std::erfc(-x / std::sqrt(2.0L)); }},
       {"gelu_tanh", gelu_tanh,
-       [](long double x) { return 0.5L * x * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846L) * (x + 0.044715L * x * x * x))); }},
+       [](long double x) {
+         return 0.5L * x * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846L) * (x + 0.044715L * x * x * x)));
+       }},
       {"silu", silu, [](long double x) { return x / (1 + std::exp(-x)); }},
       {"relu", relu, [](long double x) { return x > 0 ? x : 0; }},
       {"square", square, [](long double x) { return x * x; }},
@@ -149,12 +153,14 @@ TEST(Unary, ResultsDoNotDependOnThePlaceInAVector) {
     for (std::int64_t i = 0; i < 70; ++i) x.data()[i] = std::abs(x.data()[i]) + as_real(0.01);
     const Result whole = [&] {
       const Variable v = Variable::leaf(x, "x");
-      return run_with_gradients({v}, [&] { return row.f(v); }, seed);
+      return run_with_gradients(
+          {v}, [&] { return row.f(v); }, seed);
     }();
     for (std::int64_t n = 1; n <= 70; ++n)
       for (const std::int64_t begin : {std::int64_t{0}, 70 - n, std::min<std::int64_t>(3, 70 - n)}) {
         const Variable v = Variable::leaf(x.narrow(begin, n).clone(), "x");
-        const Result part = run_with_gradients({v}, [&] { return row.f(v); }, seed.narrow(begin, n));
+        const Result part = run_with_gradients(
+            {v}, [&] { return row.f(v); }, seed.narrow(begin, n));
         ASSERT_TRUE(same_bits(part.value, whole.value.narrow(begin, n))) << row.name << " " << n << " from " << begin;
         ASSERT_TRUE(same_bits(part.gradients[0], whole.gradients[0].narrow(begin, n))) << row.name << " " << n;
       }
@@ -175,7 +181,10 @@ TEST(Unary, GradientsAreRightInTheTails) {
   // Where finite differences see nothing: saturated, huge and tiny arguments.
   const auto gradient = [](Function f, real at) {
     const Variable x = leaf({1}, {static_cast<double>(at)});
-    return static_cast<double>(run_with_gradients({x}, [&] { return f(x); }, Tensor::full(engine(), {1}, 1)).gradients[0].data()[0]);
+    return static_cast<double>(run_with_gradients(
+                                   {x}, [&] { return f(x); }, Tensor::full(engine(), {1}, 1))
+                                   .gradients[0]
+                                   .data()[0]);
   };
   for (const Function f : {gelu, gelu_tanh, silu, relu}) {
     EXPECT_EQ(gradient(f, 50), 1);

@@ -27,7 +27,7 @@ Made make(const std::string& name, std::int64_t width, bool bias, double eps = 1
   spec.eps = eps;
   spec.bias = bias;
   made.norm = make_norm({*made.parameters, "", -1, "norm"}, spec, width);
-  for (const Parameter& p : made.parameters->all()) {   // gain and bias away from 1 and 0, so that no factor hides
+  for (const Parameter& p : made.parameters->all()) {    // gain and bias away from 1 and 0, so that no factor hides
     if (p.path != "gain" && p.path != "bias") continue;  // a norm's own number stays
     const Random random(4, Purpose::perturb, stream_of(p.path));
     for (std::int64_t i = 0; i < p.numel(); ++i)
@@ -66,7 +66,7 @@ Exact exact(const std::string& name, const Made& made, const Tensor& x, const Te
     if (p.path != "gain" && p.path != "bias") own = std::max(own, std::abs(static_cast<double>(*p.value())));
   }
   Exact e;
-  e.slope = own;   // of tanh(alpha x), where it is not saturated
+  e.slope = own;  // of tanh(alpha x), where it is not saturated
   e.dgain.assign(width, 0);
   e.dbias.assign(width, 0);
   for (std::size_t r = 0; r < xs.size(); r += width) {
@@ -91,21 +91,21 @@ void expect_exact(const std::string& name, std::int64_t width, Input in, bool fu
   Tensor x = random_tensor({5, width}, "x", in.scale, in.offset), f = random_tensor({5, width}, "f", in.scale);
   const Tensor dy = random_tensor({5, width}, "dy");
   const Variable vx = Variable::leaf(x, "x"), vf = Variable::leaf(f, "f");
-  const Result r = run_with_gradients(made.leaves({vx}), [&] {
-    return fused_sum ? made.norm->add_forward(vx, vf).second : made.norm->forward(vx);
-  }, dy);
-  const Tensor h = fused_sum ? add(vx, vf).value() : x;   // the same rounding of x + f
+  const Result r = run_with_gradients(
+      made.leaves({vx}), [&] { return fused_sum ? made.norm->add_forward(vx, vf).second : made.norm->forward(vx); },
+      dy);
+  const Tensor h = fused_sum ? add(vx, vf).value() : x;  // the same rounding of x + f
   const Exact e = exact(name, made, h, dy);
-  const double limit = tolerance(2e-6, 1e-14);   // a few roundings of sums over at most 70 entries
-  const std::string what = name + " width " + std::to_string(width) + " scale " + std::to_string(in.scale) + " offset " +
-                           std::to_string(in.offset) + (fused_sum ? " x + f" : "") + (bias ? " bias" : "");
+  const double limit = tolerance(2e-6, 1e-14);  // a few roundings of sums over at most 70 entries
+  const std::string what = name + " width " + std::to_string(width) + " scale " + std::to_string(in.scale) +
+                           " offset " + std::to_string(in.offset) + (fused_sum ? " x + f" : "") + (bias ? " bias" : "");
   ASSERT_LE(error_of(numbers(r.value), e.y, 1), limit) << what;
   // dx cancels (exactly, at width 1): its scale is that of dy times the norm's slope.
   ASSERT_LE(error_of(numbers(r.gradients[0]), e.dx, largest(numbers(dy)) * e.slope), 2 * limit) << what;
   for (std::size_t k = 0; k < made.parameters->all().size(); ++k) {
     const std::string& path = made.parameters->all()[k].path;
     const auto& expected = path == "gain" ? e.dgain : e.dbias;
-    if (path != "gain" && path != "bias") continue;   // a trained number of the norm's own: gradcheck's business
+    if (path != "gain" && path != "bias") continue;  // a trained number of the norm's own: gradcheck's business
     ASSERT_LE(error_of(numbers(r.gradients[1 + k]), expected, 1), 2 * limit) << what << " " << path;
   }
 }
@@ -135,8 +135,10 @@ TEST(LayerNorm, DoesNotLoseDigitsToALargeMean) {
     }
     const Variable a = Variable::leaf(x, "a"), b = Variable::leaf(moved, "b");
     const Tensor seed = random_tensor({8, width}, "seed");
-    const Result plain = run_with_gradients(made.leaves({a}), [&] { return made.norm->forward(a); }, seed);
-    const Result shifted = run_with_gradients(made.leaves({b}), [&] { return made.norm->forward(b); }, seed);
+    const Result plain = run_with_gradients(
+        made.leaves({a}), [&] { return made.norm->forward(a); }, seed);
+    const Result shifted = run_with_gradients(
+        made.leaves({b}), [&] { return made.norm->forward(b); }, seed);
     EXPECT_LE(error_of(numbers(shifted.value), numbers(plain.value)), tolerance(2e-6, 1e-14)) << offset;
     EXPECT_LE(error_of(numbers(shifted.gradients[0]), numbers(plain.gradients[0])), tolerance(2e-6, 1e-14)) << offset;
     EXPECT_LE(error_of(numbers(shifted.gradients[1]), numbers(plain.gradients[1])), tolerance(2e-6, 1e-14)) << offset;
@@ -148,21 +150,29 @@ TEST(Norms, FusedIsThePlainReference) {
   for (const NormEntry& entry : norm_table())
     for (const std::int64_t width : {1, 2, 3, 4, 7, 8, 9, 16, 17, 31, 33, 64, 70})
       for (const bool bias : {false, true})
-        for (const Input& in : kDouble ? std::vector<Input>{{1e-3, 0}, {1, 0}, {1e3, 0}, {1, 100}, {1e3, 100}} :
-                                         std::vector<Input>{{1e-3, 0}, {1, 0}, {1e3, 0}}) {
+        for (const Input& in : kDouble ? std::vector<Input>{{1e-3, 0}, {1, 0}, {1e3, 0}, {1, 100}, {1e3, 100}}
+                                       : std::vector<Input>{{1e-3, 0}, {1, 0}, {1e3, 0}}) {
           const Made made = make(entry.name, width, bias);
-          const Variable x = random_leaf({130, width}, "x", in.scale, in.offset), f = random_leaf({130, width}, "f", in.scale);
+          const Variable x = random_leaf({130, width}, "x", in.scale, in.offset),
+                         f = random_leaf({130, width}, "f", in.scale);
           const Tensor seed = random_tensor({130, 2 * width}, "seed");
           const auto leaves = made.leaves({x, f});
-          const Result fused = run_with_gradients(leaves, [&] {
-            const auto [h, y] = made.norm->add_forward(x, f);
-            return concat({h, y}, 1);
-          }, seed);
-          const Result plain = run_with_gradients(leaves, [&] {
-            const Variable h = add(x, f);
-            return concat({h, made.norm->reference(h)}, 1);
-          }, seed);
-          const std::string what = entry.name + " width " + std::to_string(width) + " scale " + std::to_string(in.scale);
+          const Result fused = run_with_gradients(
+              leaves,
+              [&] {
+                const auto [h, y] = made.norm->add_forward(x, f);
+                return concat({h, y}, 1);
+              },
+              seed);
+          const Result plain = run_with_gradients(
+              leaves,
+              [&] {
+                const Variable h = add(x, f);
+                return concat({h, made.norm->reference(h)}, 1);
+              },
+              seed);
+          const std::string what =
+              entry.name + " width " + std::to_string(width) + " scale " + std::to_string(in.scale);
           const double limit = tolerance(1e-5, 1e-12 * (1 + in.offset));
           ASSERT_LE(error_of(numbers(fused.value), numbers(plain.value)), limit) << what;
           const double upstream = largest(numbers(seed)) * (entry.name == "none" ? 1 : 1 + 1 / in.scale);
@@ -195,7 +205,8 @@ TEST(Norms, TreatEachRowOnItsOwnAndOnAnyNumberOfThreadsAlike) {
       const Variable x = Variable::leaf(random_tensor({300, 24}, "x", 1, 3, own), "x");
       std::vector<Variable> leaves{x};
       for (const Parameter& p : parameters.all()) leaves.push_back(p.leaf);
-      const Result r = run_with_gradients(leaves, [&] { return norm->forward(x); }, random_tensor({300, 24}, "seed", 1, 0, own));
+      const Result r = run_with_gradients(
+          leaves, [&] { return norm->forward(x); }, random_tensor({300, 24}, "seed", 1, 0, own));
       std::vector<Tensor> kept{Tensor::from(engine(), {300, 24}, r.value.to_vector())};
       for (const Tensor& g : r.gradients) kept.push_back(Tensor::from(engine(), g.shape(), g.to_vector()));
       all.push_back(std::move(kept));
@@ -212,7 +223,8 @@ TEST(Norms, TreatEachRowOnItsOwnAndOnAnyNumberOfThreadsAlike) {
   }
 }
 
-std::vector<double> of_row(const std::string& name, const std::vector<double>& x, double eps, std::optional<bool> bias = {}) {
+std::vector<double> of_row(const std::string& name, const std::vector<double>& x, double eps,
+                           std::optional<bool> bias = {}) {
   Parameters parameters(engine(), 1);
   NormSpec spec;
   spec.name = name;
@@ -223,12 +235,12 @@ std::vector<double> of_row(const std::string& name, const std::vector<double>& x
   return numbers(norm->forward(Variable(tensor({1, width}, x))));
 }
 
-TEST(Norms, WorkedNumbersOfTheSources) {   // C10
+TEST(Norms, WorkedNumbersOfTheSources) {  // C10
   expect_close(of_row("rmsnorm", {0.1, 0.1, 0.2, 0.3}, 0), {0.5163978, 0.5163978, 1.0327956, 1.5491933}, 1e-6);
   expect_close(of_row("layernorm", {0.1, 0.1, 0.2, 0.3}, 0), {-0.9045340, -0.9045340, 0.3015113, 1.5075567}, 1e-6);
 }
 
-TEST(Norms, EpsStandsInsideTheRoot) {   // C6, C13
+TEST(Norms, EpsStandsInsideTheRoot) {  // C6, C13
   expect_close(of_row("rmsnorm", {3e-3, 4e-3}, 1e-5), {3e-3 / std::sqrt(2.25e-5), 4e-3 / std::sqrt(2.25e-5)}, 1e-6);
   expect_close(of_row("layernorm", {-3e-3, 3e-3}, 1e-5), {-3 / std::sqrt(19.0), 3 / std::sqrt(19.0)}, 1e-6);
   for (const char* name : {"rmsnorm", "layernorm"}) {
@@ -244,9 +256,10 @@ TEST(Norms, HaveTheParametersOfTheirDefinition) {
     bool affine;
     std::vector<std::string> paths;
   };
-  for (const Row& row : {Row{"layernorm", {}, true, {"n.gain", "n.bias"}}, Row{"layernorm", false, true, {"n.gain"}},
-                         Row{"layernorm", {}, false, {}}, Row{"layernorm", true, false, {}}, Row{"rmsnorm", {}, true, {"n.gain"}},
-                         Row{"rmsnorm", true, true, {"n.gain", "n.bias"}}, Row{"none", {}, true, {}}}) {
+  for (const Row& row :
+       {Row{"layernorm", {}, true, {"n.gain", "n.bias"}}, Row{"layernorm", false, true, {"n.gain"}},
+        Row{"layernorm", {}, false, {}}, Row{"layernorm", true, false, {}}, Row{"rmsnorm", {}, true, {"n.gain"}},
+        Row{"rmsnorm", true, true, {"n.gain", "n.bias"}}, Row{"none", {}, true, {}}}) {
     Parameters parameters(engine(), 1);
     NormSpec spec;
     spec.name = row.name;

@@ -83,7 +83,8 @@ TEST(Optimizer, AdamWIsTheTextbooksOverTwentySteps) {
       ASSERT_NEAR(std::sqrt(updates.weight_squares[p]), norm_of(before), norm_of(before) * tolerance(3e-6, 1e-12));
       // The change is what is left after rounding weights of size 1 in float32: 6e-8 a weight.
       const double rounding = tolerance(6e-8, 1e-16) * std::sqrt(static_cast<double>(g.size()));
-      ASSERT_NEAR(std::sqrt(updates.change_squares[p]), norm_of(change), norm_of(change) * tolerance(1e-4, 1e-10) + rounding);
+      ASSERT_NEAR(std::sqrt(updates.change_squares[p]), norm_of(change),
+                  norm_of(change) * tolerance(1e-4, 1e-10) + rounding);
     }
   }
   EXPECT_EQ(optimizer.steps(), 20);
@@ -137,7 +138,7 @@ TEST(Optimizer, NoticesWhatIsNoNumber) {
     Model model;
     const Optimizer optimizer(model.parameters, {});
     model.set_gradients(1, 1);
-    model.parameters.at("k").grad()[20] = as_real(bad);   // the last element of the last parameter
+    model.parameters.at("k").grad()[20] = as_real(bad);  // the last element of the last parameter
     GradientNorms norms;
     optimizer.measure(norms);
     EXPECT_FALSE(norms.finite);
@@ -194,7 +195,10 @@ TEST(Optimizer, IsBitwiseTheSameOnAnyNumberOfThreads) {
 
 TEST(Optimizer, RefusesAnUnknownName) {
   Model model;
-  expect_says(message_of<UsageError>([&] { Optimizer(model.parameters, {"adam", 0.9, 0.99, 1e-8, 0}); }), {"adam", "adamw, sgd"});
+  expect_says(message_of<UsageError>([&] {
+                Optimizer(model.parameters, {"adam", 0.9, 0.99, 1e-8, 0});
+              }),
+              {"adam", "adamw, sgd"});
 }
 
 TEST(Parameters, AreFoundByPathAndRegisteredOnce) {

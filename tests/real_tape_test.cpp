@@ -37,8 +37,8 @@ TEST(Tape, AddsUpSeveralUsesOfOneValue) {
   const Variable x = leaf({2}, {3, -2});
   Tape tape;
   const Tape::Recording recording(tape);
-  const Variable y = scale(x, 2);                                        // used three times
-  const Variable z = add(multiply(y, y), add(y, multiply(x, y)));        // 4x^2 + 2x + 2x^2
+  const Variable y = scale(x, 2);                                  // used three times
+  const Variable z = add(multiply(y, y), add(y, multiply(x, y)));  // 4x^2 + 2x + 2x^2
   tape.backward(sum(z));
   expect_close(numbers(x.grad()), {12 * 3 + 2, -12 * 2 + 2}, tolerance(1e-5, 1e-12));
 }
@@ -136,19 +136,22 @@ TEST_P(FusedSum, HookOnTheSumSeesItsCompleteGradient) {
   const auto norm = make_norm({parameters, "", -1, "norm"}, spec, 5);
   const Variable x = random_leaf({3, 5}, "x"), f = random_leaf({3, 5}, "f");
   const Tensor wh = random_tensor({3, 5}, "wh"), wy = random_tensor({3, 5}, "wy");
-  for (const int uses : {1, 2, 3}) {   // bit 0: N(h) is used, bit 1: h is used
+  for (const int uses : {1, 2, 3}) {  // bit 0: N(h) is used, bit 1: h is used
     Tensor hooked, hooked_norm;
-    const Result result = run_with_gradients({x, f}, [&] {
-      const auto [h, y] = norm->add_forward(x, f);
-      h.on_grad([&](const Tensor& g) { hooked = g.clone(); });
-      if (uses & 1) y.on_grad([&](const Tensor& g) { hooked_norm = g.clone(); });
-      const Variable used_y = multiply(y, Variable(wy)), used_h = multiply(h, Variable(wh));
-      return uses == 3 ? add(used_y, used_h) : uses == 2 ? used_h : used_y;
-    }, Tensor::full(engine(), {3, 5}, 1));
+    const Result result = run_with_gradients(
+        {x, f},
+        [&] {
+          const auto [h, y] = norm->add_forward(x, f);
+          h.on_grad([&](const Tensor& g) { hooked = g.clone(); });
+          if (uses & 1) y.on_grad([&](const Tensor& g) { hooked_norm = g.clone(); });
+          const Variable used_y = multiply(y, Variable(wy)), used_h = multiply(h, Variable(wh));
+          return uses == 3 ? add(used_y, used_h) : uses == 2 ? used_h : used_y;
+        },
+        Tensor::full(engine(), {3, 5}, 1));
     ASSERT_TRUE(hooked.defined());
     EXPECT_TRUE(same_bits(hooked, result.gradients[0])) << "dL/dx = dL/dh, all of it; uses " << uses;
     EXPECT_TRUE(same_bits(hooked, result.gradients[1]));
-    if (GetParam() == "none") continue;   // h and N(h) are one tensor
+    if (GetParam() == "none") continue;  // h and N(h) are one tensor
     EXPECT_TRUE(!(uses & 1) || same_bits(hooked_norm, wy));
     EXPECT_TRUE(uses != 2 || same_bits(hooked, wh));
   }
@@ -161,7 +164,7 @@ TEST(Tape, ConstantsGetNoGradient) {
   const Tape::Recording recording(tape);
   EXPECT_FALSE(constant.tracked());
   EXPECT_FALSE(multiply(constant, constant).tracked());
-  tape.backward(sum(multiply(multiply(x, constant), x.detach())));   // detach: treated as 3, 4
+  tape.backward(sum(multiply(multiply(x, constant), x.detach())));  // detach: treated as 3, 4
   EXPECT_EQ(numbers(x.grad()), (std::vector<double>{15, 24}));
 }
 
@@ -176,14 +179,18 @@ TEST(Tape, NormsAndProductsOfConstantsReachTheirParameters) {
     const Variable tracked = Variable::leaf(constant.value().clone(), "data");
     const Tensor seed = random_tensor({3, 4}, "seed");
     const Variable gain = parameters.at("gain").leaf;
-    const Result with = run_with_gradients({gain}, [&] { return norm->forward(tracked); }, seed);
-    const Result without = run_with_gradients({gain}, [&] { return norm->forward(constant); }, seed);
+    const Result with = run_with_gradients(
+        {gain}, [&] { return norm->forward(tracked); }, seed);
+    const Result without = run_with_gradients(
+        {gain}, [&] { return norm->forward(constant); }, seed);
     EXPECT_TRUE(same_bits(with.gradients[0], without.gradients[0])) << name;
-    const Result summed = run_with_gradients({gain}, [&] { return norm->add_forward(constant, constant).second; }, seed);
+    const Result summed = run_with_gradients(
+        {gain}, [&] { return norm->add_forward(constant, constant).second; }, seed);
     EXPECT_NEAR(error_of(numbers(summed.gradients[0]), numbers(with.gradients[0])), 0, 1e-4) << name << " of 2x";
   }
   const Variable data(random_tensor({3, 4}, "data")), w = random_leaf({2, 4}, "w"), b = random_leaf({2}, "b");
-  const Result product = run_with_gradients({w, b}, [&] { return linear(data, w, b); }, Tensor::full(engine(), {3, 2}, 1));
+  const Result product = run_with_gradients(
+      {w, b}, [&] { return linear(data, w, b); }, Tensor::full(engine(), {3, 2}, 1));
   expect_close(numbers(product.gradients[1]), {3, 3}, 0);
 }
 
@@ -223,7 +230,7 @@ TEST(Tape, AVariableOfAnEarlierRecordingIsAConstant) {
   }
   const Tape::Recording recording(tape);
   EXPECT_FALSE(stale.tracked());
-  (void)scale(x, 1);   // takes the slot that `stale` had
+  (void)scale(x, 1);  // takes the slot that `stale` had
   tape.backward(sum(multiply(x, stale)));
   EXPECT_EQ(numbers(x.grad()), (std::vector<double>{6, 8})) << "d(x s)/dx, s = (6, 8) fixed";
 }
@@ -259,7 +266,7 @@ TEST(TapeErrors, SayWhereAndWhatToDo) {
   expect_says(message_of([&] { (void)y.grad(); }), {"[grad]", "on_grad()"});
   expect_says(message_of([&] { x.grad(); }), {"[grad]", "x"});
   EXPECT_EQ(numbers(argmax(y.detach())), (std::vector<double>{1}));
-  tape.backward(total);   // all those errors left the recording whole
+  tape.backward(total);  // all those errors left the recording whole
   EXPECT_EQ(numbers(x.grad()), (std::vector<double>{2, 2}));
   expect_says(message_of([&] { tape.backward(total); }), {"[backward]", "second backward", "record"});
   expect_says(message_of([&] { scale(x, 2); }), {"[scale]", "Tape::Recording"});
@@ -292,7 +299,7 @@ TEST(TapeMemory, IsGivenBackByBackwardAndClear) {
     const Variable y = forward();
     if (backward) tape.backward(y);
   };
-  step(true);   // makes the leaves' gradient buffers
+  step(true);  // makes the leaves' gradient buffers
   tape.clear();
   const std::size_t before = engine().pool().live_blocks();
   step(true);

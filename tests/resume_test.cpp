@@ -10,13 +10,13 @@ const std::string kSlow = kTiny + " --eval_interval 1 --eval_iters 150 --checkpo
 
 class Stopped : public ::testing::TestWithParam<const char*> {};
 
-TEST_P(Stopped, ByTheSteps) {   // 7 steps, then on to 20: in the middle of the second epoch
+TEST_P(Stopped, ByTheSteps) {  // 7 steps, then on to 20: in the middle of the second epoch
   const TemporaryFolder folder;
   const std::string train = "train" + kTiny + " --lr_decay_iters 20 " + GetParam();
   expect_done(folder, train + " --out_dir straight");
   expect_done(folder, train + " --out_dir stopped --max_iters 7");
   expect_done(folder, train + " --out_dir stopped --init_from resume");
-  expect_same_run(folder / "straight", folder / "stopped", false);   // the exact row of the first 7 steps stays
+  expect_same_run(folder / "straight", folder / "stopped", false);  // the exact row of the first 7 steps stays
   const RunData data = read_run(folder / "stopped/run.h5");
   EXPECT_EQ(data.step.size(), 20u);
   ASSERT_GE(data.epochs.size(), 3u);
@@ -32,7 +32,8 @@ TEST(Killed, GoesOnFromItsNewestCheckpoint) {
   const TemporaryFolder folder;
   const std::string train = "train" + kSlow + " --dropout 0.1 --gradient_accumulation_steps 2 --train_tokens 400";
   expect_done(folder, train + " --out_dir straight");
-  const int status = Background(folder, train + " --out_dir killed").signal_after(folder / "killed/checkpoints/step_000007.h5", SIGKILL);
+  const int status = Background(folder, train + " --out_dir killed")
+                         .signal_after(folder / "killed/checkpoints/step_000007.h5", SIGKILL);
   ASSERT_TRUE(WIFSIGNALED(status)) << "the run was over before it could be killed";
   EXPECT_EQ(read_run(folder / "killed/run.h5").status, "running");
   expect_done(folder, train + " --out_dir killed --init_from resume");
@@ -43,7 +44,8 @@ TEST(Terminated, FinishesItsStepSavesAndGoesOn) {
   const TemporaryFolder folder;
   const std::string train = "train" + kSlow;
   expect_done(folder, train + " --out_dir straight");
-  const int status = Background(folder, train + " --out_dir stopped").signal_after(folder / "stopped/checkpoints/step_000007.h5", SIGTERM);
+  const int status = Background(folder, train + " --out_dir stopped")
+                         .signal_after(folder / "stopped/checkpoints/step_000007.h5", SIGTERM);
   ASSERT_TRUE(WIFEXITED(status));
   ASSERT_EQ(WEXITSTATUS(status), 130) << "interrupted after saving";
   const RunData data = read_run(folder / "stopped/run.h5");
@@ -73,11 +75,12 @@ TEST(Resume, OfAFinishedRunChangesNothing) {
 TEST(Resume, RefusesWhatWouldBeAnotherRun) {
   const TemporaryFolder folder;
   expect_done(folder, "train" + kTiny + " --out_dir run --max_iters 3");
-  for (const auto& [change, key] : std::vector<std::pair<std::string, std::string>>{{"--batch_size 5", "batch_size"},
-                                                                                   {"--seed 2", "seed"},
-                                                                                   {"--norm rmsnorm", "norm"},
-                                                                                   {"--learning_rate 1", "learning_rate"},
-                                                                                   {"--data synthetic:markov:tokens=6000", "data"}}) {
+  for (const auto& [change, key] :
+       std::vector<std::pair<std::string, std::string>>{{"--batch_size 5", "batch_size"},
+                                                        {"--seed 2", "seed"},
+                                                        {"--norm rmsnorm", "norm"},
+                                                        {"--learning_rate 1", "learning_rate"},
+                                                        {"--data synthetic:markov:tokens=6000", "data"}}) {
     const Outcome outcome = run(folder, "train" + kTiny + " --out_dir run --init_from resume " + change);
     EXPECT_EQ(outcome.code, 2) << change;
     EXPECT_NE(outcome.err.find(key), std::string::npos) << outcome.err;

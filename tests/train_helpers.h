@@ -19,7 +19,8 @@ using cli_test::TemporaryFolder;
 
 /// 24 windows of 8 tokens, 4 a step: an epoch is 6 steps.
 inline const std::string kTiny =
-    " --data synthetic:markov:tokens=5000 --train_tokens 200 --n_layer 2 --n_head 2 --n_embd 16 --block_size 8 --batch_size 4"
+    " --data synthetic:markov:tokens=5000 --train_tokens 200 --n_layer 2 --n_head 2 --n_embd 16 --block_size 8 "
+    "--batch_size 4"
     " --max_iters 20 --warmup_iters 3 --eval_interval 5 --eval_iters 2 --threads 1";
 
 inline void expect_done(const TemporaryFolder& folder, const std::string& arguments, int code = 0) {
@@ -65,10 +66,17 @@ inline std::vector<double> numbers(const Array& array) {
       return static_cast<double>(element);
     };
     switch (array.type) {
-      case Array::Type::f32: x[i] = at(float{}); break;
-      case Array::Type::f64: x[i] = at(double{}); break;
-      case Array::Type::i32: x[i] = at(std::int32_t{}); break;
-      default: ADD_FAILURE() << "f32, f64 and i32 are expected";
+      case Array::Type::f32:
+        x[i] = at(float{});
+        break;
+      case Array::Type::f64:
+        x[i] = at(double{});
+        break;
+      case Array::Type::i32:
+        x[i] = at(std::int32_t{});
+        break;
+      default:
+        ADD_FAILURE() << "f32, f64 and i32 are expected";
     }
   }
   return x;
@@ -80,7 +88,7 @@ inline double norm(const std::vector<double>& x) {
 }
 
 template <class T>
-bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {   // NaN included
+bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {  // NaN included
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 

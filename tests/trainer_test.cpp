@@ -1,5 +1,6 @@
 // label: train
-// Training: what the run file says against what can be computed from `dump`, accumulation, threads, divergence, learning.
+// Training: what the run file says against what can be computed from `dump`, accumulation, threads, divergence,
+// learning.
 #include <map>
 
 #include "train_helpers.h"
@@ -38,7 +39,7 @@ TEST_P(Numbers, OfParametersAreThoseOfTheDump) {
     EXPECT_NEAR(static_cast<double>(data.param_grad_norm[p]), norm(g), 1e-6 * norm(g)) << path;
     EXPECT_NEAR(static_cast<double>(data.param_grad_max_abs[p]), top, 1e-6 * top) << path;
     EXPECT_NEAR(static_cast<double>(data.param_weight_norm[p]), norm(w), 1e-6 * norm(w)) << path;
-    if (norm(w) == 0) continue;   // a bias starts at zero: its ratio is infinite
+    if (norm(w) == 0) continue;  // a bias starts at zero: its ratio is infinite
     const double ratio = norm(change) / norm(w);
     EXPECT_NEAR(static_cast<double>(data.param_update_ratio[p]), ratio, 2e-6 * ratio) << path;
   }
@@ -55,7 +56,8 @@ TEST_P(Numbers, OfTheResidualStreamAreTheInterfaces) {
   const RunData data = read_run(folder / "run/run.h5");
   const ArrayFileReader dump(folder / "dump.h5");
   for (std::size_t r = 0; r < data.residual.size(); ++r) {
-    const auto x = numbers(dump.read("residual/" + data.residual[r])), g = numbers(dump.read("residual_grads/" + data.residual[r]));
+    const auto x = numbers(dump.read("residual/" + data.residual[r])),
+               g = numbers(dump.read("residual_grads/" + data.residual[r]));
     const std::size_t N = 4 * 8, C = 16;
     ASSERT_EQ(x.size(), N * C);
     double gradient2 = 0, product2 = 0, square = 0, share = 0;
@@ -68,7 +70,7 @@ TEST_P(Numbers, OfTheResidualStreamAreTheInterfaces) {
       }
       const double n = static_cast<double>(N);
       gradient2 += gg;
-      product2 += xx * (n * n * gg) / n;   // mean over tokens of (|x_t| |d(NL)/dx_t|)^2
+      product2 += xx * (n * n * gg) / n;  // mean over tokens of (|x_t| |d(NL)/dx_t|)^2
       square += xx / static_cast<double>(N * C);
       share += mu * mu / (xx / static_cast<double>(C)) / n;
     }
@@ -82,9 +84,10 @@ TEST_P(Numbers, OfTheResidualStreamAreTheInterfaces) {
     EXPECT_NEAR(static_cast<double>(data.residual_mean_share[r]), share, 1e-5 * share + 1e-9) << data.residual[r];
   }
 }
-INSTANTIATE_TEST_SUITE_P(Models, Numbers, ::testing::Values("", "--arch llama --n_kv_head 1 --tie_weights false",
-                                                            "--norm rmsnorm --norm_placement post --bias true",
-                                                            "--norm none --dtype float64 --init_gain 5"));
+INSTANTIATE_TEST_SUITE_P(Models, Numbers,
+                         ::testing::Values("", "--arch llama --n_kv_head 1 --tie_weights false",
+                                           "--norm rmsnorm --norm_placement post --bias true",
+                                           "--norm none --dtype float64 --init_gain 5"));
 
 TEST(Accumulation, OfThreeBatchesOfFourIsOneOfTwelve) {
   const TemporaryFolder folder;
@@ -100,7 +103,8 @@ TEST(Accumulation, OfThreeBatchesOfFourIsOneOfTwelve) {
   }
   const auto expect_close = [](const std::vector<float>& x, const std::vector<float>& y, const char* what) {
     ASSERT_EQ(x.size(), y.size());
-    for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], y[i], 2e-5f * std::abs(x[i]) + 1e-9f) << what << " " << i;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      EXPECT_NEAR(x[i], y[i], 2e-5f * std::abs(x[i]) + 1e-9f) << what << " " << i;
   };
   expect_close(a.param_grad_norm, b.param_grad_norm, "grad");
   expect_close(a.param_weight_norm, b.param_weight_norm, "weight");
@@ -113,8 +117,10 @@ TEST(Accumulation, OfThreeBatchesOfFourIsOneOfTwelve) {
 TEST(Threads, ChangeNoBit) {
   // Wide enough that products, attention and optimizer are split.
   const TemporaryFolder folder;
-  const std::string keys = kTiny + " --max_iters 4 --n_embd 64 --n_head 4 --block_size 48 --batch_size 8 --train_tokens 0 --dropout 0.1";
-  for (const std::string threads : {"1", "2", "3"}) expect_done(folder, "train" + keys + " --threads " + threads + " --out_dir t" + threads);
+  const std::string keys =
+      kTiny + " --max_iters 4 --n_embd 64 --n_head 4 --block_size 48 --batch_size 8 --train_tokens 0 --dropout 0.1";
+  for (const std::string threads : {"1", "2", "3"})
+    expect_done(folder, "train" + keys + " --threads " + threads + " --out_dir t" + threads);
   expect_same_run(folder / "t1", folder / "t2");
   expect_same_run(folder / "t1", folder / "t3");
 }
@@ -140,7 +146,8 @@ TEST(Probes, DoNotChangeTheTraining) {
   }
   // g_e is over all block matrices, whatever is probed.
   ASSERT_EQ(all.epochs.size(), some.epochs.size());
-  for (std::size_t i = 0; i < all.epochs.size(); ++i) EXPECT_EQ(all.epochs[i].mean_grad_norm, some.epochs[i].mean_grad_norm);
+  for (std::size_t i = 0; i < all.epochs.size(); ++i)
+    EXPECT_EQ(all.epochs[i].mean_grad_norm, some.epochs[i].mean_grad_norm);
 }
 
 TEST(Epochs, AreMeansOverTheirSteps) {
@@ -148,7 +155,7 @@ TEST(Epochs, AreMeansOverTheirSteps) {
   expect_done(folder, "train" + kTiny + " --out_dir run");
   const RunData data = read_run(folder / "run/run.h5");
   const std::size_t P = data.params.size(), R = data.residual.size();
-  ASSERT_EQ(data.epochs.size(), 4u);   // 6, 6, 6 and 2 steps
+  ASSERT_EQ(data.epochs.size(), 4u);  // 6, 6, 6 and 2 steps
   for (std::size_t e = 0; e < 4; ++e) {
     const std::size_t first = 6 * e, last = std::min<std::size_t>(20, first + 6);
     const double steps = static_cast<double>(last - first);
@@ -163,9 +170,10 @@ TEST(Epochs, AreMeansOverTheirSteps) {
     for (std::size_t p = 0; p < P; ++p) {
       const bool counts = data.params[p].name.starts_with("blocks.") && data.params[p].name.ends_with(".weight");
       matrices += counts;
-      for (std::size_t s = first; counts && s < last; ++s) g += static_cast<double>(data.param_grad_norm[s * P + p]) / steps;
+      for (std::size_t s = first; counts && s < last; ++s)
+        g += static_cast<double>(data.param_grad_norm[s * P + p]) / steps;
     }
-    EXPECT_EQ(matrices, 12);   // 2 blocks of q, k, v, proj, fc, proj
+    EXPECT_EQ(matrices, 12);  // 2 blocks of q, k, v, proj, fc, proj
     EXPECT_NEAR(data.epochs[e].loss, loss, 1e-12);
     EXPECT_NEAR(data.epochs[e].mean_grad_norm, g / matrices, 1e-6 * g);
     EXPECT_NEAR(static_cast<double>(data.epochs[e].residual_grad_norm[2]), residual, 1e-6 * residual);
@@ -174,7 +182,8 @@ TEST(Epochs, AreMeansOverTheirSteps) {
 
 TEST(Divergence, IsAResultWithACompleteFile) {
   const TemporaryFolder folder;
-  const std::string keys = kTiny + " --optimizer sgd --learning_rate 1e6 --norm none --grad_clip 0 --warmup_iters 0 --max_iters 50";
+  const std::string keys =
+      kTiny + " --optimizer sgd --learning_rate 1e6 --norm none --grad_clip 0 --warmup_iters 0 --max_iters 50";
   const Outcome outcome = run(folder, "train" + keys + " --out_dir run");
   ASSERT_EQ(outcome.code, 3) << outcome.err;
   const RunData data = read_run(folder / "run/run.h5");
@@ -182,8 +191,10 @@ TEST(Divergence, IsAResultWithACompleteFile) {
   const std::size_t N = data.step.size();
   ASSERT_GE(N, 2u);
   ASSERT_LT(N, 50u);
-  EXPECT_FALSE(std::isfinite(data.loss[N - 1]) && std::isfinite(data.grad_norm[N - 1])) << "the step that failed is there";
-  for (std::size_t s = 0; s + 1 < N; ++s) EXPECT_TRUE(std::isfinite(data.loss[s]) && std::isfinite(data.grad_norm[s])) << s;
+  EXPECT_FALSE(std::isfinite(data.loss[N - 1]) && std::isfinite(data.grad_norm[N - 1]))
+      << "the step that failed is there";
+  for (std::size_t s = 0; s + 1 < N; ++s)
+    EXPECT_TRUE(std::isfinite(data.loss[s]) && std::isfinite(data.grad_norm[s])) << s;
   EXPECT_EQ(data.param_grad_norm.size(), N * data.params.size());
   EXPECT_EQ(data.residual_rms.size(), N * data.residual.size());
   EXPECT_FALSE(data.epochs.empty());
@@ -201,7 +212,8 @@ TEST(Divergence, IsAResultWithACompleteFile) {
 TEST(Training, LearnsTowardsTheEntropyRateAndNotBelow) {
   const TemporaryFolder folder;
   const std::string keys =
-      " --data synthetic:markov:tokens=60000 --n_layer 2 --n_head 2 --n_embd 32 --block_size 16 --batch_size 16 --max_iters 500"
+      " --data synthetic:markov:tokens=60000 --n_layer 2 --n_head 2 --n_embd 32 --block_size 16 --batch_size 16 "
+      "--max_iters 500"
       " --warmup_iters 20 --learning_rate 1e-2 --eval_interval 0 --threads 1";
   for (const std::string norm : {"layernorm", "rmsnorm"}) {
     expect_done(folder, "train" + keys + " --norm " + norm + " --out_dir " + norm);
@@ -210,9 +222,9 @@ TEST(Training, LearnsTowardsTheEntropyRateAndNotBelow) {
     const double first = data.loss.front(), last = data.evals.back().val_loss;
     EXPECT_TRUE(data.evals.back().exact);
     EXPECT_EQ(data.evals.back().step, 499);
-    EXPECT_NEAR(first, std::log(32.0), 0.1);   // 32 tokens, each first as likely
+    EXPECT_NEAR(first, std::log(32.0), 0.1);  // 32 tokens, each first as likely
     EXPECT_LT(last - floor, 0.6 * (first - floor)) << norm << ": two fifths of what can be learnt";
-    EXPECT_GT(last, floor - 0.02) << norm;   // 6,000 tokens know their mean loss to about 0.01
+    EXPECT_GT(last, floor - 0.02) << norm;  // 6,000 tokens know their mean loss to about 0.01
   }
 }
 

@@ -13,16 +13,16 @@ namespace normscope {
 
 struct TrainOptions {
   bool overwrite = false;
-  bool quiet = false;                 ///< no progress bar, no log lines
-  std::string command;                ///< the command line, stored in the run file
+  bool quiet = false;   ///< no progress bar, no log lines
+  std::string command;  ///< the command line, stored in the run file
 };
 
 struct TrainOutcome {
-  std::string status;                 ///< done | diverged | interrupted
+  std::string status;  ///< done | diverged | interrupted
   std::string run_dir;
   std::int64_t steps = 0, parameters = 0;
-  double train_loss = 0, val_loss = 0;   ///< nats a token, NaN without an evaluation
-  bool exact = false;                    ///< val_loss is over the whole split
+  double train_loss = 0, val_loss = 0;  ///< nats a token, NaN without an evaluation
+  bool exact = false;                   ///< val_loss is over the whole split
   double elapsed_s = 0, tokens_per_s = 0;
 };
 
@@ -35,10 +35,11 @@ struct EvalOutcome {
   std::string split;
 };
 /// Exact loss of a run's (or checkpoint's) model over a whole split: "train" or "val".
-EvalOutcome evaluate(const std::string& run, const std::string& split, const std::optional<std::string>& data, int threads);
+EvalOutcome evaluate(const std::string& run, const std::string& split, const std::optional<std::string>& data,
+                     int threads);
 
 struct SampleOptions {
-  std::optional<std::string> prompt;   ///< unset: a line break, or the first token of a vocabulary without one
+  std::optional<std::string> prompt;  ///< unset: a line break, or the first token of a vocabulary without one
   std::int64_t tokens = 500;
   double temperature = 0.8;
   std::int64_t top_k = 200;
@@ -51,17 +52,17 @@ void sample(const std::string& run, const SampleOptions& options, const std::fun
 struct DumpOptions {
   std::string out;
   std::int64_t step = 0;
-  std::vector<std::string> only;      ///< empty: everything
-  std::string batch;                  ///< FILE.h5 with tokens and targets, or empty
+  std::vector<std::string> only;  ///< empty: everything
+  std::string batch;              ///< FILE.h5 with tokens and targets, or empty
   bool overwrite = false;
 };
 /// One step, everything, into one HDF5 file. Returns the loss.
 double dump(const Config& config, const DumpOptions& options);
 
 struct GradcheckRow {
-  std::string topic, name, input;     ///< op | norm | placement | model; "layernorm"; "scale 1e3, offset 100"
-  std::string tensor;                 ///< which input or parameter was worst
-  double error = 0;                   ///< relative error, or absolute against scale where the gradient is zero
+  std::string topic, name, input;  ///< op | norm | placement | model; "layernorm"; "scale 1e3, offset 100"
+  std::string tensor;              ///< which input or parameter was worst
+  double error = 0;                ///< relative error, or absolute against scale where the gradient is zero
   bool passed = false;
 };
 /// Finite differences in float64. `filter` is a glob over "topic/name".
@@ -77,14 +78,17 @@ BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t 
 struct CostOutcome {
   std::int64_t parameters = 0, tokens_per_step = 0, steps = 0;
   double gflop_per_step = 0, weights_mb = 0, activations_mb = 0, peak_mb = 0;
-  struct Row { std::string path; std::vector<std::int64_t> shape; };
+  struct Row {
+    std::string path;
+    std::vector<std::int64_t> shape;
+  };
   std::vector<Row> rows;
 };
 CostOutcome inspect_config(const Config& config);
 
 struct NormCall {
-  std::string name;                   ///< catalogue name with its options: "layernorm:bias=false"
-  std::vector<double> x, dy;          ///< one row; dy empty: no gradients
+  std::string name;           ///< catalogue name with its options: "layernorm:bias=false"
+  std::vector<double> x, dy;  ///< one row; dy empty: no gradients
   double eps = 1e-5;
   std::string dtype = "float64";
 };

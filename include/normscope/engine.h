@@ -23,9 +23,9 @@ class Pool {
   void* allocate(std::size_t bytes);
   void release(void* data) noexcept;
 
-  std::size_t in_use() const { return in_use_; }     ///< bytes
-  std::size_t peak() const { return peak_; }         ///< most bytes in use at once
-  std::size_t touched() const { return top_; }       ///< bytes of the range ever handed out
+  std::size_t in_use() const { return in_use_; }  ///< bytes
+  std::size_t peak() const { return peak_; }      ///< most bytes in use at once
+  std::size_t touched() const { return top_; }    ///< bytes of the range ever handed out
   std::size_t live_blocks() const { return live_; }
 
  private:
@@ -38,14 +38,14 @@ class Pool {
   std::byte* base_ = nullptr;
   std::size_t reserved_ = 0, top_ = 0, in_use_ = 0, peak_ = 0, live_ = 0;
   Block* free_ = nullptr;
-  Block* last_ = nullptr;   // the block that ends at top_
+  Block* last_ = nullptr;  // the block that ends at top_
 };
 
 enum class GemmBackend { onednn, openblas };
 
 struct EngineOptions {
-  int threads = 0;                               ///< 0: all cores
-  GemmBackend gemm = GemmBackend::onednn;        ///< of float32; float64 is always OpenBLAS
+  int threads = 0;                         ///< 0: all cores
+  GemmBackend gemm = GemmBackend::onednn;  ///< of float32; float64 is always OpenBLAS
 };
 
 class Engine {

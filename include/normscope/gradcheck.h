@@ -13,7 +13,7 @@ struct GradcheckOptions {
   /// h; powers of two, so that x + h is exact. A tensor's error is the least over them: a large step suffers from
   /// curvature, a small one from rounding, and a wrong gradient from neither.
   std::vector<double> steps{0x1p-10, 0x1p-14, 0x1p-20};
-  std::int64_t elements = 64;     ///< of each tensor that are tried, drawn at random
+  std::int64_t elements = 64;  ///< of each tensor that are tried, drawn at random
 };
 
 struct GradientError {

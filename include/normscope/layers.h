@@ -28,8 +28,8 @@ struct AttentionSpec {
   std::int64_t width, heads, kv_heads;
   bool bias = false;
   double dropout = 0;
-  const RopeTables* rope = nullptr;    ///< owned by the model
-  InitRule init;   ///< asked for "attn.q", "mlp.proj", ...
+  const RopeTables* rope = nullptr;  ///< owned by the model
+  InitRule init;                     ///< asked for "attn.q", "mlp.proj", ...
 };
 
 /// Applied to a layer's inner activation before its output projection (NormFormer, sub-LN); default: nothing.
@@ -52,7 +52,7 @@ struct MlpSpec {
   std::string activation = "gelu";
   bool bias = false;
   double dropout = 0;
-  InitRule init;   ///< asked for "attn.q", "mlp.proj", ...
+  InitRule init;  ///< asked for "attn.q", "mlp.proj", ...
 };
 
 /// x -> proj(activation(fc(x))), or proj(silu(gate(x)) up(x)) for swiglu.

@@ -9,7 +9,7 @@
 namespace normscope {
 
 struct ModelOptions {
-  bool learned_positions = true;      ///< gpt; false: RoPE (llama)
+  bool learned_positions = true;  ///< gpt; false: RoPE (llama)
   std::int64_t n_layer = 4, n_head = 4, n_kv_head = 4, n_embd = 128, n_inner = 512, block_size = 64, vocab_size = 65;
   bool bias = false;
   double dropout = 0;
@@ -18,7 +18,7 @@ struct ModelOptions {
   double rope_theta = 10000;
   double init_std = 0.02, init_gain = 1, init_shift = 0;
   NormSpec norm;
-  std::map<std::int64_t, NormSpec> block_norm;   ///< by block, where it differs
+  std::map<std::int64_t, NormSpec> block_norm;  ///< by block, where it differs
   std::string placement = "pre";
   bool final_norm = true;
   NormSpec final_norm_spec;

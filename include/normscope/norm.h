@@ -26,8 +26,8 @@ class Norm {
 /// One row of the catalogue: what the norm is, and how one is made.
 struct NormEntry {
   std::string name, formula, parameters, reference;
-  bool bias = false;                       ///< has a bias by definition
-  std::vector<std::string> options;        ///< names it takes beside eps, bias, affine
+  bool bias = false;                 ///< has a bias by definition
+  std::vector<std::string> options;  ///< names it takes beside eps, bias, affine
   std::function<std::unique_ptr<Norm>(const Scope& scope, const NormSpec& spec, std::int64_t width)> make;
 };
 

@@ -9,14 +9,14 @@
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
 struct OptimizerOptions {
-  std::string name = "adamw";     ///< adamw | sgd (beta1 is its momentum)
+  std::string name = "adamw";  ///< adamw | sgd (beta1 is its momentum)
   double beta1 = 0.9, beta2 = 0.99, eps = 1e-8, weight_decay = 0.1;
 };
 
 /// Per parameter, in the order of Parameters::all(): sums of squares and largest magnitude of the gradient.
 struct GradientNorms {
   std::vector<double> sum_squares, max_abs;
-  double global = 0;              ///< root of the sum of all squares
+  double global = 0;  ///< root of the sum of all squares
   bool finite = true;
 };
 

@@ -11,7 +11,7 @@ namespace normscope {
 /// second moments; every thread that computes runs under this guard.
 class FlushDenormals {
  public:
-  FlushDenormals() : old_(_mm_getcsr()) { _mm_setcsr(old_ | 0x8040u); }   // FTZ | DAZ
+  FlushDenormals() : old_(_mm_getcsr()) { _mm_setcsr(old_ | 0x8040u); }  // FTZ | DAZ
   ~FlushDenormals() { _mm_setcsr(old_); }
   FlushDenormals(const FlushDenormals&) = delete;
   FlushDenormals& operator=(const FlushDenormals&) = delete;

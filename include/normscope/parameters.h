@@ -13,7 +13,7 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 /// Initial value: constant, or normal with a standard deviation and mean.
 struct Init {
   enum class Kind { constant, normal } kind = Kind::constant;
-  double value = 0;    ///< the constant, or the mean
+  double value = 0;  ///< the constant, or the mean
   double std = 0;
   static Init constant(double value) { return {Kind::constant, value, 0}; }
   static Init normal(double std, double mean = 0) { return {Kind::normal, mean, std}; }
@@ -25,11 +25,11 @@ using InitRule = std::function<Init(const std::string& name, std::int64_t in, st
 /// A named part (often the whole) of a leaf.
 struct Parameter {
   std::string path;
-  std::int64_t block;            ///< -1 outside the blocks
-  std::string role;              ///< embedding | head | norm | attention | mlp
+  std::int64_t block;  ///< -1 outside the blocks
+  std::string role;    ///< embedding | head | norm | attention | mlp
   Shape shape;
   Variable leaf;
-  std::int64_t offset;           ///< of its first element in the leaf
+  std::int64_t offset;  ///< of its first element in the leaf
   std::int64_t numel() const { return shape.numel(); }
   real* value() const { return leaf.value().data() + offset; }
   /// Null before the first gradient of a step.
@@ -42,7 +42,8 @@ class Parameters {
   Parameters(Engine& engine, std::uint64_t seed) : engine_(engine), seed_(seed) {}
 
   /// One parameter; returns its leaf. Raises Error when the path is taken.
-  Variable add(const std::string& path, std::int64_t block, const std::string& role, const Shape& shape, const Init& init);
+  Variable add(const std::string& path, std::int64_t block, const std::string& role, const Shape& shape,
+               const Init& init);
   /// Several [out_i, in] matrices (or [n_i] vectors) side by side; returns the leaf that holds all of them.
   struct Part {
     std::string path;
@@ -53,7 +54,7 @@ class Parameters {
                             std::int64_t columns);
 
   const std::vector<Parameter>& all() const { return all_; }
-  const Parameter& at(const std::string& path) const;   ///< raises Error when there is none
+  const Parameter& at(const std::string& path) const;  ///< raises Error when there is none
   std::int64_t numel() const;
   void zero_grad() const;
   Engine& engine() const { return engine_; }
@@ -62,8 +63,8 @@ class Parameters {
   Parameters& operator=(const Parameters&) = delete;
 
  private:
-  void enter(const std::string& path, std::int64_t block, const std::string& role, const Shape& shape, const Variable& leaf,
-             std::int64_t offset, const Init& init);
+  void enter(const std::string& path, std::int64_t block, const std::string& role, const Shape& shape,
+             const Variable& leaf, std::int64_t offset, const Init& init);
   Engine& engine_;
   std::uint64_t seed_;
   std::vector<Parameter> all_;

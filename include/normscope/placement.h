@@ -10,10 +10,11 @@
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
-/// The residual stream between two sub-layers: x + pending. The sum is left to the next norm, which makes it on its way.
+/// The residual stream between two sub-layers: x + pending. The sum is left to the next norm, which makes it on its
+/// way.
 struct Stream {
   Variable x, pending;
-  Variable second;   ///< for placements with two streams (ResiDual)
+  Variable second;  ///< for placements with two streams (ResiDual)
 };
 
 /// A sub-layer (attention or MLP) as a placement sees it.
@@ -21,9 +22,9 @@ using Branch = std::function<Variable(const Variable& x, const Inner& inner)>;
 
 /// What a placement is built from.
 struct PlacementContext {
-  std::int64_t layers, width;              ///< L, C
-  std::int64_t inner_attention, inner_mlp; ///< widths before the output projections
-  NormSpec norm;                           ///< of this block
+  std::int64_t layers, width;               ///< L, C
+  std::int64_t inner_attention, inner_mlp;  ///< widths before the output projections
+  NormSpec norm;                            ///< of this block
 };
 
 /// The norms of one block and how they are wired. One object a block.
@@ -39,7 +40,7 @@ class BlockPlacement {
 /// One row of the catalogue.
 struct PlacementEntry {
   std::string name, formula, reference;
-  bool final_norm;                         ///< by default
+  bool final_norm;  ///< by default
   /// Factor on the initial std of the block matrix `name` ("attn.q", "mlp.proj", ...), given L.
   double (*init_factor)(const std::string& name, std::int64_t layers);
   std::unique_ptr<BlockPlacement> (*make)(const Scope& block, const PlacementContext& context);

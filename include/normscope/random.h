@@ -9,7 +9,16 @@ namespace normscope {
 
 /// What a number is drawn for; two purposes never share a draw.
 enum class Purpose : std::uint32_t {
-  init = 1, dropout, epoch_order, epoch_offset, window, corpus, sample, gradcheck, random_tokens, perturb,
+  init = 1,
+  dropout,
+  epoch_order,
+  epoch_offset,
+  window,
+  corpus,
+  sample,
+  gradcheck,
+  random_tokens,
+  perturb,
 };
 
 /// 64-bit FNV-1a hash of a parameter path: the stream that its initial values come from.

@@ -11,9 +11,9 @@
 namespace normscope {
 
 struct ParamInfo {
-  std::string name;                  ///< path, e.g. blocks.3.attn.q.weight
-  std::int64_t block = -1;           ///< -1 outside the blocks
-  std::string role;                  ///< embedding | head | norm | attention | mlp
+  std::string name;         ///< path, e.g. blocks.3.attn.q.weight
+  std::int64_t block = -1;  ///< -1 outside the blocks
+  std::string role;         ///< embedding | head | norm | attention | mlp
   std::vector<std::int64_t> shape;
   std::int64_t numel() const;
   /// Does it count towards g_e: a weight matrix of a block (2-D, block >= 0).
@@ -26,9 +26,9 @@ struct RunHeader {
   std::string config_json, command, git_commit, version, host, isa, gemm_backend, data_sha256, epoch_label;
   std::uint64_t seed = 0;
   int threads = 1;
-  std::vector<ParamInfo> params;           ///< P rows
-  std::vector<std::string> residual;       ///< R names
-  std::map<std::string, std::string> extra;   ///< further text attributes (tokenizer, entropy_rate, windows, ...)
+  std::vector<ParamInfo> params;             ///< P rows
+  std::vector<std::string> residual;         ///< R names
+  std::map<std::string, std::string> extra;  ///< further text attributes (tokenizer, entropy_rate, windows, ...)
   /// Optional per-step statistics of /stats: name -> number of columns.
   std::map<std::string, std::int64_t> stats;
 };
@@ -37,8 +37,8 @@ struct RunHeader {
 struct StepRow {
   std::int64_t step = 0, epoch = 1, tokens = 0;
   double elapsed_s = 0, loss = 0, lr = 0, grad_norm = 0, clip_coef = 1;
-  std::span<const float> param_grad_norm, param_grad_max_abs, param_weight_norm, param_update_ratio;     // [P]
-  std::span<const float> residual_grad_norm, residual_grad_times_x, residual_rms, residual_mean_share;   // [R]
+  std::span<const float> param_grad_norm, param_grad_max_abs, param_weight_norm, param_update_ratio;    // [P]
+  std::span<const float> residual_grad_norm, residual_grad_times_x, residual_rms, residual_mean_share;  // [R]
   std::map<std::string, std::span<const float>> stats;
 };
 
@@ -51,8 +51,8 @@ struct EvalRow {
 struct EpochRow {
   std::int64_t epoch = 1;
   bool complete = true;
-  double loss = 0, mean_grad_norm = 0;                    ///< mean_grad_norm: g_e of the interface
-  std::vector<float> param_grad_norm, residual_grad_norm;   ///< [P], [R]
+  double loss = 0, mean_grad_norm = 0;                     ///< mean_grad_norm: g_e of the interface
+  std::vector<float> param_grad_norm, residual_grad_norm;  ///< [P], [R]
 };
 
 /// Writes run.h5. Rows are gathered in memory and written when half a second has passed, on flush() and on finish(),
@@ -71,11 +71,11 @@ class RunFile {
 
   RunFile(RunFile&&) noexcept;
   RunFile& operator=(RunFile&&) noexcept;
-  ~RunFile();   ///< closes; the status stays what it was
+  ~RunFile();  ///< closes; the status stays what it was
 
   void append(const StepRow& row);
   void append(const EvalRow& row);
-  void append(const EpochRow& row);   ///< eval and epoch rows are written at once
+  void append(const EpochRow& row);  ///< eval and epoch rows are written at once
   /// Writes what is gathered and fsyncs. Call it before a checkpoint and before long work between two steps.
   void flush();
   /// Writes the status (done | diverged | interrupted), flushes and closes.
@@ -90,13 +90,13 @@ class RunFile {
 /// A run file in memory. Matrices are row-major, row = step.
 struct RunData {
   std::string path, status, config_json, data_sha256, epoch_label, command, started_at;
-  std::map<std::string, std::string> attributes;   ///< every root attribute as text
+  std::map<std::string, std::string> attributes;  ///< every root attribute as text
   std::vector<ParamInfo> params;
   std::vector<std::string> residual;
   std::vector<std::int64_t> step, epoch, tokens;
   std::vector<double> elapsed_s, loss, lr, grad_norm, clip_coef;
-  std::vector<float> param_grad_norm, param_grad_max_abs, param_weight_norm, param_update_ratio;   // [N, P]
-  std::vector<float> residual_grad_norm, residual_grad_times_x, residual_rms, residual_mean_share; // [N, R]
+  std::vector<float> param_grad_norm, param_grad_max_abs, param_weight_norm, param_update_ratio;    // [N, P]
+  std::vector<float> residual_grad_norm, residual_grad_times_x, residual_rms, residual_mean_share;  // [N, R]
   std::vector<EvalRow> evals;
   std::vector<EpochRow> epochs;
 };

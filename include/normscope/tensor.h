@@ -23,10 +23,10 @@ class Shape {
   std::int64_t operator[](int i) const { return extent_[static_cast<std::size_t>(i < 0 ? i + rank_ : i)]; }
   std::int64_t numel() const;
   std::int64_t last() const { return rank_ ? (*this)[-1] : 1; }
-  std::int64_t rows() const { return rank_ ? numel() / std::max<std::int64_t>(last(), 1) : 1; }   ///< all but the last
-  Shape with(int i, std::int64_t extent) const;       ///< a copy with extent i replaced
+  std::int64_t rows() const { return rank_ ? numel() / std::max<std::int64_t>(last(), 1) : 1; }  ///< all but the last
+  Shape with(int i, std::int64_t extent) const;  ///< a copy with extent i replaced
   bool operator==(const Shape& other) const;
-  std::string str() const;                            ///< "[2, 3]"
+  std::string str() const;  ///< "[2, 3]"
   std::vector<std::int64_t> vector() const;
 
  private:
@@ -40,10 +40,17 @@ class Storage {
  public:
   Storage() = default;
   Storage(Engine& engine, std::size_t bytes);
-  Storage(const Storage& other) : head_(other.head_) { if (head_) ++head_->uses; }
+  Storage(const Storage& other) : head_(other.head_) {
+    if (head_) ++head_->uses;
+  }
   Storage(Storage&& other) noexcept : head_(other.head_) { other.head_ = nullptr; }
-  Storage& operator=(Storage other) noexcept { std::swap(head_, other.head_); return *this; }
-  ~Storage() { if (head_ && --head_->uses == 0) head_->engine->pool().release(head_); }
+  Storage& operator=(Storage other) noexcept {
+    std::swap(head_, other.head_);
+    return *this;
+  }
+  ~Storage() {
+    if (head_ && --head_->uses == 0) head_->engine->pool().release(head_);
+  }
 
   explicit operator bool() const { return head_ != nullptr; }
   void* data() const { return head_ + 1; }
@@ -61,7 +68,7 @@ class Storage {
 template <class T>
 class BasicTensor {
  public:
-  BasicTensor() = default;                            ///< undefined: no storage
+  BasicTensor() = default;  ///< undefined: no storage
   static BasicTensor empty(Engine& engine, const Shape& shape) {
     BasicTensor tensor;
     tensor.shape_ = shape;
@@ -101,7 +108,8 @@ class BasicTensor {
   /// `count` entries of the first extent from `begin` on, sharing memory.
   BasicTensor narrow(std::int64_t begin, std::int64_t count) const {
     if (shape_.rank() == 0 || begin < 0 || count < 0 || begin + count > shape_[0])
-      throw Error("[narrow] " + std::to_string(count) + " entries from " + std::to_string(begin) + " on of " + shape_.str());
+      throw Error("[narrow] " + std::to_string(count) + " entries from " + std::to_string(begin) + " on of " +
+                  shape_.str());
     BasicTensor tensor = *this;
     tensor.data_ = data_ + begin * (numel() / std::max<std::int64_t>(shape_[0], 1));
     tensor.shape_ = shape_.with(0, count);

@@ -12,12 +12,12 @@ namespace normscope {
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
-  virtual std::string kind() const = 0;            ///< "char", "byte"
+  virtual std::string kind() const = 0;  ///< "char", "byte"
   virtual std::int64_t vocab_size() const = 0;
   /// Raises UsageError for text the vocabulary does not hold (names the character and its position).
   virtual std::vector<std::uint16_t> encode(std::string_view text) const = 0;
   virtual std::string decode(std::span<const std::uint16_t> tokens) const = 0;
-  virtual std::string to_json() const = 0;         ///< the vocabulary file: kind, vocab_size, itos
+  virtual std::string to_json() const = 0;  ///< the vocabulary file: kind, vocab_size, itos
 };
 
 /// Characters (Unicode code points) of `text`, sorted: nanoGPT's character tokenizer. Raises UsageError on bad UTF-8.

@@ -47,7 +47,9 @@ class Variable {
   /// Gradient of a leaf after backward. Raises Error when there is none.
   const Tensor& grad() const;
   const std::shared_ptr<Leaf>& leaf() const { return leaf_; }
-  void zero_grad() const { if (leaf_) leaf_->has_grad = false; }
+  void zero_grad() const {
+    if (leaf_) leaf_->has_grad = false;
+  }
   /// Runs `hook` with this variable's gradient during backward. On an untracked variable: Error.
   void on_grad(GradHook hook) const;
   /// The same value without history.
@@ -60,7 +62,7 @@ class Variable {
   friend class Grads;
   Tensor value_;
   std::shared_ptr<Leaf> leaf_;
-  std::uint64_t recording_ = 0;   // which recording of which tape the slot belongs to; 0: none
+  std::uint64_t recording_ = 0;  // which recording of which tape the slot belongs to; 0: none
   std::int32_t slot_ = -1;
 };
 
@@ -118,12 +120,12 @@ class Tape {
   void backward(const Variable& output, real seed = 1);
   void backward(const Variable& output, const Tensor& seed);
 
-  void clear();                       ///< drops everything that was recorded and saved
-  std::size_t size() const;           ///< recorded nodes
-  std::string describe() const;       ///< one line a node: op, path, shapes
+  void clear();                  ///< drops everything that was recorded and saved
+  std::size_t size() const;      ///< recorded nodes
+  std::string describe() const;  ///< one line a node: op, path, shapes
 
   void set_observer(Observer* observer) { observer_ = observer; }
-  static Tape* current();             ///< the tape this thread records on, or null
+  static Tape* current();  ///< the tape this thread records on, or null
 
  private:
   friend class Variable;
@@ -137,7 +139,7 @@ class Tape {
   friend void observe(const std::string&, const Variable&);
 
   struct Input {
-    std::int32_t slot = -1;               // of this recording; -1: constant or leaf
+    std::int32_t slot = -1;  // of this recording; -1: constant or leaf
     std::shared_ptr<Leaf> leaf;
     Shape shape;
   };
@@ -146,8 +148,8 @@ class Tape {
     const std::string* path;
     std::uint32_t first_input, inputs, outputs;
     std::int32_t first_output;
-    bool completes_first;                 // backward itself completes the gradient of output 0: see record2
-    void* saved;                          // the backward closure, in the tape's own memory
+    bool completes_first;  // backward itself completes the gradient of output 0: see record2
+    void* saved;           // the backward closure, in the tape's own memory
     void (*run)(void*, Grads&);
     void (*destroy)(void*);
   };
@@ -166,7 +168,7 @@ class Tape {
 
   std::vector<Node> nodes_;
   std::vector<Input> inputs_;
-  std::vector<Tensor> slots_;             // gradient of each tracked value
+  std::vector<Tensor> slots_;  // gradient of each tracked value
   std::vector<Hook> hooks_;
   std::vector<std::unique_ptr<std::byte[]>> chunks_;
   std::size_t chunk_ = 0, used_ = 0;
@@ -211,7 +213,8 @@ void observe(const std::string& name, const Variable& x);
 /// dst += src, element by element.
 void add_into(const Tensor& dst, const Tensor& src);
 
-/// Makes an op's result a variable: when an input is tracked, `backward(Grads&)` is kept on the tape, in its own memory.
+/// Makes an op's result a variable: when an input is tracked, `backward(Grads&)` is kept on the tape, in its own
+/// memory.
 template <class Backward>
 Variable record(const char* op, std::initializer_list<const Variable*> inputs, Tensor out, Backward&& backward) {
   Variable result(std::move(out));

@@ -13,7 +13,8 @@ namespace {
 /// sum_i w_i y_i in double.
 double weighted(const Tensor& y, const Tensor& w) {
   double sum = 0;
-  for (std::int64_t i = 0; i < y.numel(); ++i) sum += static_cast<double>(y.data()[i]) * static_cast<double>(w.data()[i]);
+  for (std::int64_t i = 0; i < y.numel(); ++i)
+    sum += static_cast<double>(y.data()[i]) * static_cast<double>(w.data()[i]);
   return sum;
 }
 
@@ -35,7 +36,8 @@ std::vector<std::int64_t> chosen(std::int64_t count, std::int64_t limit, const R
     for (std::int64_t i = 0; i < count; ++i) list.push_back(i);
   else
     for (std::int64_t i = 0; i < limit; ++i)
-      list.push_back(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(count))));
+      list.push_back(
+          static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(count))));
   return list;
 }
 
@@ -67,7 +69,8 @@ std::vector<GradientError> check_gradients(const std::vector<Variable>& leaves, 
     const Variable y = f();
     w = empty_like(y.value());
     const Random random(options.seed, Purpose::gradcheck, stream_of("output weights"));
-    for (std::int64_t i = 0; i < w.numel(); ++i) w.data()[i] = static_cast<real>(random.normal(static_cast<std::uint64_t>(i)));
+    for (std::int64_t i = 0; i < w.numel(); ++i)
+      w.data()[i] = static_cast<real>(random.normal(static_cast<std::uint64_t>(i)));
     tape.backward(y, w.clone());
   }
   tape.clear();

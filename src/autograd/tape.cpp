@@ -10,7 +10,7 @@ thread_local Tape* current_tape = nullptr;
 thread_local bool no_grad = false;
 constexpr std::size_t kChunk = 1 << 16;
 
-std::uint64_t next_recording() {   // unique over all tapes, so that a stale variable is always noticed
+std::uint64_t next_recording() {  // unique over all tapes, so that a stale variable is always noticed
   static std::atomic<std::uint64_t> counter{0};
   return ++counter;
 }
@@ -73,9 +73,16 @@ bool Tape::tracks(std::initializer_list<const Variable*> inputs) {
 Tape::Node& Tape::add(const char* op, std::initializer_list<const Variable*> inputs,
                       std::initializer_list<Variable*> outputs) {
   if (spent_) throw Error(std::string("[") + op + "] this tape was used by backward(); start a new Tape::Recording");
-  Node node{op, path_, static_cast<std::uint32_t>(inputs_.size()), static_cast<std::uint32_t>(inputs.size()),
-            static_cast<std::uint32_t>(outputs.size()), static_cast<std::int32_t>(slots_.size()), false, nullptr,
-            nullptr, nullptr};
+  Node node{op,
+            path_,
+            static_cast<std::uint32_t>(inputs_.size()),
+            static_cast<std::uint32_t>(inputs.size()),
+            static_cast<std::uint32_t>(outputs.size()),
+            static_cast<std::int32_t>(slots_.size()),
+            false,
+            nullptr,
+            nullptr,
+            nullptr};
   for (const Variable* input : inputs)
     inputs_.push_back({input->leaf_ || !input->tracked() ? -1 : input->slot_, input->leaf_, input->shape()});
   for (Variable* output : outputs) {
@@ -122,20 +129,23 @@ std::string Tape::where(const Node& node) const {
 namespace {
 void accumulate(Leaf& leaf, const Tensor& gradient) {
   if (!leaf.grad.defined()) leaf.grad = empty_like(gradient);
-  if (std::exchange(leaf.has_grad, true)) add_into(leaf.grad, gradient);
-  else std::copy_n(gradient.data(), gradient.numel(), leaf.grad.data());
+  if (std::exchange(leaf.has_grad, true))
+    add_into(leaf.grad, gradient);
+  else
+    std::copy_n(gradient.data(), gradient.numel(), leaf.grad.data());
 }
 }  // namespace
 
 void Tape::backward(const Variable& output, real seed) {
   if (output.value().numel() != 1)
-    throw Error("[backward] the output has shape " + output.shape().str() + ", not one number; give a seed of its shape");
+    throw Error("[backward] the output has shape " + output.shape().str() +
+                ", not one number; give a seed of its shape");
   backward(output, Tensor::full(output.engine(), output.shape(), seed));
 }
 
 void Tape::backward(const Variable& output, const Tensor& seed) {
   if (spent_) throw Error("[backward] second backward on one recording: what it saved is gone; record the step again");
-  if (output.leaf_) return accumulate(*output.leaf_, seed);   // d x / d x
+  if (output.leaf_) return accumulate(*output.leaf_, seed);  // d x / d x
   if (output.slot_ < 0 || output.recording_ != recording_)
     throw Error("[backward] the output does not depend on any parameter recorded on this tape");
   if (!(seed.shape() == output.shape()))
@@ -178,7 +188,8 @@ bool Grads::wants(int i) const {
 
 Grads::Target Grads::target(int i) {
   const auto& in = input(i);
-  if (!wants(i)) throw Error(tape_.where(node_).append(" asks for the gradient of a constant; it must ask wants() first"));
+  if (!wants(i))
+    throw Error(tape_.where(node_).append(" asks for the gradient of a constant; it must ask wants() first"));
   if (in.leaf) {
     if (!in.leaf->grad.defined()) in.leaf->grad = Tensor::empty(*engine_, in.shape);
     return {in.leaf->grad, std::exchange(in.leaf->has_grad, true)};
@@ -196,8 +207,8 @@ void Grads::give(int i, Tensor gradient) {
   if (!wants(i)) return;
   const auto& in = input(i);
   if (!(gradient.shape() == in.shape))
-    throw Error(tape_.where(node_) + " gradient of shape " + gradient.shape().str() + " for input " + std::to_string(i) +
-                " of shape " + in.shape.str() + "; a gradient has its input's shape");
+    throw Error(tape_.where(node_) + " gradient of shape " + gradient.shape().str() + " for input " +
+                std::to_string(i) + " of shape " + in.shape.str() + "; a gradient has its input's shape");
   if (!in.leaf) {
     Tensor& slot = tape_.slots_[static_cast<std::size_t>(in.slot)];
     if (!slot.defined()) {
@@ -206,8 +217,10 @@ void Grads::give(int i, Tensor gradient) {
     }
   }
   Target to = target(i);
-  if (to.add) add_into(to.tensor, gradient);
-  else std::copy_n(gradient.data(), gradient.numel(), to.tensor.data());
+  if (to.add)
+    add_into(to.tensor, gradient);
+  else
+    std::copy_n(gradient.data(), gradient.numel(), to.tensor.data());
 }
 
 void observe(const std::string& name, const Variable& x) {

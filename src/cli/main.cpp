@@ -84,8 +84,10 @@ int run(const Arguments& arguments) {
   } catch (const std::bad_alloc&) {
     return fail(command, "memory is exhausted; take a smaller batch_size, block_size or model", ExitCode::runtime);
   } catch (const std::filesystem::filesystem_error& error) {
-    return fail(command, fmt::format("'{}' cannot be used: {}; name another place", error.path1().string(),
-                                     error.code().message()), ExitCode::runtime);
+    return fail(
+        command,
+        fmt::format("'{}' cannot be used: {}; name another place", error.path1().string(), error.code().message()),
+        ExitCode::runtime);
   } catch (const std::exception& error) {
     return fail(command, fmt::format("unexpected error, please report it: {}", error.what()), ExitCode::runtime);
   }

@@ -25,7 +25,7 @@ int run_sample(const Arguments& arguments) {
   if (!prompts.empty()) options.prompt = prompts.back();
   std::string text, prompt;
   sample(runs.front(), options, [&](const std::string& piece) {
-    if (prompt.empty()) prompt = piece;   // comes first
+    if (prompt.empty()) prompt = piece;  // comes first
     if (parser.json) {
       text += piece;
       return;

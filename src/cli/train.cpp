@@ -19,14 +19,15 @@ std::string loss_text(double loss, const char* of) {
 }
 
 void print_outcome(const TrainOutcome& outcome) {
-  print(facts({{"run folder", outcome.run_dir},
-               {"status", outcome.status},
-               {"parameters", grouped(outcome.parameters)},
-               {"steps", grouped(outcome.steps)},
-               {"train loss", loss_text(outcome.train_loss, "")},
-               {"validation loss", loss_text(outcome.val_loss, outcome.exact ? ", exact over the whole split" : ", sampled")},
-               {"speed", fmt::format("{} tokens/s ({:.1f} s)", grouped(static_cast<std::int64_t>(outcome.tokens_per_s)),
-                                     outcome.elapsed_s)}}));
+  print(facts(
+      {{"run folder", outcome.run_dir},
+       {"status", outcome.status},
+       {"parameters", grouped(outcome.parameters)},
+       {"steps", grouped(outcome.steps)},
+       {"train loss", loss_text(outcome.train_loss, "")},
+       {"validation loss", loss_text(outcome.val_loss, outcome.exact ? ", exact over the whole split" : ", sampled")},
+       {"speed", fmt::format("{} tokens/s ({:.1f} s)", grouped(static_cast<std::int64_t>(outcome.tokens_per_s)),
+                             outcome.elapsed_s)}}));
   print(fmt::format("See more: normscope report {}\n", outcome.run_dir));
 }
 

@@ -51,16 +51,21 @@ NormSpec parse_norm(const std::string& text, const NormSpec& defaults) {
   spec.options.clear();
   if (colon == std::string::npos) return spec;
   std::set<std::string> given;
-  std::istringstream rest(text.substr(colon + 1) + "+");   // so that an empty last option is seen
+  std::istringstream rest(text.substr(colon + 1) + "+");  // so that an empty last option is seen
   for (std::string option; std::getline(rest, option, '+');) {
     const auto equals = option.find('=');
-    const std::string key = option.substr(0, equals), value = equals == std::string::npos ? "true" : option.substr(equals + 1);
+    const std::string key = option.substr(0, equals),
+                      value = equals == std::string::npos ? "true" : option.substr(equals + 1);
     if (key.empty()) throw UsageError("norm \"" + text + "\": options look like name:key=value+key=value");
     if (!given.insert(key).second) throw UsageError("norm \"" + text + "\": " + key + " stands twice; give it once");
-    if (key == "eps") spec.eps = positive(key, value, text);
-    else if (key == "bias") spec.bias = boolean(key, value, text);
-    else if (key == "affine") spec.affine = boolean(key, value, text);
-    else spec.options[key] = value;
+    if (key == "eps")
+      spec.eps = positive(key, value, text);
+    else if (key == "bias")
+      spec.bias = boolean(key, value, text);
+    else if (key == "affine")
+      spec.affine = boolean(key, value, text);
+    else
+      spec.options[key] = value;
   }
   return spec;
 }

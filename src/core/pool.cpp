@@ -12,8 +12,8 @@ namespace normscope {
 
 // Blocks tile [base, base + top) without gaps; the header fills the 64 bytes before the data.
 struct alignas(64) Pool::Block {
-  std::size_t size;          // bytes of the block, header included
-  Block* before;             // the neighbour below, null for the first
+  std::size_t size;  // bytes of the block, header included
+  Block* before;     // the neighbour below, null for the first
   Block *next_free, *last_free;
   bool free;
 };
@@ -22,7 +22,8 @@ namespace {
 constexpr std::size_t kAlign = 64, kHugePage = std::size_t{2} << 20;
 /// What the machine can still give and the container allows: beyond it the kernel kills without a word.
 std::size_t usable_memory() {
-  std::size_t usable = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  std::size_t usable =
+      static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   std::ifstream info("/proc/meminfo");
   std::size_t available = 0, kib = 0;
   for (std::string name, rest; info >> name >> kib && std::getline(info, rest);)
@@ -30,7 +31,7 @@ std::size_t usable_memory() {
   if (available > 0) usable = std::min(usable, available);
   for (const char* limit : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
     std::size_t bytes = 0;
-    if (std::ifstream(limit) >> bytes && bytes > 0) usable = std::min(usable, bytes);   // "max" is no number
+    if (std::ifstream(limit) >> bytes && bytes > 0) usable = std::min(usable, bytes);  // "max" is no number
   }
   return usable;
 }
@@ -39,13 +40,13 @@ constexpr std::size_t round_up(std::size_t value, std::size_t to) { return (valu
 
 Pool::Pool() {
   static_assert(sizeof(Block) == kAlign);
-  // Address space only; pages come when touched. Halved until the system's limits (ulimit -v) allow it and leave as much
-  // again to the libraries, of which some crash without memory.
+  // Address space only; pages come when touched. Halved until the system's limits (ulimit -v) allow it and leave as
+  // much again to the libraries, of which some crash without memory.
   const std::size_t wanted = round_up(usable_memory(), kHugePage);
   for (reserved_ = wanted; reserved_ >= kHugePage; reserved_ = round_up(reserved_ / 2, kHugePage)) {
     const std::size_t size = reserved_ + kHugePage, spare = reserved_ == wanted ? 0 : size;
-    void* range = mmap(nullptr, size + spare, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* range =
+        mmap(nullptr, size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range != MAP_FAILED) {
       if (spare > 0) munmap(static_cast<std::byte*>(range) + size, spare);
       const auto start = reinterpret_cast<std::uintptr_t>(range);
@@ -94,18 +95,22 @@ Pool::Block* Pool::best_fit(std::size_t bytes) {
 }
 
 void* Pool::allocate(std::size_t bytes) {
-  const std::size_t size = round_up(std::min(bytes, reserved_), kAlign) + sizeof(Block);   // min: no wrap to a small one
+  const std::size_t size = round_up(std::min(bytes, reserved_), kAlign) + sizeof(Block);  // min: no wrap to a small one
   Block* block = best_fit(size);
   if (block) {
     unlink(block);
-    if (block->size >= size + 2 * sizeof(Block)) {   // give the rest back
-      auto* rest = new (reinterpret_cast<std::byte*>(block) + size) Block{block->size - size, block, nullptr, nullptr, true};
-      if (Block* after = next(block)) after->before = rest; else last_ = rest;
+    if (block->size >= size + 2 * sizeof(Block)) {  // give the rest back
+      auto* rest =
+          new (reinterpret_cast<std::byte*>(block) + size) Block{block->size - size, block, nullptr, nullptr, true};
+      if (Block* after = next(block))
+        after->before = rest;
+      else
+        last_ = rest;
       block->size = size;
       link(rest);
     }
   } else if (last_ && last_->free && last_->size < size && top_ + (size - last_->size) <= reserved_) {
-    block = last_;                                   // grow the free block at the top
+    block = last_;  // grow the free block at the top
     unlink(block);
     top_ += size - block->size;
     block->size = size;

@@ -42,9 +42,7 @@ std::uint64_t pair_bits(const Random& random, std::uint64_t i) {
 }
 }  // namespace
 
-double Random::uniform(std::uint64_t i) const {
-  return static_cast<double>(pair_bits(*this, i) >> 11) * 0x1p-53;
-}
+double Random::uniform(std::uint64_t i) const { return static_cast<double>(pair_bits(*this, i) >> 11) * 0x1p-53; }
 
 double Random::normal(std::uint64_t i) const {
   const std::uint64_t first = i & ~1ULL;

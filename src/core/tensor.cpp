@@ -32,9 +32,7 @@ std::string Shape::str() const {
   return text + "]";
 }
 
-std::vector<std::int64_t> Shape::vector() const {
-  return {extent_.begin(), extent_.begin() + rank_};
-}
+std::vector<std::int64_t> Shape::vector() const { return {extent_.begin(), extent_.begin() + rank_}; }
 
 Storage::Storage(Engine& engine, std::size_t bytes) {
   head_ = static_cast<Head*>(engine.pool().allocate(bytes + sizeof(Head)));

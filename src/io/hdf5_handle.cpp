@@ -94,7 +94,7 @@ herr_t collect_attribute(hid_t object, const char* name, const H5A_info_t*, void
 
 namespace {
 constexpr int kCrashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT};
-char crash_text[4096];   // made before the crash: a handler may only write
+char crash_text[4096];  // made before the crash: a handler may only write
 
 void on_crash(int) {
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, crash_text, std::strlen(crash_text));
@@ -107,10 +107,11 @@ struct CrashGuard::Old {
 };
 
 CrashGuard::CrashGuard(const std::string& path) : old_(std::make_unique<Old>()) {
-  const auto end = fmt::format_to_n(crash_text, sizeof crash_text - 1,
-                                    "normscope: [hdf5] '{:.3000}' is damaged: HDF5 cannot read it; put a copy of it in its "
-                                    "place or make it again\n",
-                                    path);
+  const auto end =
+      fmt::format_to_n(crash_text, sizeof crash_text - 1,
+                       "normscope: [hdf5] '{:.3000}' is damaged: HDF5 cannot read it; put a copy of it in its "
+                       "place or make it again\n",
+                       path);
   *end.out = '\0';
   struct sigaction action {};
   action.sa_handler = on_crash;

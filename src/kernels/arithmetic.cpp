@@ -10,9 +10,8 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
 
 template <class F>
 HWY_INLINE void binary(const real* a, const real* b, real* out, std::int64_t n, F f) {
-  for_vectors(n, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-    store_n(f(load_n(a + i, count), load_n(b + i, count)), out + i, count);
-  });
+  for_vectors(n, [&](std::int64_t i, std::int64_t count)
+                     HWY_ATTR { store_n(f(load_n(a + i, count), load_n(b + i, count)), out + i, count); });
 }
 void add_range(const real* a, const real* b, real* out, std::int64_t n) {
   binary(a, b, out, n, [](V x, V y) HWY_ATTR { return x + y; });
@@ -27,9 +26,8 @@ void divide_range(const real* a, const real* b, real* out, std::int64_t n) {
   binary(a, b, out, n, [](V x, V y) HWY_ATTR { return x / y; });
 }
 void affine_range(const real* x, real scale, real shift, real* out, std::int64_t n) {
-  for_vectors(n, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-    store_n(load_n(x + i, count) * V(scale) + V(shift), out + i, count);
-  });
+  for_vectors(n, [&](std::int64_t i, std::int64_t count)
+                     HWY_ATTR { store_n(load_n(x + i, count) * V(scale) + V(shift), out + i, count); });
 }
 void add_bias_rows(real* x, const real* bias, std::int64_t rows, std::int64_t width) {
   for (std::int64_t r = 0; r < rows; ++r) add_range(x + r * width, bias, x + r * width, width);
@@ -97,7 +95,9 @@ template <class F>
 void binary(Engine& engine, F f, const real* a, const real* b, real* out, std::int64_t n) {
   parallel_ranges(n, kTile, engine.threads(), [&](auto i, auto end) { f(a + i, b + i, out + i, end - i); });
 }
-std::int64_t rows_a_tile(std::int64_t width) { return std::max<std::int64_t>(1, kTile / std::max<std::int64_t>(width, 1)); }
+std::int64_t rows_a_tile(std::int64_t width) {
+  return std::max<std::int64_t>(1, kTile / std::max<std::int64_t>(width, 1));
+}
 }  // namespace
 
 void add(Engine& engine, const real* a, const real* b, real* out, std::int64_t n) {
@@ -124,7 +124,7 @@ void add_bias(Engine& engine, real* x, const real* bias, std::int64_t rows, std:
 
 void sum_rows(Engine& engine, const real* x, real* out, bool add, std::int64_t rows, std::int64_t width) {
   const auto f = &HWY_DYNAMIC_DISPATCH(sum_rows_range);
-  constexpr std::int64_t kRows = 64;   // partial sums of 64 rows, combined in order
+  constexpr std::int64_t kRows = 64;  // partial sums of 64 rows, combined in order
   const std::int64_t tiles = (rows + kRows - 1) / kRows;
   const Tensor partial = Tensor::full(engine, {tiles, width}, 0);
   parallel_ranges(rows, kRows, engine.threads(),
@@ -153,7 +153,7 @@ Magnitude magnitude(const real* x, std::int64_t n) {
 const char* isa_name() {
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
   const auto supported = hwy::SupportedTargets() & HWY_TARGETS;
-  return hwy::TargetName(supported & -supported);   // the lowest bit is the best target
+  return hwy::TargetName(supported & -supported);  // the lowest bit is the best target
 }
 
 }  // namespace kernels

@@ -124,9 +124,8 @@ void attend_head(const AttentionShape& s, std::int64_t item, const real* qkv, re
       const double sum = exp_scores(p, t + 1, end, top);
       log_sum_exp[t] = static_cast<real>(static_cast<double>(top) + std::log(sum));
       const V scale(static_cast<real>(1 / sum));
-      for_vectors(t + 1, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-        store_n(load_n(p + i, count) * scale, p + i, count);
-      });
+      for_vectors(t + 1, [&](std::int64_t i, std::int64_t count)
+                             HWY_ATTR { store_n(load_n(p + i, count) * scale, p + i, count); });
       if (s.dropout > 0) drop(s, item, t, p);
     }
     product(end - begin, d, end, {buffer.scores, width, 1}, value, row, out + begin * out_row, out_row, false);
@@ -160,7 +159,7 @@ void attend_head_gradient(const AttentionShape& s, std::int64_t item, const real
       product(rows, end, d, {g + begin * out_row, out_row, 1}, buffer.value_t, width, dp, width, false);
       for (std::int64_t t = begin; t < end; ++t, p += width, dp += width) {
         exp_scores(p, t + 1, end, log_sum_exp[head * time + t]);
-        V dot;   // sum_j dp_j p_j = dout . out, dropout included
+        V dot;  // sum_j dp_j p_j = dout . out, dropout included
         for_vectors(d, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
           dot = fma(load_n(g + t * out_row + i, count), load_n(y + t * out_row + i, count), dot);
         });
@@ -179,7 +178,7 @@ void attend_head_gradient(const AttentionShape& s, std::int64_t item, const real
     }
     store_rotated(s, buffer.dquery, root, dbase + h * d);
   }
-  store_rotated(s, buffer.dkey, 1, dbase + (s.heads + group) * d);   // the root is in `query` already
+  store_rotated(s, buffer.dkey, 1, dbase + (s.heads + group) * d);  // the root is in `query` already
   real* dvalue = dbase + (s.heads + s.kv_heads + group) * d;
   for (std::int64_t t = 0; t < time; ++t) std::copy_n(buffer.dvalue + t * d, d, dvalue + t * row);
 }

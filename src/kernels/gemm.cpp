@@ -15,8 +15,8 @@ namespace {
 void product(GemmBackend, bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k, const double* a,
              std::int64_t lda, const double* b, std::int64_t ldb, double beta, double* c, std::int64_t ldc) {
   cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, static_cast<int>(m),
-              static_cast<int>(n), static_cast<int>(k), 1.0, a, static_cast<int>(lda), b, static_cast<int>(ldb), beta, c,
-              static_cast<int>(ldc));
+              static_cast<int>(n), static_cast<int>(k), 1.0, a, static_cast<int>(lda), b, static_cast<int>(ldb), beta,
+              c, static_cast<int>(ldc));
 }
 #else
 void product(GemmBackend backend, bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
@@ -26,15 +26,15 @@ void product(GemmBackend backend, bool ta, bool tb, std::int64_t m, std::int64_t
     return;
   }
   cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, static_cast<int>(m),
-              static_cast<int>(n), static_cast<int>(k), 1.0f, a, static_cast<int>(lda), b, static_cast<int>(ldb), beta, c,
-              static_cast<int>(ldc));
+              static_cast<int>(n), static_cast<int>(k), 1.0f, a, static_cast<int>(lda), b, static_cast<int>(ldb), beta,
+              c, static_cast<int>(ldc));
 }
 #endif
 
 /// Rows of C in a tile: about 96, an even number of tiles, multiples of 8. Depends on the shape alone, because the
 /// library's order of summation may depend on it.
 std::int64_t tile_rows(std::int64_t m, std::int64_t n, std::int64_t k) {
-  if (m < 16 || m * n * k < (std::int64_t{1} << 17)) return m;   // forking costs more than it saves
+  if (m < 16 || m * n * k < (std::int64_t{1} << 17)) return m;  // forking costs more than it saves
   std::int64_t tiles = std::max<std::int64_t>(2, (m + 48) / 96);
   tiles += tiles % 2;
   return ((m + tiles - 1) / tiles + 7) / 8 * 8;
@@ -52,7 +52,8 @@ void gemm(Engine& engine, bool transpose_a, bool transpose_b, std::int64_t m, st
           const real* a, std::int64_t lda, const real* b, std::int64_t ldb, real beta, real* c, std::int64_t ldc) {
   if (m == 0 || n == 0) return;
   if (k == 0) {
-    if (beta == 0) for (std::int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, real{0});
+    if (beta == 0)
+      for (std::int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, real{0});
     return;
   }
   quiet_openblas();

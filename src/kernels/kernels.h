@@ -15,10 +15,11 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
 void gemm(Engine& engine, bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
           const real* a, std::int64_t lda, const real* b, std::int64_t ldb, real beta, real* c, std::int64_t ldc);
 
-#define UNARY(name, formula)                                                          \
-  void name##_forward(Engine& engine, const real* x, real* y, std::int64_t n);        \
-  /* dx (+)= dy f'(x) */                                                              \
-  void name##_backward(Engine& engine, const real* x, const real* y, const real* dy, real* dx, bool add, std::int64_t n);
+#define UNARY(name, formula)                                                                             \
+  void name##_forward(Engine& engine, const real* x, real* y, std::int64_t n);                           \
+  /* dx (+)= dy f'(x) */                                                                                 \
+  void name##_backward(Engine& engine, const real* x, const real* y, const real* dy, real* dx, bool add, \
+                       std::int64_t n);
 #include <normscope/unary.def>
 #undef UNARY
 
@@ -57,15 +58,16 @@ void gather_rows(Engine& engine, const real* table, const std::int32_t* tokens, 
 void scatter_rows(Engine& engine, const real* dy, const std::int32_t* tokens, real* dtable, bool add, std::int64_t rows,
                   std::int64_t width, std::int64_t entries);
 
-/// y = x / (1-p) where the element's random number is >= p, else 0. The same call with dy in place of x is the gradient.
+/// y = x / (1-p) where the element's random number is >= p, else 0. The same call with dy in place of x is the
+/// gradient.
 void dropout(Engine& engine, const real* x, real* y, std::int64_t n, double p, const Random& random);
 
 /// Causal attention over packed rows qkv [B, T, (H + 2 G) D]: H query heads, then G key heads, then G value heads;
 /// head h reads key/value head floor(h G / H). Scores are q.k / sqrt(D), softmax over s <= t.
 struct AttentionShape {
   std::int64_t batch, time, heads, kv_heads, head_width;
-  const real *cos = nullptr, *sin = nullptr;   ///< RoPE tables [T, D/2], split halves; null: none
-  double dropout = 0;                          ///< on the attention weights
+  const real *cos = nullptr, *sin = nullptr;  ///< RoPE tables [T, D/2], split halves; null: none
+  double dropout = 0;                         ///< on the attention weights
   const Random* random = nullptr;
   std::int64_t row() const { return (heads + 2 * kv_heads) * head_width; }
 };
@@ -89,8 +91,8 @@ Magnitude magnitude(const real* x, std::int64_t n);
 void row_moments(Engine& engine, const real* x, real* sum_squares, real* sum, std::int64_t rows, std::int64_t width);
 
 struct AdamW {
-  double lr, beta1, beta2, eps, weight_decay, clip;   ///< clip: factor on the gradient
-  double correction1, correction2;                    ///< 1 - beta^t
+  double lr, beta1, beta2, eps, weight_decay, clip;  ///< clip: factor on the gradient
+  double correction1, correction2;                   ///< 1 - beta^t
 };
 /// One pass over n elements: moments, decay, update. Adds sum of w_before^2 and of (w_after - w_before)^2 to `sums`.
 void adamw(const AdamW& options, real* w, const real* g, real* m, real* v, std::int64_t n, double sums[2]);

@@ -46,7 +46,8 @@ void adamw_range(const kernels::AdamW& o, real* w, const real* g, real* m, real*
 }
 
 void sgd_range(const kernels::Sgd& o, real* w, const real* g, real* m, std::int64_t n, double sums[2]) {
-  const V lr(static_cast<real>(o.lr)), momentum(static_cast<real>(o.momentum)), decay(static_cast<real>(o.weight_decay));
+  const V lr(static_cast<real>(o.lr)), momentum(static_cast<real>(o.momentum)),
+      decay(static_cast<real>(o.weight_decay));
   const V clip(static_cast<real>(o.clip));
   update_range(w, n, sums, [&](V old, std::int64_t i, std::int64_t count) HWY_ATTR {
     const V gradient = fma(decay, old, load_n(g + i, count) * clip);

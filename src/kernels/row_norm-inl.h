@@ -23,7 +23,7 @@ using RowNormOptions = kernels::RowNormOptions;
 /// Two running sums over a row.
 struct Two {
   V a, b;
-  HWY_INLINE Two() {}   // spelled out: an implied one would be compiled for the base instruction set
+  HWY_INLINE Two() {}  // spelled out: an implied one would be compiled for the base instruction set
   HWY_INLINE Two(V first, V second) : a(first), b(second) {}
 };
 
@@ -69,9 +69,8 @@ HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t b
     if (call.f) {
       const real* f = call.f + r * width;
       real* h = call.h + r * width;
-      for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-        store_n(load_n(x + i, count) + load_n(f + i, count), h + i, count);
-      });
+      for_vectors(width, [&](std::int64_t i, std::int64_t count)
+                             HWY_ATTR { store_n(load_n(x + i, count) + load_n(f + i, count), h + i, count); });
       x = h;
     }
     const N norm = N::of(Row{x, width}, call.options);
@@ -91,7 +90,8 @@ HWY_INLINE void backward_rows(const kernels::RowNormBackward& call, std::int64_t
   const std::int64_t width = call.width;
   for (std::int64_t r = begin; r < end; ++r) {
     N norm;
-    std::memcpy(static_cast<void*>(&norm), call.statistics + r * static_cast<std::int64_t>(sizeof(N) / sizeof(real)), sizeof(N));
+    std::memcpy(static_cast<void*>(&norm), call.statistics + r * static_cast<std::int64_t>(sizeof(N) / sizeof(real)),
+                sizeof(N));
     const real *x = call.h + r * width, *dy = call.dy + r * width;
     real* dh = call.dh + r * width;
     Two sum;
@@ -124,25 +124,25 @@ HWY_AFTER_NAMESPACE();
 #undef ROW_NORM_ONCE
 #define ROW_NORM_ONCE HWY_ONCE
 /// Around the struct of row arithmetic.
-#define ROW_NORM_BEGIN   \
+#define ROW_NORM_BEGIN    \
   HWY_BEFORE_NAMESPACE(); \
   namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
-#define ROW_NORM_END(N)                                                                                          \
-  void N##_forward(const kernels::RowNormForward& call, std::int64_t begin, std::int64_t end) {                  \
-    forward_rows<N>(call, begin, end);                                                                           \
-  }                                                                                                              \
-  void N##_backward(const kernels::RowNormBackward& call, std::int64_t begin, std::int64_t end) {                \
-    backward_rows<N>(call, begin, end);                                                                          \
-  }                                                                                                              \
-  constexpr std::int64_t N##_statistics = sizeof(N) / sizeof(real);                                              \
-  }                                                                                                              \
+#define ROW_NORM_END(N)                                                                           \
+  void N##_forward(const kernels::RowNormForward& call, std::int64_t begin, std::int64_t end) {   \
+    forward_rows<N>(call, begin, end);                                                            \
+  }                                                                                               \
+  void N##_backward(const kernels::RowNormBackward& call, std::int64_t begin, std::int64_t end) { \
+    backward_rows<N>(call, begin, end);                                                           \
+  }                                                                                               \
+  constexpr std::int64_t N##_statistics = sizeof(N) / sizeof(real);                               \
+  }                                                                                               \
   HWY_AFTER_NAMESPACE();
 /// In `#if ROW_NORM_ONCE`, inside the library's namespace: defines N_kernel(), the table of the best instruction set.
-#define ROW_NORM_EXPORT(N)                                                                                       \
-  HWY_EXPORT(N##_forward);                                                                                       \
-  HWY_EXPORT(N##_backward);                                                                                      \
-  static kernels::RowNormKernel N##_kernel() {                                                                   \
-    return {HWY_STATIC_DISPATCH(N##_statistics), &HWY_DYNAMIC_DISPATCH(N##_forward),                             \
-            &HWY_DYNAMIC_DISPATCH(N##_backward)};                                                                \
+#define ROW_NORM_EXPORT(N)                                                           \
+  HWY_EXPORT(N##_forward);                                                           \
+  HWY_EXPORT(N##_backward);                                                          \
+  static kernels::RowNormKernel N##_kernel() {                                       \
+    return {HWY_STATIC_DISPATCH(N##_statistics), &HWY_DYNAMIC_DISPATCH(N##_forward), \
+            &HWY_DYNAMIC_DISPATCH(N##_backward)};                                    \
   }
 #endif

@@ -10,7 +10,9 @@
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
 
-namespace { constexpr std::int64_t kRows = 64; }   // of a tile: its sums are combined in the order of the rows
+namespace {
+constexpr std::int64_t kRows = 64;
+}  // namespace
 
 void row_norm_forward(Engine& engine, const RowNormKernel& kernel, const RowNormForward& call, std::int64_t rows) {
   parallel_ranges(rows, kRows, engine.threads(), [&](auto begin, auto end) { kernel.forward(call, begin, end); });

@@ -16,20 +16,20 @@ struct RowNormOptions {
 
 /// y = gain n(h) + bias with h = x, or h = x + f when f is given (then h is written too).
 struct RowNormForward {
-  const real *x, *f;               // [rows, width]; f may be null
-  real *h, *y;                     // h is null when f is
-  const real *gain, *bias;         // [width] or null
-  real* statistics;                // [rows, kernel.statistics]
+  const real *x, *f;        // [rows, width]; f may be null
+  real *h, *y;              // h is null when f is
+  const real *gain, *bias;  // [width] or null
+  real* statistics;         // [rows, kernel.statistics]
   std::int64_t width;
   RowNormOptions options;
 };
 
 struct RowNormBackward {
   const real *h, *dy, *gain, *statistics;
-  real* dh;                        // written, or added to
+  real* dh;  // written, or added to
   bool add;
-  real *dgain, *dbias;             // null where not wanted
-  double* dscalar;                 // null where not wanted
+  real *dgain, *dbias;  // null where not wanted
+  double* dscalar;      // null where not wanted
   std::int64_t width;
   RowNormOptions options;
 };

@@ -12,8 +12,10 @@ HWY_INLINE real row_max(const real* x, std::int64_t n) {
   V top(-std::numeric_limits<real>::infinity());
   for_vectors(n, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
     const V v = load_n(x + i, count);
-    if (count == lanes()) top = max(top, v);
-    else for (std::int64_t k = 0; k < count; ++k) top = max(top, V(x[i + k]));
+    if (count == lanes())
+      top = max(top, v);
+    else
+      for (std::int64_t k = 0; k < count; ++k) top = max(top, V(x[i + k]));
   });
   return max_lanes(top);
 }
@@ -35,22 +37,19 @@ HWY_INLINE double exp_row(const real* x, real shift, real* out, std::int64_t n) 
 void softmax_rows(const real* x, real* y, std::int64_t rows, std::int64_t width) {
   for (std::int64_t r = 0; r < rows; ++r, x += width, y += width) {
     const V scale(static_cast<real>(1 / exp_row(x, row_max(x, width), y, width)));
-    for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-      store_n(load_n(y + i, count) * scale, y + i, count);
-    });
+    for_vectors(width, [&](std::int64_t i, std::int64_t count)
+                           HWY_ATTR { store_n(load_n(y + i, count) * scale, y + i, count); });
   }
 }
 /// dx = y (dy - sum dy y)
 void softmax_gradient_rows(const real* y, const real* dy, real* dx, std::int64_t rows, std::int64_t width) {
   for (std::int64_t r = 0; r < rows; ++r, y += width, dy += width, dx += width) {
     V dot;
-    for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-      dot = fma(load_n(y + i, count), load_n(dy + i, count), dot);
-    });
+    for_vectors(width, [&](std::int64_t i, std::int64_t count)
+                           HWY_ATTR { dot = fma(load_n(y + i, count), load_n(dy + i, count), dot); });
     const V mean(static_cast<real>(sum_lanes(dot)));
-    for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-      store_n(load_n(y + i, count) * (load_n(dy + i, count) - mean), dx + i, count);
-    });
+    for_vectors(width, [&](std::int64_t i, std::int64_t count)
+                           HWY_ATTR { store_n(load_n(y + i, count) * (load_n(dy + i, count) - mean), dx + i, count); });
   }
 }
 /// log_sum_exp of each row; returns the sum over rows of log_sum_exp - x[target].
@@ -61,17 +60,16 @@ double cross_entropy_rows(const real* x, const std::int32_t* target, real* log_s
     const real top = row_max(x, width);
     const double rest = std::log(exp_row(x, top, nullptr, width));
     log_sum_exp[r] = static_cast<real>(static_cast<double>(top) + rest);
-    loss += static_cast<double>(top) - static_cast<double>(x[target[r]]) + rest;   // large logits cancel first
+    loss += static_cast<double>(top) - static_cast<double>(x[target[r]]) + rest;  // large logits cancel first
   }
   return loss;
 }
-void cross_entropy_gradient_rows(const real* x, const std::int32_t* target, const real* log_sum_exp, real scale, real* dx,
-                                 std::int64_t rows, std::int64_t width) {
+void cross_entropy_gradient_rows(const real* x, const std::int32_t* target, const real* log_sum_exp, real scale,
+                                 real* dx, std::int64_t rows, std::int64_t width) {
   for (std::int64_t r = 0; r < rows; ++r, x += width, dx += width) {
     const V shift(log_sum_exp[r]);
-    for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-      store_n(exp(load_n(x + i, count) - shift) * V(scale), dx + i, count);
-    });
+    for_vectors(width, [&](std::int64_t i, std::int64_t count)
+                           HWY_ATTR { store_n(exp(load_n(x + i, count) - shift) * V(scale), dx + i, count); });
     dx[target[r]] -= scale;
   }
 }
@@ -135,7 +133,7 @@ double cross_entropy_forward(Engine& engine, const real* logits, const std::int3
                              std::int64_t rows, std::int64_t width) {
   const auto f = &HWY_DYNAMIC_DISPATCH(cross_entropy_rows);
   constexpr std::int64_t kRows = 16;
-  constexpr std::int64_t kBatch = 1024;   // tiles whose sums are kept at once
+  constexpr std::int64_t kBatch = 1024;  // tiles whose sums are kept at once
   double loss = 0, sums[kBatch];
   for (std::int64_t begin = 0; begin < rows; begin += kRows * kBatch) {
     const std::int64_t count = std::min(rows - begin, kRows * kBatch);

@@ -39,7 +39,7 @@ HWY_INLINE V operator*(V a, V b) { return hn::Mul(a.v, b.v); }
 HWY_INLINE V operator/(V a, V b) { return hn::Div(a.v, b.v); }
 HWY_INLINE V operator-(V a) { return hn::Neg(a.v); }
 HWY_INLINE V& operator+=(V& a, V b) { return a = a + b; }
-HWY_INLINE V fma(V a, V b, V c) { return hn::MulAdd(a.v, b.v, c.v); }   // a b + c
+HWY_INLINE V fma(V a, V b, V c) { return hn::MulAdd(a.v, b.v, c.v); }  // a b + c
 HWY_INLINE V abs(V a) { return hn::Abs(a.v); }
 HWY_INLINE V sqrt(V a) { return hn::Sqrt(a.v); }
 HWY_INLINE V max(V a, V b) { return hn::Max(a.v, b.v); }
@@ -95,8 +95,10 @@ HWY_INLINE void for_vectors(std::int64_t n, Body body) {
 }
 HWY_INLINE V load_n(const real* p, std::int64_t count) { return count == lanes() ? load(p) : load_some(p, count); }
 HWY_INLINE void store_n(V x, real* p, std::int64_t count) {
-  if (count == lanes()) store(x, p);
-  else store_some(x, p, count);
+  if (count == lanes())
+    store(x, p);
+  else
+    store_some(x, p, count);
 }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE

@@ -47,14 +47,16 @@ HWY_INLINE void product_rows(std::int64_t n, std::int64_t k, Strided a, const re
   const std::int64_t step = lanes();
   std::int64_t j = 0;
   for (; j + 2 * step <= n; j += 2 * step) product_block<R, 2>(k, a, b + j, ldb, c + j, ldc, add, step);
-  if (j + step < n) product_block<R, 2>(k, a, b + j, ldb, c + j, ldc, add, n - j - step);
-  else if (j < n) product_block<R, 1>(k, a, b + j, ldb, c + j, ldc, add, n - j);
+  if (j + step < n)
+    product_block<R, 2>(k, a, b + j, ldb, c + j, ldc, add, n - j - step);
+  else if (j < n)
+    product_block<R, 1>(k, a, b + j, ldb, c + j, ldc, add, n - j);
 }
 
 /// C [m, n] (+)= A [m, k] B [k, n]; B and C row-major with leading dimensions ldb and ldc.
-HWY_INLINE void product(std::int64_t m, std::int64_t n, std::int64_t k, Strided a, const real* b, std::int64_t ldb, real* c,
-                        std::int64_t ldc, bool add) {
-  constexpr int kRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;   // sums fill the vector registers
+HWY_INLINE void product(std::int64_t m, std::int64_t n, std::int64_t k, Strided a, const real* b, std::int64_t ldb,
+                        real* c, std::int64_t ldc, bool add) {
+  constexpr int kRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;  // sums fill the vector registers
   std::int64_t i = 0;
   for (; i + kRows <= m; i += kRows) product_rows<kRows>(n, k, a.from_row(i), b, ldb, c + i * ldc, ldc, add);
   for (; i + 2 <= m; i += 2) product_rows<2>(n, k, a.from_row(i), b, ldb, c + i * ldc, ldc, add);

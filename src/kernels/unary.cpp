@@ -64,9 +64,7 @@ struct square_function {
 };
 struct abs_function {
   HWY_INLINE static V value(V x) { return abs(x); }
-  HWY_INLINE static V gradient(V x, V, V dy) {
-    return where_less(V(0), x, dy, where_less(x, V(0), -dy, V(0)));
-  }
+  HWY_INLINE static V gradient(V x, V, V dy) { return where_less(V(0), x, dy, where_less(x, V(0), -dy, V(0))); }
 };
 struct negate_function {
   HWY_INLINE static V value(V x) { return -x; }
@@ -75,7 +73,8 @@ struct negate_function {
 
 template <class F>
 HWY_INLINE void forward(const real* x, real* y, std::int64_t n) {
-  for_vectors(n, [&](std::int64_t i, std::int64_t count) HWY_ATTR { store_n(F::value(load_n(x + i, count)), y + i, count); });
+  for_vectors(
+      n, [&](std::int64_t i, std::int64_t count) HWY_ATTR { store_n(F::value(load_n(x + i, count)), y + i, count); });
 }
 template <class F>
 HWY_INLINE void backward(const real* x, const real* y, const real* dy, real* dx, bool add, std::int64_t n) {
@@ -85,10 +84,10 @@ HWY_INLINE void backward(const real* x, const real* y, const real* dy, real* dx,
   });
 }
 
-#define UNARY(name, formula)                                                                                     \
-  void name##_value(const real* x, real* y, std::int64_t n) { forward<name##_function>(x, y, n); }               \
-  void name##_gradient(const real* x, const real* y, const real* dy, real* dx, bool add, std::int64_t n) {       \
-    backward<name##_function>(x, y, dy, dx, add, n);                                                             \
+#define UNARY(name, formula)                                                                               \
+  void name##_value(const real* x, real* y, std::int64_t n) { forward<name##_function>(x, y, n); }         \
+  void name##_gradient(const real* x, const real* y, const real* dy, real* dx, bool add, std::int64_t n) { \
+    backward<name##_function>(x, y, dy, dx, add, n);                                                       \
   }
 #include <normscope/unary.def>
 #undef UNARY
@@ -102,23 +101,27 @@ HWY_AFTER_NAMESPACE();
 #include "kernels/kernels.h"
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
-#define UNARY(name, formula) HWY_EXPORT(name##_value); HWY_EXPORT(name##_gradient);
+#define UNARY(name, formula) \
+  HWY_EXPORT(name##_value);  \
+  HWY_EXPORT(name##_gradient);
 #include <normscope/unary.def>
 #undef UNARY
 
 namespace kernels {
-namespace { constexpr std::int64_t kTile = 8192; }
+namespace {
+constexpr std::int64_t kTile = 8192;
+}
 
-#define UNARY(name, formula)                                                                                     \
-  void name##_forward(Engine& engine, const real* x, real* y, std::int64_t n) {                                  \
-    const auto f = &HWY_DYNAMIC_DISPATCH(name##_value);                                                            \
-    parallel_ranges(n, kTile, engine.threads(), [&](auto i, auto end) { f(x + i, y + i, end - i); });            \
-  }                                                                                                              \
-  void name##_backward(Engine& engine, const real* x, const real* y, const real* dy, real* dx, bool add,         \
-                       std::int64_t n) {                                                                         \
-    const auto f = &HWY_DYNAMIC_DISPATCH(name##_gradient);                                                         \
-    parallel_ranges(n, kTile, engine.threads(),                                                                  \
-                    [&](auto i, auto end) { f(x + i, y + i, dy + i, dx + i, add, end - i); });                   \
+#define UNARY(name, formula)                                                                             \
+  void name##_forward(Engine& engine, const real* x, real* y, std::int64_t n) {                          \
+    const auto f = &HWY_DYNAMIC_DISPATCH(name##_value);                                                  \
+    parallel_ranges(n, kTile, engine.threads(), [&](auto i, auto end) { f(x + i, y + i, end - i); });    \
+  }                                                                                                      \
+  void name##_backward(Engine& engine, const real* x, const real* y, const real* dy, real* dx, bool add, \
+                       std::int64_t n) {                                                                 \
+    const auto f = &HWY_DYNAMIC_DISPATCH(name##_gradient);                                               \
+    parallel_ranges(n, kTile, engine.threads(),                                                          \
+                    [&](auto i, auto end) { f(x + i, y + i, dy + i, dx + i, add, end - i); });           \
   }
 #include <normscope/unary.def>
 #undef UNARY

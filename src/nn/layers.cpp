@@ -37,9 +37,11 @@ std::vector<Parameters::Part> query_key_value(const AttentionSpec& s) {
 }  // namespace
 
 Attention::Attention(const Scope& scope, const AttentionSpec& spec)
-    : spec_(spec), path_(scope.prefix),
+    : spec_(spec),
+      path_(scope.prefix),
       qkv_(scope, spec.width, query_key_value(spec), spec.bias),
-      projection_(scope.in("proj"), spec.width, spec.width, spec.bias, spec.init("attn.proj", spec.width, spec.width)) {}
+      projection_(scope.in("proj"), spec.width, spec.width, spec.bias, spec.init("attn.proj", spec.width, spec.width)) {
+}
 
 Variable Attention::operator()(const Variable& x, const Pass& pass, const Inner& inner) const {
   const Tape::Scope scope(path_);
@@ -54,7 +56,10 @@ Variable Attention::operator()(const Variable& x, const Pass& pass, const Inner&
 namespace {
 using Activation = Variable (*)(const Variable&);
 Activation activation_of(const std::string& name) {
-  struct Row { const char* name; Activation run; };
+  struct Row {
+    const char* name;
+    Activation run;
+  };
   static constexpr Row table[] = {
       {"gelu", gelu}, {"gelu_tanh", gelu_tanh}, {"relu", relu}, {"silu", silu}, {"swiglu", swiglu}};
   for (const Row& row : table)
@@ -71,7 +76,9 @@ std::vector<Parameters::Part> expansions(const MlpSpec& spec) {
 }  // namespace
 
 Mlp::Mlp(const Scope& scope, const MlpSpec& spec)
-    : spec_(spec), path_(scope.prefix), activation_(activation_of(spec.activation)),
+    : spec_(spec),
+      path_(scope.prefix),
+      activation_(activation_of(spec.activation)),
       expand_(scope, spec.width, expansions(spec), spec.bias),
       projection_(scope.in("proj"), spec.inner, spec.width, spec.bias, spec.init("mlp.proj", spec.inner, spec.width)) {}
 

@@ -19,7 +19,8 @@ std::string common_name(const std::vector<Parameters::Part>& parts) {
   const std::string& first = parts.front().path;
   std::size_t head = first.size(), tail = first.size();
   for (const auto& part : parts) {
-    const auto ahead = std::mismatch(first.begin(), first.end(), part.path.begin(), part.path.end()).first - first.begin();
+    const auto ahead =
+        std::mismatch(first.begin(), first.end(), part.path.begin(), part.path.end()).first - first.begin();
     const auto behind =
         std::mismatch(first.rbegin(), first.rend(), part.path.rbegin(), part.path.rend()).first - first.rbegin();
     head = std::min(head, static_cast<std::size_t>(ahead));

@@ -25,8 +25,12 @@ class Post final : public BlockPlacement {
 }  // namespace
 
 PlacementEntry placement_post() {
-  return {"post", "x = N(x + F(x))", "Vaswani et al. 2017, arXiv 1706.03762", false,
-          residual_init_factor, [](const Scope& block, const PlacementContext& c) -> std::unique_ptr<BlockPlacement> {
+  return {"post",
+          "x = N(x + F(x))",
+          "Vaswani et al. 2017, arXiv 1706.03762",
+          false,
+          residual_init_factor,
+          [](const Scope& block, const PlacementContext& c) -> std::unique_ptr<BlockPlacement> {
             return std::make_unique<Post>(block, c);
           }};
 }

@@ -17,9 +17,10 @@ class Pre final : public BlockPlacement {
   }
 
  private:
-  static Stream branch(const Stream& in, const Norm& norm, const Branch& run, const Pass& pass, const std::string& point) {
-    const auto [x, n] = in.pending.defined() ? norm.add_forward(in.x, in.pending, pass)
-                                             : std::pair(in.x, norm.forward(in.x, pass));
+  static Stream branch(const Stream& in, const Norm& norm, const Branch& run, const Pass& pass,
+                       const std::string& point) {
+    const auto [x, n] =
+        in.pending.defined() ? norm.add_forward(in.x, in.pending, pass) : std::pair(in.x, norm.forward(in.x, pass));
     observe(point, x);
     return {x, run(n, {}), {}};
   }
@@ -28,8 +29,12 @@ class Pre final : public BlockPlacement {
 }  // namespace
 
 PlacementEntry placement_pre() {
-  return {"pre", "x = x + F(N(x)), final N", "GPT-2; Xiong et al. 2020, arXiv 2002.04745", true,
-          residual_init_factor, [](const Scope& block, const PlacementContext& c) -> std::unique_ptr<BlockPlacement> {
+  return {"pre",
+          "x = x + F(N(x)), final N",
+          "GPT-2; Xiong et al. 2020, arXiv 2002.04745",
+          true,
+          residual_init_factor,
+          [](const Scope& block, const PlacementContext& c) -> std::unique_ptr<BlockPlacement> {
             return std::make_unique<Pre>(block, c);
           }};
 }

@@ -33,8 +33,13 @@ NormEntry norm_dyt() {
   const auto read = [](const NormSpec& spec, std::int64_t, RowNormOptions& options) {
     options.scalar = number_option(spec, "alpha", options.scalar, 1e-6, 1e6);
   };
-  return {"dyt", "tanh(alpha x)", "alpha [1] (0.5), gain [C], bias [C]", "Zhu et al. 2025, arXiv 2503.10622", true,
-          {"alpha"}, row_norm_maker({DytRow_kernel(), reference, "alpha", 0.5}, true, read)};
+  return {"dyt",
+          "tanh(alpha x)",
+          "alpha [1] (0.5), gain [C], bias [C]",
+          "Zhu et al. 2025, arXiv 2503.10622",
+          true,
+          {"alpha"},
+          row_norm_maker({DytRow_kernel(), reference, "alpha", 0.5}, true, read)};
 }
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
 #endif

@@ -4,15 +4,20 @@
 ROW_NORM_BEGIN
 /// n = (x - mu) r, r = 1 / sqrt(var + eps), biased variance. Gradient: dx = r (dn - mean(dn) - n mean(dn n)).
 struct LayerNormRow : RowDefaults {
-  real mean, r, shift;   // mu = mean - shift / r: the rounding that `mean` suffered is kept apart
+  real mean, r, shift;  // mu = mean - shift / r: the rounding that `mean` suffered is kept apart
 
   HWY_INLINE static LayerNormRow of(Row x, const RowNormOptions& o) {
-    // Sums of differences only, so that a large offset costs no digits: the mean from the first entry on, then, centred on
-    // its rounded value m, the error e = mean(x - m) and the variance (E[x^2] - E[x]^2 would cancel).
+    // Sums of differences only, so that a large offset costs no digits: the mean from the first entry on, then, centred
+    // on its rounded value m, the error e = mean(x - m) and the variance (E[x^2] - E[x]^2 would cancel).
     const V first(x.x[0]);
     const real m = static_cast<real>(static_cast<double>(x.x[0]) + x.mean([&](V v) HWY_ATTR { return v - first; }));
     double e, square;
-    x.means([&](V v) HWY_ATTR { const V d = v - V(m); return Two{d, d * d}; }, &e, &square);
+    x.means(
+        [&](V v) HWY_ATTR {
+          const V d = v - V(m);
+          return Two{d, d * d};
+        },
+        &e, &square);
     const double r = 1 / std::sqrt(square - e * e + o.eps);
     return {{}, m, static_cast<real>(r), static_cast<real>(-e * r)};
   }
@@ -35,8 +40,12 @@ NormEntry norm_layernorm() {
     const Variable centred = subtract(x, mean_last(x));
     return divide(centred, sqrt(add_scalar(mean_last(square(centred)), o.eps)));
   };
-  return {"layernorm", "(x - mean(x)) / sqrt(var(x) + eps), biased variance", "gain [C], bias [C]",
-          "Ba, Kiros & Hinton 2016, arXiv 1607.06450", true, {},
+  return {"layernorm",
+          "(x - mean(x)) / sqrt(var(x) + eps), biased variance",
+          "gain [C], bias [C]",
+          "Ba, Kiros & Hinton 2016, arXiv 1607.06450",
+          true,
+          {},
           row_norm_maker({LayerNormRow_kernel(), reference, "", 0}, true)};
 }
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

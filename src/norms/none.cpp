@@ -11,8 +11,9 @@ class None final : public Norm {
 }  // namespace
 
 NormEntry norm_none() {
-  return {"none", "x", "-", "baseline: no normalization", false, {},
-          [](const Scope&, const NormSpec&, std::int64_t) { return std::make_unique<None>(); }};
+  return {"none", "x", "-", "baseline: no normalization", false, {}, [](const Scope&, const NormSpec&, std::int64_t) {
+            return std::make_unique<None>();
+          }};
 }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

@@ -25,7 +25,12 @@ NormEntry norm_rmsnorm() {
   const auto reference = [](const Variable& x, const RowNormOptions& o, const Variable&) {
     return divide(x, sqrt(add_scalar(mean_last(square(x)), o.eps)));
   };
-  return {"rmsnorm", "x / sqrt(mean(x^2) + eps)", "gain [C]", "Zhang & Sennrich 2019, arXiv 1910.07467", false, {},
+  return {"rmsnorm",
+          "x / sqrt(mean(x^2) + eps)",
+          "gain [C]",
+          "Zhang & Sennrich 2019, arXiv 1910.07467",
+          false,
+          {},
           row_norm_maker({RmsNormRow_kernel(), reference, "", 0}, false)};
 }
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

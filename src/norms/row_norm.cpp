@@ -53,12 +53,14 @@ class RowNorm final : public Norm {
                 gradient(g, g.out(), h, statistics, rows, dx, add);
               })};
     return record2("add_norm", {&x, &f, &gain_, &bias_, &scalar_}, h, y, [this, h, statistics, rows](Grads& g) {
-      Tensor dh = std::move(g.out(0));   // from further up the residual stream
+      Tensor dh = std::move(g.out(0));  // from further up the residual stream
       const Tensor& dy = g.out(1);
       if (dy.defined()) {
         const bool add = dh.defined();
-        if (!add) dh = empty_like(h);
-        else if (!dh.unique()) dh = dh.clone();
+        if (!add)
+          dh = empty_like(h);
+        else if (!dh.unique())
+          dh = dh.clone();
         gradient(g, dy, h, statistics, rows, dh, add);
       }
       g.complete(dh);
@@ -68,20 +70,20 @@ class RowNorm final : public Norm {
   }
 
   /// Writes (or adds) dh and the gradients of the parameters, which are the last three inputs.
-  void gradient(Grads& g, const Tensor& dy, const Tensor& h, const Tensor& statistics, std::int64_t rows, const Tensor& dh,
-                bool add) const {
+  void gradient(Grads& g, const Tensor& dy, const Tensor& h, const Tensor& statistics, std::int64_t rows,
+                const Tensor& dh, bool add) const {
     const int first = g.inputs() - 3;
     Grads::Target dgain{}, dbias{};
     if (gain_.defined() && g.wants(first)) dgain = g.target(first);
     if (bias_.defined() && g.wants(first + 1)) dbias = g.target(first + 1);
     double dscalar = 0;
     const bool wants_scalar = scalar_.defined() && g.wants(first + 2);
-    kernels::row_norm_backward(h.engine(), definition_.kernel,
-                               {h.data(), dy.data(), data(gain_), statistics.data(), dh.data(), add,
-                                dgain.tensor.defined() ? dgain.tensor.data() : nullptr,
-                                dbias.tensor.defined() ? dbias.tensor.data() : nullptr, wants_scalar ? &dscalar : nullptr,
-                                width_, options()},
-                               rows, dgain.add, dbias.add);
+    kernels::row_norm_backward(
+        h.engine(), definition_.kernel,
+        {h.data(), dy.data(), data(gain_), statistics.data(), dh.data(), add,
+         dgain.tensor.defined() ? dgain.tensor.data() : nullptr, dbias.tensor.defined() ? dbias.tensor.data() : nullptr,
+         wants_scalar ? &dscalar : nullptr, width_, options()},
+        rows, dgain.add, dbias.add);
     if (wants_scalar) g.give(first + 2, Tensor::full(h.engine(), {1}, static_cast<real>(dscalar)));
   }
 
@@ -96,13 +98,15 @@ class RowNorm final : public Norm {
 
 std::function<std::unique_ptr<Norm>(const Scope&, const NormSpec&, std::int64_t)> row_norm_maker(
     const RowNormDefinition& definition, bool bias, const ReadOptions& read) {
-  return [definition, bias, read](const Scope& scope, const NormSpec& spec, std::int64_t width) -> std::unique_ptr<Norm> {
-    RowNormOptions options;
-    options.eps = spec.eps;
-    options.scalar = definition.scalar_init;
-    if (read) read(spec, width, options);
-    return std::make_unique<RowNorm>(scope, definition, options, width, spec.affine, spec.affine && spec.bias.value_or(bias));
-  };
+  return
+      [definition, bias, read](const Scope& scope, const NormSpec& spec, std::int64_t width) -> std::unique_ptr<Norm> {
+        RowNormOptions options;
+        options.eps = spec.eps;
+        options.scalar = definition.scalar_init;
+        if (read) read(spec, width, options);
+        return std::make_unique<RowNorm>(scope, definition, options, width, spec.affine,
+                                         spec.affine && spec.bias.value_or(bias));
+      };
 }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

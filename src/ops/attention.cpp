@@ -14,8 +14,8 @@ RopeTables rope_tables(Engine& engine, std::int64_t time, std::int64_t head_widt
   RopeTables tables{Tensor::empty(engine, {time, half}), Tensor::empty(engine, {time, half})};
   for (std::int64_t t = 0; t < time; ++t)
     for (std::int64_t i = 0; i < half; ++i) {
-      const double angle = static_cast<double>(t) *
-                           std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_width));
+      const double angle =
+          static_cast<double>(t) * std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_width));
       tables.cos.data()[t * half + i] = static_cast<real>(std::cos(angle));
       tables.sin.data()[t * half + i] = static_cast<real>(std::sin(angle));
     }
@@ -39,8 +39,8 @@ namespace {
 kernels::AttentionShape attention_shape(const Variable& qkv, const AttentionOptions& o) {
   const Shape& s = qkv.shape();
   const std::int64_t slots = o.heads + 2 * o.kv_heads;
-  check(s.rank() == 3 && s[2] % slots == 0 && o.heads % o.kv_heads == 0, "attention", "input ", s.str(), " for ", o.heads,
-        " query and ", o.kv_heads, " key/value heads: [B, T, (H + 2G) D] with H a multiple of G is wanted");
+  check(s.rank() == 3 && s[2] % slots == 0 && o.heads % o.kv_heads == 0, "attention", "input ", s.str(), " for ",
+        o.heads, " query and ", o.kv_heads, " key/value heads: [B, T, (H + 2G) D] with H a multiple of G is wanted");
   const std::int64_t d = s[2] / slots;
   kernels::AttentionShape shape{s[0], s[1], o.heads, o.kv_heads, d};
   if (o.rope) {
@@ -70,7 +70,8 @@ Variable causal_attention(const Variable& qkv, const AttentionOptions& options) 
     Engine& e = x.engine();
     const Tensor scratch = Tensor::empty(e, {kernels::attention_scratch(e, s)});
     const Tensor dx = empty_like(x);
-    kernels::attention_backward(e, s, x.data(), y.data(), log_sum_exp.data(), g.out().data(), dx.data(), scratch.data());
+    kernels::attention_backward(e, s, x.data(), y.data(), log_sum_exp.data(), g.out().data(), dx.data(),
+                                scratch.data());
     g.give(0, dx);
   });
 }
@@ -79,24 +80,23 @@ Variable causal_attention_reference(const Variable& qkv, const AttentionOptions&
   const kernels::AttentionShape s = attention_shape(qkv, options);
   check(options.dropout == 0, "attention_reference", "dropout is not part of the plain version");
   const std::int64_t d = s.head_width;
-  const auto heads = [&](std::int64_t first, std::int64_t count, bool turn) {   // -> [B, count, T, D]
+  const auto heads = [&](std::int64_t first, std::int64_t count, bool turn) {  // -> [B, count, T, D]
     Variable part = reshape(slice(qkv, 2, first * d, (first + count) * d), {s.batch, s.time, count, d});
     if (turn && options.rope) part = rope(part, *options.rope);
     return transpose(part, 1, 2);
   };
-  const auto spread = [&](const Variable& kv) {   // each key/value head to the query heads that read it
+  const auto spread = [&](const Variable& kv) {  // each key/value head to the query heads that read it
     if (s.kv_heads == s.heads) return kv;
     const std::int64_t group = s.heads / s.kv_heads;
-    const Variable wide = broadcast_to(reshape(kv, {s.batch, s.kv_heads, 1, s.time, d}),
-                                       {s.batch, s.kv_heads, group, s.time, d});
+    const Variable wide =
+        broadcast_to(reshape(kv, {s.batch, s.kv_heads, 1, s.time, d}), {s.batch, s.kv_heads, group, s.time, d});
     return reshape(wide, {s.batch, s.heads, s.time, d});
   };
   const Variable q = heads(0, s.heads, true), k = spread(heads(s.heads, s.kv_heads, true)),
                  v = spread(heads(s.heads + s.kv_heads, s.kv_heads, false));
   Tensor mask = Tensor::full(qkv.engine(), {1, 1, s.time, s.time}, 0);
   for (std::int64_t t = 0; t < s.time; ++t)
-    for (std::int64_t j = t + 1; j < s.time; ++j)
-      mask.data()[t * s.time + j] = -std::numeric_limits<real>::infinity();
+    for (std::int64_t j = t + 1; j < s.time; ++j) mask.data()[t * s.time + j] = -std::numeric_limits<real>::infinity();
   const Variable scores = scale(matmul(q, transpose(k, 2, 3)), 1 / std::sqrt(static_cast<double>(d)));
   const Variable y = matmul(softmax(add(scores, Variable(mask))), v);
   return reshape(transpose(y, 1, 2), {s.batch, s.time, s.heads * d});

@@ -7,14 +7,14 @@
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
-#define UNARY(name, formula)                                                                             \
-  Variable name(const Variable& x) {                                                                     \
-    const Tensor y = empty_like(x.value());                                                              \
-    kernels::name##_forward(x.engine(), x.value().data(), y.data(), y.numel());                          \
-    return record(#name, {&x}, y, [x = x.value(), y](Grads& g) {                                         \
-      const auto [dx, add] = g.target(0);                                                                \
+#define UNARY(name, formula)                                                                               \
+  Variable name(const Variable& x) {                                                                       \
+    const Tensor y = empty_like(x.value());                                                                \
+    kernels::name##_forward(x.engine(), x.value().data(), y.data(), y.numel());                            \
+    return record(#name, {&x}, y, [x = x.value(), y](Grads& g) {                                           \
+      const auto [dx, add] = g.target(0);                                                                  \
       kernels::name##_backward(x.engine(), x.data(), y.data(), g.out().data(), dx.data(), add, x.numel()); \
-    });                                                                                                  \
+    });                                                                                                    \
   }
 #include <normscope/unary.def>
 #undef UNARY
@@ -92,7 +92,7 @@ Variable multiply(const Variable& a, const Variable& b) {
 Variable divide(const Variable& a, const Variable& b) {
   return broadcast("divide", a, b, [](const Variable& p, const Variable& q) {
     const Tensor out = apply(kernels::divide, p.value(), q.value());
-    return record("divide", {&p, &q}, out, [y = q.value(), out](Grads& g) {   // d(x/y) = dx/y - (x/y) dy/y
+    return record("divide", {&p, &q}, out, [y = q.value(), out](Grads& g) {  // d(x/y) = dx/y - (x/y) dy/y
       const Tensor dx = apply(kernels::divide, g.out(), y);
       if (g.wants(1)) g.give(1, affine(apply(kernels::multiply, dx, out), -1, 0));
       g.give(0, dx);

@@ -10,8 +10,8 @@ namespace {
 void batched(Engine& engine, std::int64_t count, bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k,
              const real* a, const real* b, bool add, real* c) {
   for (std::int64_t i = 0; i < count; ++i)
-    kernels::gemm(engine, ta, tb, m, n, k, a + i * m * k, ta ? m : k, b + i * k * n, tb ? k : n, add ? real{1} : real{0},
-                  c + i * m * n, n);
+    kernels::gemm(engine, ta, tb, m, n, k, a + i * m * k, ta ? m : k, b + i * k * n, tb ? k : n,
+                  add ? real{1} : real{0}, c + i * m * n, n);
 }
 }  // namespace
 
@@ -26,11 +26,11 @@ Variable matmul(const Variable& a, const Variable& b) {
   const Tensor y = Tensor::empty(a.engine(), p.with(-1, n));
   batched(a.engine(), count, false, false, m, n, k, a.value().data(), b.value().data(), false, y.data());
   return record("matmul", {&a, &b}, y, [a = a.value(), b = b.value(), m, n, k, count](Grads& g) {
-    if (g.wants(0)) {   // dA = dY B^T
+    if (g.wants(0)) {  // dA = dY B^T
       const auto [da, add] = g.target(0);
       batched(a.engine(), count, false, true, m, k, n, g.out().data(), b.data(), add, da.data());
     }
-    if (g.wants(1)) {   // dB = A^T dY
+    if (g.wants(1)) {  // dB = A^T dY
       const auto [db, add] = g.target(1);
       batched(a.engine(), count, true, false, k, n, m, a.data(), g.out().data(), add, db.data());
     }
@@ -49,19 +49,21 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
   kernels::gemm(engine, false, true, rows, out, in, x.value().data(), in, weight.value().data(), in, 0, y.data(), out);
   const auto backward = [x = x.value(), w = weight.value(), rows, in, out](Grads& g) {
     Engine& e = x.engine();
-    if (g.wants(1)) {   // dW [out, in] = dY^T X
+    if (g.wants(1)) {  // dW [out, in] = dY^T X
       const auto [dw, add] = g.target(1);
-      kernels::gemm(e, true, false, out, in, rows, g.out().data(), out, x.data(), in, add ? real{1} : real{0}, dw.data(), in);
+      kernels::gemm(e, true, false, out, in, rows, g.out().data(), out, x.data(), in, add ? real{1} : real{0},
+                    dw.data(), in);
     }
-    if (g.wants(0)) {   // dX = dY W
+    if (g.wants(0)) {  // dX = dY W
       const auto [dx, add] = g.target(0);
-      kernels::gemm(e, false, false, rows, in, out, g.out().data(), out, w.data(), in, add ? real{1} : real{0}, dx.data(), in);
+      kernels::gemm(e, false, false, rows, in, out, g.out().data(), out, w.data(), in, add ? real{1} : real{0},
+                    dx.data(), in);
     }
   };
   if (!bias.defined()) return record("linear", {&x, &weight}, y, backward);
   kernels::add_bias(engine, y.data(), bias.value().data(), rows, out);
   return record("linear", {&x, &weight, &bias}, y, [backward, rows, out](Grads& g) {
-    if (g.wants(2)) {   // db = column sums of dY
+    if (g.wants(2)) {  // db = column sums of dY
       const auto [db, add] = g.target(2);
       kernels::sum_rows(g.out().engine(), g.out().data(), db.data(), add, rows, out);
     }

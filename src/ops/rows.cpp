@@ -28,21 +28,21 @@ void check_range(const char* op, const Indices& tokens, std::int64_t limit) {
 
 Variable cross_entropy(const Variable& logits, const Indices& targets) {
   const std::int64_t rows = logits.shape().rows(), width = logits.shape().last();
-  check(targets.numel() == rows, "cross_entropy", "logits ", logits.shape().str(), " and ", targets.numel(), " targets");
+  check(targets.numel() == rows, "cross_entropy", "logits ", logits.shape().str(), " and ", targets.numel(),
+        " targets");
   check_range("cross_entropy", targets, width);
   Engine& engine = logits.engine();
   const Tensor log_sum_exp = Tensor::empty(engine, {rows});
-  const double loss = kernels::cross_entropy_forward(engine, logits.value().data(), targets.data(), log_sum_exp.data(),
-                                                     rows, width);
+  const double loss =
+      kernels::cross_entropy_forward(engine, logits.value().data(), targets.data(), log_sum_exp.data(), rows, width);
   const Tensor y = Tensor::full(engine, {1}, static_cast<real>(loss));
-  return record("cross_entropy", {&logits}, y,
-                [x = logits.value(), targets, log_sum_exp, rows, width](Grads& g) {
-                  // Nobody else holds the logits when they came straight from the head: overwrite them.
-                  const Tensor dx = x.unique() ? x : empty_like(x);
-                  kernels::cross_entropy_backward(x.engine(), x.data(), targets.data(), log_sum_exp.data(),
-                                                  g.out().data()[0] / static_cast<real>(rows), dx.data(), rows, width);
-                  g.give(0, dx);
-                });
+  return record("cross_entropy", {&logits}, y, [x = logits.value(), targets, log_sum_exp, rows, width](Grads& g) {
+    // Nobody else holds the logits when they came straight from the head: overwrite them.
+    const Tensor dx = x.unique() ? x : empty_like(x);
+    kernels::cross_entropy_backward(x.engine(), x.data(), targets.data(), log_sum_exp.data(),
+                                    g.out().data()[0] / static_cast<real>(rows), dx.data(), rows, width);
+    g.give(0, dx);
+  });
 }
 
 Variable swiglu(const Variable& gate_up) {
@@ -58,8 +58,8 @@ Variable swiglu(const Variable& gate_up) {
 }
 
 Variable embedding(const Variable& table, const Indices& tokens, const Variable& positions) {
-  check(table.shape().rank() == 2 && tokens.shape().rank() == 2, "embedding", "table ", table.shape().str(), " and tokens ",
-        tokens.shape().str(), ": [V, C] and [B, T] are wanted");
+  check(table.shape().rank() == 2 && tokens.shape().rank() == 2, "embedding", "table ", table.shape().str(),
+        " and tokens ", tokens.shape().str(), ": [V, C] and [B, T] are wanted");
   const std::int64_t entries = table.shape()[0], width = table.shape()[1];
   const std::int64_t batch = tokens.shape()[0], time = tokens.shape()[1];
   check_range("embedding", tokens, entries);

@@ -28,7 +28,7 @@ int checked_dim(const char* op, const Shape& shape, int dim) {
 Tensor transposed(const Tensor& x, int i, int j) {
   const Shape shape = x.shape().with(i, x.shape()[j]).with(j, x.shape()[i]);
   const Tensor y = Tensor::empty(x.engine(), shape);
-  std::array<std::int64_t, 5> step{};   // of x, in the order of y's extents
+  std::array<std::int64_t, 5> step{};  // of x, in the order of y's extents
   std::int64_t product = 1;
   for (int d = x.shape().rank() - 1; d >= 0; --d) {
     step[static_cast<std::size_t>(d)] = product;
@@ -56,8 +56,10 @@ void copy_part(const Tensor& whole, const Tensor& part, int dim, std::int64_t be
   for (std::int64_t o = 0; o < w.outer; ++o) {
     real* a = whole.data() + (o * w.extent + begin) * w.inner;
     real* b = part.data() + o * p.extent * p.inner;
-    if (into_whole) std::copy_n(b, p.extent * p.inner, a);
-    else std::copy_n(a, p.extent * p.inner, b);
+    if (into_whole)
+      std::copy_n(b, p.extent * p.inner, a);
+    else
+      std::copy_n(a, p.extent * p.inner, b);
   }
 }
 
@@ -160,7 +162,8 @@ Variable sum_last(const Variable& x) {
   kernels::sum_each_row(x.engine(), x.value().data(), y.data(), rows, width);
   return record("sum_last", {&x}, y, [shape = x.shape()](Grads& g) {
     const Tensor dx = Tensor::empty(g.out().engine(), shape);
-    for (std::int64_t r = 0; r < shape.rows(); ++r) std::fill_n(dx.data() + r * shape.last(), shape.last(), g.out().data()[r]);
+    for (std::int64_t r = 0; r < shape.rows(); ++r)
+      std::fill_n(dx.data() + r * shape.last(), shape.last(), g.out().data()[r]);
     g.give(0, dx);
   });
 }

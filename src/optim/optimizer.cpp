@@ -62,8 +62,8 @@ void Optimizer::step(double lr, double clip, UpdateNorms& norms) {
     real *w = p.value() + tile.offset, *m = first_[tile.parameter].data() + tile.offset;
     const real* g = p.grad() + tile.offset;
     if (o.name == "adamw")
-      kernels::adamw({lr, o.beta1, o.beta2, o.eps, decay, clip, 1 - std::pow(o.beta1, t), 1 - std::pow(o.beta2, t)}, w, g,
-                     m, second_[tile.parameter].data() + tile.offset, tile.count, sums);
+      kernels::adamw({lr, o.beta1, o.beta2, o.eps, decay, clip, 1 - std::pow(o.beta1, t), 1 - std::pow(o.beta2, t)}, w,
+                     g, m, second_[tile.parameter].data() + tile.offset, tile.count, sums);
     else
       kernels::sgd({lr, o.beta1, decay, clip}, w, g, m, tile.count, sums);
   });

@@ -24,7 +24,7 @@ class TemporaryFolder {
  public:
   TemporaryFolder() {
     std::error_code error;
-    const fs::path place = fs::temp_directory_path(error);   // fails when TMPDIR names no folder
+    const fs::path place = fs::temp_directory_path(error);  // fails when TMPDIR names no folder
     std::string pattern = ((error ? fs::path("/tmp") : place) / "normscope-XXXXXX").string();
     if (!mkdtemp(pattern.data()))
       throw Error(fmt::format("[report] cannot make a temporary folder like {} ({}); set TMPDIR to a folder with room",

@@ -68,7 +68,7 @@ class Leftovers {
     for (const auto& entry : fs::directory_iterator(figures_, error))
       if (!before_.count(entry.path())) added.push_back(entry.path());
     for (const fs::path& path : added) fs::remove(path, error);
-    for (const fs::path& path : made_) fs::remove(path, error);   // innermost first, only where empty
+    for (const fs::path& path : made_) fs::remove(path, error);  // innermost first, only where empty
   }
   Leftovers(const Leftovers&) = delete;
   Leftovers& operator=(const Leftovers&) = delete;

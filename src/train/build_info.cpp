@@ -21,8 +21,13 @@ std::string cpu_model() {
 }
 
 BuildInfo build_info() {
-  return {NORMSCOPE_VERSION, NORMSCOPE_COMMIT, __VERSION__, f32::kernels::onednn_version(), f32::kernels::openblas_core(),
-          hdf5_version(), f32::kernels::isa_name()};
+  return {NORMSCOPE_VERSION,
+          NORMSCOPE_COMMIT,
+          __VERSION__,
+          f32::kernels::onednn_version(),
+          f32::kernels::openblas_core(),
+          hdf5_version(),
+          f32::kernels::isa_name()};
 }
 
 }  // namespace normscope

@@ -19,7 +19,7 @@ std::vector<fs::path> checkpoints(const fs::path& run_dir) {
       found.push_back(entry.path());
   std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) {
     const auto x = a.filename().string(), y = b.filename().string();
-    return x.size() != y.size() ? x.size() < y.size() : x < y;   // numbers of any length
+    return x.size() != y.size() ? x.size() < y.size() : x < y;  // numbers of any length
   });
   return found;
 }
@@ -56,7 +56,7 @@ void remove_run_files(const std::string& run_dir) {
   const fs::path dir = run_dir;
   for (const auto& path : checkpoints(dir)) fs::remove(path, error);
   remove_halves(dir / "checkpoints");
-  fs::remove(dir / "checkpoints", error);   // only where empty: what is not the run's stays
+  fs::remove(dir / "checkpoints", error);  // only where empty: what is not the run's stays
   for (const char* name : {"run.h5", "run.h5.tmp", "metrics.jsonl", "config.toml", "config.toml.tmp"})
     fs::remove(dir / name, error);
 }

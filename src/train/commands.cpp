@@ -39,7 +39,8 @@ Saved open_saved(const std::string& run, int threads) {
   const auto format = attributes.find("format");
   if (format == attributes.end() || format->second != "normscope-checkpoint")
     throw UsageError("\"" + *path + "\" is not a checkpoint; name a run folder or a file of its checkpoints/");
-  Saved saved{*path, Config::from_json(attributes.at("config_json")), tokenizer_from_json(attributes.at("tokenizer_json"))};
+  Saved saved{*path, Config::from_json(attributes.at("config_json")),
+              tokenizer_from_json(attributes.at("tokenizer_json"))};
   saved.config.threads = threads;
   return saved;
 }
@@ -48,13 +49,16 @@ Saved open_saved(const std::string& run, int threads) {
 /// build slows OpenMP loops many times over.
 void warn_of_slow_blas(const Config& config) {
   if (f32::kernels::openblas_spins())
-    spdlog::warn("this OpenBLAS is the pthread build, which slows the program down; install libopenblas0-openmp and select "
-                 "it with update-alternatives");
+    spdlog::warn(
+        "this OpenBLAS is the pthread build, which slows the program down; install libopenblas0-openmp and select "
+        "it with update-alternatives");
   const std::string core = build_info().openblas_core;
   if ((core == "Prescott" || core == "Core2" || core == "Generic") &&
       (config.dtype == "float64" || config.gemm == "openblas"))
-    spdlog::warn("OpenBLAS runs its {} kernels here, several times slower than the processor; set OPENBLAS_CORETYPE="
-                 "SkylakeX before starting, or use gemm = onednn with float32", core);
+    spdlog::warn(
+        "OpenBLAS runs its {} kernels here, several times slower than the processor; set OPENBLAS_CORETYPE="
+        "SkylakeX before starting, or use gemm = onednn with float32",
+        core);
 }
 
 }  // namespace
@@ -62,7 +66,8 @@ void warn_of_slow_blas(const Config& config) {
 TrainOutcome train(const Config& config, const TrainOptions& options) {
   namespace fs = std::filesystem;
   if (config.init_from != "resume" && !options.overwrite && fs::exists(fs::path(config.out_dir) / "run.h5"))
-    throw UsageError(config.out_dir + " holds a run already; add --overwrite to replace it, --init_from resume to continue "
+    throw UsageError(config.out_dir +
+                     " holds a run already; add --overwrite to replace it, --init_from resume to continue "
                      "it, or name another folder with --out_dir");
   warn_of_slow_blas(config);
   const Corpus corpus = load_corpus(corpus_options(config));
@@ -71,12 +76,14 @@ TrainOutcome train(const Config& config, const TrainOptions& options) {
 
 EvalOutcome evaluate(const std::string& run, const std::string& split, const std::optional<std::string>& data,
                      int threads) {
-  if (split != "train" && split != "val") throw UsageError("split = \"" + split + "\" is unknown; there are: train, val");
+  if (split != "train" && split != "val")
+    throw UsageError("split = \"" + split + "\" is unknown; there are: train, val");
   Saved saved = open_saved(run, threads);
   if (data) saved.config.data = *data;
   Corpus corpus = load_corpus(corpus_options(saved.config));
   if (corpus.tokenizer->to_json() != saved.tokenizer->to_json())
-    throw UsageError("the vocabulary of \"" + saved.config.data + "\" is not the one the model was trained with; give the "
+    throw UsageError("the vocabulary of \"" + saved.config.data +
+                     "\" is not the one the model was trained with; give the "
                      "run's own data, or data prepared with its vocabulary");
   return BY_DTYPE(saved.config.dtype, evaluate, saved.config, saved.path, split, corpus);
 }

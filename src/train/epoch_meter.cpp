@@ -40,7 +40,7 @@ EpochRow EpochMeter::finish(std::int64_t epoch, bool complete) {
       matrices += 1;
     }
   }
-  row.mean_grad_norm = sum / matrices;   // g_e: every block matrix counts the same
+  row.mean_grad_norm = sum / matrices;  // g_e: every block matrix counts the same
   const double* residual = &state_[2 + block_matrix_.size()];
   for (std::size_t r = 0; r < residual_; ++r)
     row.residual_grad_norm.push_back(residual[2 * r + 1] > 0 ? static_cast<float>(residual[2 * r] / residual[2 * r + 1])

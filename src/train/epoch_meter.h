@@ -11,7 +11,8 @@ namespace normscope {
 class EpochMeter {
  public:
   EpochMeter(const std::vector<ParamInfo>& params, std::size_t residual_points);
-  /// One step: the global-free gradient norms per parameter (before clipping) and the residual ones (NaN: not measured).
+  /// One step: the global-free gradient norms per parameter (before clipping) and the residual ones (NaN: not
+  /// measured).
   void add(double loss, const std::vector<double>& param_grad_norm, const std::vector<float>& residual_grad_norm);
   /// Means so far, and starts over.
   EpochRow finish(std::int64_t epoch, bool complete);
@@ -23,7 +24,7 @@ class EpochMeter {
  private:
   std::vector<bool> block_matrix_;
   std::size_t residual_;
-  std::vector<double> state_;   // steps, loss, sum per parameter, then per point: sum, count
+  std::vector<double> state_;  // steps, loss, sum per parameter, then per point: sum, count
 };
 
 }  // namespace normscope

@@ -16,8 +16,8 @@ struct OpCase {
   std::vector<Shape> inputs;
   std::function<Variable(const std::vector<Variable>&)> run;
   Domain domain = Domain::any;
-  double largest_scale = 1e3;   ///< of the inputs
-  bool offset = true;           ///< also tried around 100
+  double largest_scale = 1e3;  ///< of the inputs
+  bool offset = true;          ///< also tried around 100
 };
 
 std::vector<OpCase> op_cases(Engine& engine);

@@ -64,13 +64,15 @@ CorpusOptions corpus_options(const Config& c) {
 }
 
 SamplerOptions sampler_options(const Config& c) {
-  return {c.sampler, c.block_size, c.batch_size, c.gradient_accumulation_steps, c.epoch_iters,
-          static_cast<std::uint64_t>(c.seed)};
+  return {c.sampler,     c.block_size,
+          c.batch_size,  c.gradient_accumulation_steps,
+          c.epoch_iters, static_cast<std::uint64_t>(c.seed)};
 }
 
 std::int64_t total_steps(const Config& c, const Sampler& sampler) {
   if (c.epochs > std::numeric_limits<std::int64_t>::max() / std::max<std::int64_t>(1, sampler.steps_per_epoch()))
-    throw UsageError("epochs = " + std::to_string(c.epochs) + " (" + c.where("epochs") + ") are more steps than can be counted");
+    throw UsageError("epochs = " + std::to_string(c.epochs) + " (" + c.where("epochs") +
+                     ") are more steps than can be counted");
   return c.epochs > 0 ? c.epochs * sampler.steps_per_epoch() : c.max_iters;
 }
 
@@ -84,7 +86,8 @@ bool matches_any(const std::vector<std::string>& globs, const std::string& name)
 }
 
 int thread_count(const Config& c) {
-  return c.threads > 0 ? static_cast<int>(c.threads) : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return c.threads > 0 ? static_cast<int>(c.threads)
+                       : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
 }  // namespace normscope

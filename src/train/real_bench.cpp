@@ -15,9 +15,7 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
 namespace {
 
-double now_s() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
@@ -57,7 +55,8 @@ BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t 
   Session session(config, corpus ? corpus->tokenizer->vocab_size() : std::max<std::int64_t>(config.vocab_size, 65));
   std::optional<Sampler> sampler;
   if (corpus) sampler.emplace(corpus->train, sampler_options(config));
-  Optimizer optimizer(session.model.parameters(), {config.optimizer, config.beta1, config.beta2, 1e-8, config.weight_decay});
+  Optimizer optimizer(session.model.parameters(),
+                      {config.optimizer, config.beta1, config.beta2, 1e-8, config.weight_decay});
   StepRunner runner(session.model, config);
   const auto& points = session.model.residual_points();
   std::vector<bool> selected;
@@ -83,7 +82,8 @@ BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t 
     const double before = now_s();
     const bool probed = !config.probe.empty() && s % config.probe_interval == 0;
     probe.start_step();
-    outcome.loss = runner.run(s, [&](std::int64_t micro, const Batch& b) { fetch(s, micro, b); }, probed ? &probe : nullptr);
+    outcome.loss = runner.run(
+        s, [&](std::int64_t micro, const Batch& b) { fetch(s, micro, b); }, probed ? &probe : nullptr);
     optimizer.measure(gradients);
     probe.finish_step(probed);
     optimizer.step(lr.at(s), Optimizer::clip_factor(gradients.global, config.grad_clip), updates);
@@ -117,9 +117,10 @@ CostOutcome inspect_config(const Config& config, std::int64_t tokenizer_vocab) {
   cost.steps = config.max_iters;
   cost.gflop_per_step = flops_per_step(session.model.options(), cost.tokens_per_step) * 1e-9;
   constexpr double kMb = 1.0 / (1 << 20);
-  const double optimizer_copies = config.optimizer == "adamw" ? 4 : 3;   // weights, gradients, moments
+  const double optimizer_copies = config.optimizer == "adamw" ? 4 : 3;  // weights, gradients, moments
   cost.weights_mb = static_cast<double>(cost.parameters) * sizeof(real) * optimizer_copies * kMb;
-  cost.activations_mb = static_cast<double>(activation_reals(session.model.options(), config.batch_size)) * sizeof(real) * kMb;
+  cost.activations_mb =
+      static_cast<double>(activation_reals(session.model.options(), config.batch_size)) * sizeof(real) * kMb;
   cost.peak_mb = cost.weights_mb + cost.activations_mb;
   return cost;
 }

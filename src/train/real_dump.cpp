@@ -26,17 +26,32 @@ class Keeper final : public Observer {
 
 void copy_indices(const Array& from, const Indices& to, std::int64_t vocab, const std::string& what) {
   if (from.shape != to.shape().vector())
-    throw UsageError("--batch: " + what + " has shape " + Shape(from.shape).str() + ", batch_size and block_size want " +
-                     to.shape().str());
+    throw UsageError("--batch: " + what + " has shape " + Shape(from.shape).str() +
+                     ", batch_size and block_size want " + to.shape().str());
   for (std::int64_t i = 0; i < from.numel(); ++i) {
     const std::uint8_t* at = from.bytes.data() + static_cast<std::size_t>(i) * Array::size_of(from.type);
     std::int64_t value = 0;
     switch (from.type) {
-      case Array::Type::i32: { std::int32_t v; std::memcpy(&v, at, sizeof v); value = v; break; }
-      case Array::Type::i64: std::memcpy(&value, at, sizeof value); break;
-      case Array::Type::u16: { std::uint16_t v; std::memcpy(&v, at, sizeof v); value = v; break; }
-      case Array::Type::u8: value = *at; break;
-      default: throw UsageError("--batch: " + what + " must hold integers");
+      case Array::Type::i32: {
+        std::int32_t v;
+        std::memcpy(&v, at, sizeof v);
+        value = v;
+        break;
+      }
+      case Array::Type::i64:
+        std::memcpy(&value, at, sizeof value);
+        break;
+      case Array::Type::u16: {
+        std::uint16_t v;
+        std::memcpy(&v, at, sizeof v);
+        value = v;
+        break;
+      }
+      case Array::Type::u8:
+        value = *at;
+        break;
+      default:
+        throw UsageError("--batch: " + what + " must hold integers");
     }
     if (value < 0 || value >= vocab)
       throw UsageError("--batch: " + what + " holds " + std::to_string(value) + ", the vocabulary has 0 to " +
@@ -80,25 +95,30 @@ double dump(const Config& config, const DumpOptions& options) {
     return options.only.empty() || std::find(options.only.begin(), options.only.end(), what) != options.only.end();
   };
   for (const std::string& name : options.only)
-    if (name != "tokens" && name != "targets" && name != "loss" && name != "logits" && name != "params" && name != "grads" &&
-        name != "residual" && name != "residual_grads")
-      throw UsageError("--only \"" + name + "\" is unknown; there are: tokens, targets, loss, logits, params, grads, "
+    if (name != "tokens" && name != "targets" && name != "loss" && name != "logits" && name != "params" &&
+        name != "grads" && name != "residual" && name != "residual_grads")
+      throw UsageError("--only \"" + name +
+                       "\" is unknown; there are: tokens, targets, loss, logits, params, grads, "
                        "residual, residual_grads");
-  const bool batch_only = !options.only.empty() && std::all_of(options.only.begin(), options.only.end(), [](const auto& n) {
-    return n == "tokens" || n == "targets";
-  });
+  const bool batch_only =
+      !options.only.empty() && std::all_of(options.only.begin(), options.only.end(),
+                                           [](const auto& n) { return n == "tokens" || n == "targets"; });
   double loss = 0;
   const auto fill = [&](std::int64_t, const Batch& b) {
     fetch(config, options, corpus ? &*corpus : nullptr, session.model.options().vocab_size, b);
   };
-  if (batch_only) fill(0, runner.batch());
-  else loss = runner.run(options.step, fill, &keeper);
+  if (batch_only)
+    fill(0, runner.batch());
+  else
+    loss = runner.run(options.step, fill, &keeper);
 
   ArrayFileWriter file(options.out);
   file.attribute("format", "normscope-dump");
   file.attribute("config_json", config.to_json());
   const Batch& batch = runner.batch();
-  const auto write = [&](const std::string& name, const Tensor& t) { file.write(name, real_type(), t.shape().vector(), t.data()); };
+  const auto write = [&](const std::string& name, const Tensor& t) {
+    file.write(name, real_type(), t.shape().vector(), t.data());
+  };
   if (wanted("tokens")) file.write("tokens", Array::Type::i32, batch.tokens.shape().vector(), batch.tokens.data());
   if (wanted("targets")) file.write("targets", Array::Type::i32, batch.targets.shape().vector(), batch.targets.data());
   if (wanted("loss") && !batch_only) file.write("loss", Array::Type::f64, {}, &loss);

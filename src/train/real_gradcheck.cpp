@@ -29,8 +29,8 @@ class Checker {
   bool wants(const std::string& topic, const std::string& name) const {
     return filter_.empty() || fnmatch(filter_.c_str(), (topic + "/" + name).c_str(), 0) == 0;
   }
-  void run(const std::string& topic, const std::string& name, const std::string& input, const std::vector<Variable>& leaves,
-           const std::function<Variable()>& f) {
+  void run(const std::string& topic, const std::string& name, const std::string& input,
+           const std::vector<Variable>& leaves, const std::function<Variable()>& f) {
     for (const auto& found : check_gradients(leaves, f, {.seed = seed_}))
       rows.push_back({topic, name, input, found.tensor, found.error, found.error <= kTolerance});
   }
@@ -126,7 +126,7 @@ ModelOptions small_model(bool gpt) {
   o.vocab_size = 11;
   o.bias = gpt;
   o.activation = gpt ? "gelu" : "swiglu";
-  o.init_gain = 20;   // weights of about 0.4: every path carries gradient
+  o.init_gain = 20;  // weights of about 0.4: every path carries gradient
   o.norm.name = gpt ? "layernorm" : "rmsnorm";
   o.final_norm_spec = o.norm;
   return o;

@@ -20,7 +20,7 @@ void add_unary(std::vector<OpCase>& cases) {
 #undef UNARY
   };
   for (const auto& [name, function] : table) {
-    const bool exponential = name == "exp";   // e^1000 is no number
+    const bool exponential = name == "exp";  // e^1000 is no number
     cases.push_back({name, {{3, 7}}, [f = function](In v) { return f(v[0]); }, domain_of(name), exponential ? 1 : 1e3});
   }
 }
@@ -63,24 +63,34 @@ void add_rows(std::vector<OpCase>& cases, Engine& engine) {
   cases.push_back({"cross_entropy", {{4, 6}}, [targets](In v) { return cross_entropy(v[0], targets); }});
   cases.push_back({"swiglu", {{3, 8}}, [](In v) { return swiglu(v[0]); }});
   cases.push_back({"embedding", {{5, 3}}, [tokens](In v) { return embedding(v[0], tokens); }});
-  cases.push_back({"embedding with positions", {{5, 3}, {4, 3}}, [tokens](In v) { return embedding(v[0], tokens, v[1]); }});
+  cases.push_back(
+      {"embedding with positions", {{5, 3}, {4, 3}}, [tokens](In v) { return embedding(v[0], tokens, v[1]); }});
   cases.push_back({"dropout", {{4, 6}}, [](In v) { return dropout(v[0], 0.4, Random(7, Purpose::dropout, 1)); }});
 }
 
 void add_attention(std::vector<OpCase>& cases, Engine& engine) {
   const RopeTables tables = rope_tables(engine, 5, 4, 10000);
   cases.push_back({"rope", {{2, 5, 3, 4}}, [tables](In v) { return rope(v[0], tables); }});
-  struct Kind { const char* name; std::int64_t heads, kv_heads; bool turned; double dropout; };
-  for (const Kind& k : {Kind{"attention", 2, 2, false, 0}, Kind{"attention, grouped", 4, 2, false, 0},
-                        Kind{"attention, one key head, RoPE", 2, 1, true, 0}, Kind{"attention, dropout", 2, 2, false, 0.3}})
-    cases.push_back({k.name, {{2, 5, (k.heads + 2 * k.kv_heads) * 4}},
+  struct Kind {
+    const char* name;
+    std::int64_t heads, kv_heads;
+    bool turned;
+    double dropout;
+  };
+  for (const Kind& k :
+       {Kind{"attention", 2, 2, false, 0}, Kind{"attention, grouped", 4, 2, false, 0},
+        Kind{"attention, one key head, RoPE", 2, 1, true, 0}, Kind{"attention, dropout", 2, 2, false, 0.3}})
+    cases.push_back({k.name,
+                     {{2, 5, (k.heads + 2 * k.kv_heads) * 4}},
                      [k, tables](In v) {
                        AttentionOptions options{k.heads, k.kv_heads, k.turned ? &tables : nullptr, k.dropout,
                                                 Random(3, Purpose::dropout, 2)};
                        return causal_attention(v[0], options);
                      },
                      // Scores grow with the square of the input; beyond 1 softmax is a step function.
-                     Domain::any, 1, false});
+                     Domain::any,
+                     1,
+                     false});
 }
 
 }  // namespace

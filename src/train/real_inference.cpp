@@ -9,7 +9,8 @@
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
-EvalOutcome evaluate(const Config& config, const std::string& checkpoint, const std::string& split, const Corpus& corpus) {
+EvalOutcome evaluate(const Config& config, const std::string& checkpoint, const std::string& split,
+                     const Corpus& corpus) {
   Session session(config, corpus.tokenizer->vocab_size());
   load_parameters(session.model.parameters(), ArrayFileReader(checkpoint));
   const auto& tokens = split == "train" ? corpus.train : corpus.val;
@@ -28,8 +29,8 @@ std::uint16_t draw(const real* logits, std::int64_t vocab, const SampleOptions& 
   if (options.top_k > 0) order.resize(static_cast<std::size_t>(std::min(options.top_k, vocab)));
   std::vector<double> weight;
   for (const auto token : order)
-    weight.push_back(std::exp((static_cast<double>(logits[token]) - static_cast<double>(logits[order[0]])) /
-                              options.temperature));
+    weight.push_back(
+        std::exp((static_cast<double>(logits[token]) - static_cast<double>(logits[order[0]])) / options.temperature));
   double left = u * std::accumulate(weight.begin(), weight.end(), 0.0);
   for (std::size_t i = 0; i < order.size(); ++i)
     if ((left -= weight[i]) < 0) return order[i];
@@ -48,8 +49,8 @@ std::string default_prompt(const Tokenizer& tokenizer) {
 }
 }  // namespace
 
-void sample(const Config& config, const std::string& checkpoint, const Tokenizer& tokenizer, const SampleOptions& options,
-            const std::function<void(const std::string&)>& emit) {
+void sample(const Config& config, const std::string& checkpoint, const Tokenizer& tokenizer,
+            const SampleOptions& options, const std::function<void(const std::string&)>& emit) {
   Session session(config, tokenizer.vocab_size());
   load_parameters(session.model.parameters(), ArrayFileReader(checkpoint));
   const NoGrad guard;

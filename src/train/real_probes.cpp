@@ -7,7 +7,8 @@
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
-ResidualProbe::ResidualProbe(const std::vector<std::string>& points, std::vector<bool> selected) : points_(points.size()) {
+ResidualProbe::ResidualProbe(const std::vector<std::string>& points, std::vector<bool> selected)
+    : points_(points.size()) {
   for (std::size_t r = 0; r < points.size(); ++r) {
     index_[points[r]] = r;
     points_[r].selected = selected[r];
@@ -32,7 +33,7 @@ void ResidualProbe::value(const std::string& name, const Variable& x) {
   for (std::int64_t t = 0; t < rows; ++t) {
     const double square = static_cast<double>(p.squares.data()[t]), mu = static_cast<double>(sums.data()[t]) / C;
     p.sum_squares += square;
-    if (square > 0) p.share += mu * mu / (square / C);   // mu^2 / mean(x^2)
+    if (square > 0) p.share += mu * mu / (square / C);  // mu^2 / mean(x^2)
   }
   p.tokens += static_cast<double>(rows);
   p.entries += static_cast<double>(rows) * C;
@@ -56,9 +57,11 @@ void ResidualProbe::finish_step(bool measured) {
     Point& p = points_[r];
     p.squares = Tensor();
     const bool known = measured && p.selected && p.tokens > 0;
-    const auto number = [&](double value) { return known ? static_cast<float>(value) : std::numeric_limits<float>::quiet_NaN(); };
-    grad_norm[r] = number(std::sqrt(p.tokens * p.gradient_squares));      // sqrt(N) ||dL/dx||_F
-    grad_times_x[r] = number(std::sqrt(p.tokens * p.product_squares));    // rms over t of ||x_t|| ||d(NL)/dx_t||
+    const auto number = [&](double value) {
+      return known ? static_cast<float>(value) : std::numeric_limits<float>::quiet_NaN();
+    };
+    grad_norm[r] = number(std::sqrt(p.tokens * p.gradient_squares));    // sqrt(N) ||dL/dx||_F
+    grad_times_x[r] = number(std::sqrt(p.tokens * p.product_squares));  // rms over t of ||x_t|| ||d(NL)/dx_t||
     rms[r] = number(std::sqrt(p.sum_squares / p.entries));
     mean_share[r] = number(p.share / p.tokens);
   }

@@ -19,14 +19,14 @@ class ResidualProbe final : public Observer {
   /// Results of the step, NaN where not measured. `measured`: did this step probe at all.
   void finish_step(bool measured);
 
-  std::vector<float> grad_norm, grad_times_x, rms, mean_share;   ///< [R]
+  std::vector<float> grad_norm, grad_times_x, rms, mean_share;  ///< [R]
 
  private:
   void gradient(std::size_t point, const Tensor& g);
   struct Point {
     bool selected = false;
-    Tensor squares;                 ///< per token ||x_t||^2 of this micro-batch
-    double tokens = 0, entries = 0; ///< N and N C of the step so far
+    Tensor squares;                  ///< per token ||x_t||^2 of this micro-batch
+    double tokens = 0, entries = 0;  ///< N and N C of the step so far
     double sum_squares = 0, share = 0, gradient_squares = 0, product_squares = 0;
   };
   std::unordered_map<std::string, std::size_t> index_;

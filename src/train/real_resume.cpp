@@ -33,10 +33,12 @@ void Trainer::open_run() {
   if (resume && newest && has_run) return resume_run(*newest);
   if (!options_.overwrite) {
     if (has_run && !resume)
-      throw UsageError(run_dir_ + " holds a run already; add --overwrite to replace it, --init_from resume to continue "
+      throw UsageError(run_dir_ +
+                       " holds a run already; add --overwrite to replace it, --init_from resume to continue "
                        "it, or name another folder with --out_dir");
     if (newest && !has_run)
-      throw UsageError(run_dir_ + " holds a checkpoint but no run.h5; put run.h5 back to resume, add --overwrite to replace "
+      throw UsageError(run_dir_ +
+                       " holds a checkpoint but no run.h5; put run.h5 back to resume, add --overwrite to replace "
                        "both, or name another folder with --out_dir");
     if (has_run) check_same_run(dir / "run.h5");
   }
@@ -49,7 +51,7 @@ void Trainer::check_same_run(const fs::path& file) const {
   try {
     old = read_run(file.string());
   } catch (const Error&) {
-    return;   // killed while it was being made
+    return;  // killed while it was being made
   }
   check_resumable(session_.config, Config::from_json(old.config_json), old.data_sha256, corpus_.sha256);
 }
@@ -60,7 +62,7 @@ void Trainer::discard_run() {
   if (fresh_) remove_run_files(run_dir_);
   std::error_code ignored;
   if (!made_.empty()) fs::remove_all(run_dir_, ignored);
-  for (const fs::path& folder : made_) fs::remove(folder, ignored);   // only where empty
+  for (const fs::path& folder : made_) fs::remove(folder, ignored);  // only where empty
 }
 
 void Trainer::start_run() {
@@ -82,7 +84,7 @@ void Trainer::start_run() {
 }
 
 void Trainer::save_checkpoint() {
-  file_->flush();   // the run file holds every row up to here before the checkpoint counts
+  file_->flush();  // the run file holds every row up to here before the checkpoint counts
   ArrayFileWriter file(checkpoint_path(run_dir_, next_));
   file.attribute("format", "normscope-checkpoint");
   file.attribute("config_json", session_.config.to_json());
@@ -93,7 +95,8 @@ void Trainer::save_checkpoint() {
   file.write("state/steps", Array::Type::i64, {2}, state);
   const double elapsed = elapsed_s();
   file.write("state/elapsed_s", Array::Type::f64, {}, &elapsed);
-  file.write("state/epoch", Array::Type::f64, {static_cast<std::int64_t>(epoch_.state().size())}, epoch_.state().data());
+  file.write("state/epoch", Array::Type::f64, {static_cast<std::int64_t>(epoch_.state().size())},
+             epoch_.state().data());
   const auto& parameters = session_.model.parameters().all();
   for (std::size_t p = 0; p < parameters.size(); ++p) {
     const auto shape = parameters[p].shape.vector();
@@ -110,7 +113,8 @@ namespace {
 /// An array of exactly this shape, so that a damaged file cannot write past a buffer.
 Array read_shaped(const ArrayFileReader& file, const std::string& name, const std::vector<std::int64_t>& shape) {
   Array array = file.read(name);
-  if (array.shape != shape) throw UsageError(name + " has shape " + Shape(array.shape).str() + ", not " + Shape(shape).str());
+  if (array.shape != shape)
+    throw UsageError(name + " has shape " + Shape(array.shape).str() + ", not " + Shape(shape).str());
   return array;
 }
 }  // namespace
@@ -159,12 +163,12 @@ void Trainer::resume_run(const std::string& checkpoint) {
   usable([&] { restore(file); });
   const fs::path dir = run_dir_;
   const std::string run = (dir / "run.h5").string();
-  if (next_ >= steps_) {   // nothing left to do: say again what it found
+  if (next_ >= steps_) {  // nothing left to do: say again what it found
     const RunData data = read_run(run);
     if (!data.evals.empty()) last_eval_ = data.evals.back();
   }
   Config now = session_.config;
-  now.init_from = then.init_from;   // what the run began with
+  now.init_from = then.init_from;  // what the run began with
   write_text_atomically((dir / "config.toml").string(), now.to_toml());
   file_ = RunFile::resume(run, next_, now.to_json());
   metrics_ = MetricsLog::resume((dir / "metrics.jsonl").string(), next_);

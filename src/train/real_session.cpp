@@ -7,7 +7,8 @@
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
 Session::Session(const Config& c, std::int64_t tokenizer_vocab)
-    : config(c), engine({thread_count(c), gemm_backend(c.gemm)}),
+    : config(c),
+      engine({thread_count(c), gemm_backend(c.gemm)}),
       model(engine, model_options(c, tokenizer_vocab), static_cast<std::uint64_t>(c.seed)) {}
 
 Batch::Batch(Engine& engine, std::int64_t batch, std::int64_t time)
@@ -15,8 +16,8 @@ Batch::Batch(Engine& engine, std::int64_t batch, std::int64_t time)
 
 namespace {
 /// Loss over the windows that start at `starts`, in batches of at most `batch_size`.
-double loss_over(const Transformer& model, std::span<const std::uint16_t> tokens, const std::vector<std::int64_t>& starts,
-                 std::int64_t batch_size) {
+double loss_over(const Transformer& model, std::span<const std::uint16_t> tokens,
+                 const std::vector<std::int64_t>& starts, std::int64_t batch_size) {
   const NoGrad guard;
   const std::int64_t time = model.options().block_size, count = static_cast<std::int64_t>(starts.size());
   const Batch batch(model.engine(), batch_size, time);
@@ -38,10 +39,12 @@ double loss_over(const Transformer& model, std::span<const std::uint16_t> tokens
 double exact_loss(const Transformer& model, std::span<const std::uint16_t> tokens, std::int64_t batch_size) {
   const std::int64_t time = model.options().block_size;
   std::vector<std::int64_t> starts;
-  for (std::int64_t start = 0; start + time < static_cast<std::int64_t>(tokens.size()); start += time) starts.push_back(start);
+  for (std::int64_t start = 0; start + time < static_cast<std::int64_t>(tokens.size()); start += time)
+    starts.push_back(start);
   if (starts.empty())
-    throw UsageError("the split has " + std::to_string(tokens.size()) + " tokens, too few for one window of block_size = " +
-                     std::to_string(time) + " and its targets; make block_size smaller or the data longer");
+    throw UsageError("the split has " + std::to_string(tokens.size()) +
+                     " tokens, too few for one window of block_size = " + std::to_string(time) +
+                     " and its targets; make block_size smaller or the data longer");
   return loss_over(model, tokens, starts, batch_size);
 }
 
@@ -56,7 +59,9 @@ double sampled_loss(const Transformer& model, std::span<const std::uint16_t> tok
 }
 
 StepRunner::StepRunner(const Transformer& model, const Config& config)
-    : model_(model), accumulation_(config.gradient_accumulation_steps), seed_(static_cast<std::uint64_t>(config.seed)),
+    : model_(model),
+      accumulation_(config.gradient_accumulation_steps),
+      seed_(static_cast<std::uint64_t>(config.seed)),
       batch_(model.engine(), config.batch_size, config.block_size) {}
 
 double StepRunner::micro_step(std::int64_t micro_step, Observer* observer) {
@@ -85,9 +90,12 @@ void copy_reals(const Array& from, real* to) {
       to[i] = static_cast<real>(value);
     }
   };
-  if (from.type == Array::Type::f32) copy(float{});
-  else if (from.type == Array::Type::f64) copy(double{});
-  else throw UsageError("[checkpoint] an array of weights does not hold floating-point numbers");
+  if (from.type == Array::Type::f32)
+    copy(float{});
+  else if (from.type == Array::Type::f64)
+    copy(double{});
+  else
+    throw UsageError("[checkpoint] an array of weights does not hold floating-point numbers");
 }
 
 void load_parameters(const Parameters& parameters, const ArrayFileReader& file) {

@@ -23,7 +23,7 @@ struct Session {
 
 /// Buffers of one micro-batch.
 struct Batch {
-  Indices tokens, targets;   ///< [B, T]
+  Indices tokens, targets;  ///< [B, T]
   Batch(Engine& engine, std::int64_t batch, std::int64_t time);
 };
 
@@ -60,8 +60,8 @@ class StepRunner {
   Tape tape_;
 };
 
-/// Sets parameters from a checkpoint or dump ("params/PATH"). Raises UsageError naming the first path that is missing or
-/// has another shape.
+/// Sets parameters from a checkpoint or dump ("params/PATH"). Raises UsageError naming the first path that is missing
+/// or has another shape.
 void load_parameters(const Parameters& parameters, const ArrayFileReader& file);
 /// Copies an array of any float type into `to`.
 void copy_reals(const Array& from, real* to);

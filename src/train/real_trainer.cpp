@@ -32,21 +32,26 @@ std::vector<std::string> names(const std::vector<ParamInfo>& params) {
 }  // namespace
 
 Trainer::Trainer(const Config& config, const TrainOptions& options, const Corpus& corpus)
-    : session_(config, corpus.tokenizer->vocab_size()), options_(options), corpus_(corpus),
-      sampler_(corpus.train, sampler_options(config)), steps_(total_steps(config, sampler_)),
-      schedule_(schedule(config, steps_)), params_(describe(session_.model.parameters())),
+    : session_(config, corpus.tokenizer->vocab_size()),
+      options_(options),
+      corpus_(corpus),
+      sampler_(corpus.train, sampler_options(config)),
+      steps_(total_steps(config, sampler_)),
+      schedule_(schedule(config, steps_)),
+      params_(describe(session_.model.parameters())),
       param_selected_(select(config.probe, names(params_))),
       optimizer_(session_.model.parameters(),
                  {config.optimizer, config.beta1, config.beta2, 1e-8, config.weight_decay}),
       runner_(session_.model, config),
       probe_(session_.model.residual_points(), select(config.probe, session_.model.residual_points())),
-      epoch_(params_, session_.model.residual_points().size()), run_dir_(config.out_dir) {
+      epoch_(params_, session_.model.residual_points().size()),
+      run_dir_(config.out_dir) {
   for (auto* row : {&norm_row_, &max_row_, &weight_row_, &update_row_}) row->assign(params_.size(), kNaN);
   grad_norms_.assign(params_.size(), 0);
   if (static_cast<std::int64_t>(corpus.val.size()) <= config.block_size)
     throw UsageError("the validation split has " + std::to_string(corpus.val.size()) +
-                     " tokens, too few for block_size = " + std::to_string(config.block_size) +
-                     " (" + config.where("block_size") + "); make it smaller or the data longer");
+                     " tokens, too few for block_size = " + std::to_string(config.block_size) + " (" +
+                     config.where("block_size") + "); make it smaller or the data longer");
 }
 
 double Trainer::elapsed_s() const {
@@ -144,7 +149,7 @@ void Trainer::write_row(double loss, double lr, double clip, bool probed) {
 void Trainer::evaluate(bool exact) {
   const Config& c = session_.config;
   const auto seed = static_cast<std::uint64_t>(c.seed);
-  const std::int64_t at = next_ - 1;   // the step whose update made these weights
+  const std::int64_t at = next_ - 1;  // the step whose update made these weights
   last_eval_ = {at, sampled_loss(session_.model, corpus_.train, c.batch_size, c.eval_iters, seed, at),
                 exact ? exact_loss(session_.model, corpus_.val, c.batch_size)
                       : sampled_loss(session_.model, corpus_.val, c.batch_size, c.eval_iters, seed, at),
@@ -157,7 +162,7 @@ TrainOutcome Trainer::run() {
   try {
     return train_to_end();
   } catch (...) {
-    if (next_ == 0) discard_run();   // memory or disk ended before the first step: there is nothing to resume
+    if (next_ == 0) discard_run();  // memory or disk ended before the first step: there is nothing to resume
     throw;
   }
 }
@@ -190,10 +195,10 @@ TrainOutcome Trainer::train_to_end() {
     if (c.eval_interval > 0 && next_ % c.eval_interval == 0) {
       file_->flush();
       evaluate(false);
-      progress.note(fmt::format("step {}: sampled loss, training {:.4f}, validation {:.4f}", next_, last_eval_.train_loss,
-                                last_eval_.val_loss));
+      progress.note(fmt::format("step {}: sampled loss, training {:.4f}, validation {:.4f}", next_,
+                                last_eval_.train_loss, last_eval_.val_loss));
     }
-    if (signals_.stopped()) {   // after the evaluation that belongs to this step: resuming would not make it up
+    if (signals_.stopped()) {  // after the evaluation that belongs to this step: resuming would not make it up
       status = "interrupted";
       break;
     }
@@ -201,13 +206,20 @@ TrainOutcome Trainer::train_to_end() {
   }
   if (status == "done" && next_ > first) {
     evaluate(true);
-    if (!std::isfinite(last_eval_.val_loss)) status = "diverged";   // by the last update: no later step could tell
+    if (!std::isfinite(last_eval_.val_loss)) status = "diverged";  // by the last update: no later step could tell
   }
   if (status != "diverged") save_checkpoint();
   if (!epoch_.empty() && status != "interrupted") file_->append(epoch_.finish(sampler_.epoch_of(next_ - 1), false));
   file_->finish(status);
-  return {status, run_dir_, next_, session_.model.parameters().numel(), last_eval_.train_loss, last_eval_.val_loss,
-          last_eval_.exact, elapsed_s(), train_s > 0 ? static_cast<double>(tokens * (next_ - first)) / train_s : 0};
+  return {status,
+          run_dir_,
+          next_,
+          session_.model.parameters().numel(),
+          last_eval_.train_loss,
+          last_eval_.val_loss,
+          last_eval_.exact,
+          elapsed_s(),
+          train_s > 0 ? static_cast<double>(tokens * (next_ - first)) / train_s : 0};
 }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

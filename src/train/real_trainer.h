@@ -30,7 +30,7 @@ class Trainer {
   void resume_run(const std::string& checkpoint);
   void restore(const ArrayFileReader& checkpoint);
   void check_same_run(const std::filesystem::path& file) const;
-  void discard_run();   // leaves nothing of a run that has no step
+  void discard_run();  // leaves nothing of a run that has no step
   TrainOutcome train_to_end();
   void save_checkpoint();
   RunHeader header() const;
@@ -45,7 +45,7 @@ class Trainer {
   TrainOptions options_;
   const Corpus& corpus_;
   Sampler sampler_;
-  std::int64_t steps_;               // of the whole run
+  std::int64_t steps_;  // of the whole run
   Schedule schedule_;
   std::vector<ParamInfo> params_;
   std::vector<bool> param_selected_;
@@ -55,18 +55,18 @@ class Trainer {
   EpochMeter epoch_;
   GradientNorms gradients_;
   UpdateNorms updates_;
-  std::vector<double> grad_norms_;                                          // [P], every step
-  std::vector<float> norm_row_, max_row_, weight_row_, update_row_;         // [P], NaN where not probed
+  std::vector<double> grad_norms_;                                   // [P], every step
+  std::vector<float> norm_row_, max_row_, weight_row_, update_row_;  // [P], NaN where not probed
   std::optional<FolderLock> lock_;
   std::optional<RunFile> file_;
   std::optional<MetricsLog> metrics_;
   std::string run_dir_;
-  std::int64_t next_ = 0;            // the step to do next
-  double elapsed_before_ = 0;        // of earlier sittings of this run
+  std::int64_t next_ = 0;      // the step to do next
+  double elapsed_before_ = 0;  // of earlier sittings of this run
   std::chrono::steady_clock::time_point started_;
   EvalRow last_eval_{-1, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN(), false};
-  std::vector<std::filesystem::path> made_;   // folders, innermost first; empty when the run's folder was there
-  bool fresh_ = false;                        // the files are this run's from its first step on
+  std::vector<std::filesystem::path> made_;  // folders, innermost first; empty when the run's folder was there
+  bool fresh_ = false;                       // the files are this run's from its first step on
   double last_loss_ = 0, last_lr_ = 0;
 };
 

@@ -1,0 +1,35 @@
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+#include <normscope/file_util.h>
+#include <normscope/run_file.h>
+
+#include "cli/cli.h"
+
+namespace normscope::cli {
+
+int run_repair(const Arguments& arguments) {
+  std::vector<std::string> paths;
+  Parser parser("repair",
+                "Makes the run file of a crashed run readable by a plain open again; rows that are whole stay.",
+                "  normscope repair runs/rms\n"
+                "    clears what the killed writer left in runs/rms/run.h5; its status becomes `interrupted`");
+  parser.positional("PATH", paths, "a run folder or its run.h5", 1, 1);
+  if (!parser.parse(arguments)) return 0;
+  namespace fs = std::filesystem;
+  const fs::path file = fs::is_directory(paths.front()) ? fs::path(paths.front()) / "run.h5" : fs::path(paths.front());
+  if (!fs::is_regular_file(file))
+    throw UsageError("'" + file.string() + "' does not exist; name a run folder or its run.h5");
+  const FolderLock lock(file.has_parent_path() ? file.parent_path().string() : ".");
+  RunFile::repair(file.string());
+  const RunData run = read_run(file.string());
+  if (parser.json)
+    print_json({{"file", file.string()}, {"status", run.status}, {"steps", run.step.size()}});
+  else
+    print(facts({{"run file", file.string()},
+                 {"status", run.status},
+                 {"steps", grouped(static_cast<std::int64_t>(run.step.size()))}}));
+  return 0;
+}
+
+}  // namespace normscope::cli

@@ -123,10 +123,10 @@ HWY_AFTER_NAMESPACE();
 #undef ROW_NORM_EXPORT
 #undef ROW_NORM_ONCE
 #define ROW_NORM_ONCE HWY_ONCE
-/// Around the struct of row arithmetic.
-#define ROW_NORM_BEGIN    \
-  HWY_BEFORE_NAMESPACE(); \
-  namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+/// Around the struct of row arithmetic. The pragma comes last: g++ 14 drops what follows one in the same macro.
+#define ROW_NORM_BEGIN                                              \
+  namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE { \
+  HWY_BEFORE_NAMESPACE();
 #define ROW_NORM_END(N)                                                                           \
   void N##_forward(const kernels::RowNormForward& call, std::int64_t begin, std::int64_t end) {   \
     forward_rows<N>(call, begin, end);                                                            \

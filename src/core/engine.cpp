@@ -5,7 +5,11 @@
 namespace normscope {
 
 Engine::Engine(const EngineOptions& options)
-    : threads_(options.threads > 0 ? options.threads : omp_get_num_procs()), gemm_(options.gemm) {}
+    : threads_(options.threads > 0 ? options.threads : omp_get_num_procs()), gemm_(options.gemm) {
+  // Our loops name their number of threads; libraries called outside of one (oneDNN's sgemm) get one thread, or they
+  // would make a team of all cores behind our back.
+  omp_set_num_threads(1);
+}
 
 GemmBackend gemm_backend(const std::string& name) {
   if (name == "onednn") return GemmBackend::onednn;

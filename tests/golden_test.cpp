@@ -1,5 +1,6 @@
 // label: train
 // One step and twelve training steps against PyTorch's numbers, stored by tests/golden/make_golden.py.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>

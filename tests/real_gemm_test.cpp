@@ -1,4 +1,6 @@
 // Matrix products against three plain loops, on any number of threads.
+#include <algorithm>
+
 #include "kernels/kernels.h"
 #include "real_helpers.h"
 
@@ -8,8 +10,10 @@ namespace {
 struct Size {
   std::int64_t m, n, k;
 };
-const Size kSizes[] = {{1, 1, 1},   {1, 7, 3},   {5, 1, 9},   {3, 5, 1},    {7, 9, 11},    {16, 16, 16},
-                       {17, 33, 5}, {1, 64, 65}, {64, 1, 65}, {63, 65, 67}, {97, 31, 129}, {200, 70, 90}};
+const Size
+    kSizes[] = {{1, 1, 1},     {1, 7, 3},     {5, 1, 9},      {3, 5, 1},    {7, 9, 11},
+                {16, 16, 16},  {17, 33, 5},   {1, 64, 65},    {64, 1, 65},  {63, 65, 67},
+                {97, 31, 129}, {200, 70, 90}, {300, 70, 500}, {29, 50, 801}};  // rows packed; sums in three parts
 
 /// op(A) op(B) + beta C in double; a and b hold the stored matrices.
 std::vector<double> naive(Size s, bool ta, bool tb, const real* a, std::int64_t lda, const real* b, std::int64_t ldb,
@@ -28,9 +32,13 @@ std::vector<double> naive(Size s, bool ta, bool tb, const real* a, std::int64_t 
 }
 
 std::vector<Engine*> engines() {
-  static Engine one({1, GemmBackend::onednn}), two({2, GemmBackend::onednn}), three({3, GemmBackend::onednn});
-  static Engine blas1({1, GemmBackend::openblas}), blas2({2, GemmBackend::openblas}), blas3({3, GemmBackend::openblas});
-  return {&one, &two, &three, &blas1, &blas2, &blas3};
+  static std::vector<std::unique_ptr<Engine>> all;
+  std::vector<Engine*> pointers;
+  if (all.empty())
+    for (const auto backend : {GemmBackend::highway, GemmBackend::onednn, GemmBackend::openblas})
+      for (const int threads : {1, 2, 3}) all.push_back(std::make_unique<Engine>(EngineOptions{threads, backend}));
+  for (const auto& e : all) pointers.push_back(e.get());
+  return pointers;
 }
 
 TEST(Gemm, IsTheNaiveProductForEveryTransposeAndBeta) {
@@ -73,8 +81,8 @@ TEST(Gemm, OverNoTermsIsZeroOrWhatWasThere) {
 
 TEST(Gemm, IsBitwiseTheSameOnAnyNumberOfThreads) {
   // Shapes that are split into tiles, and long sums that a library might split among threads.
-  for (const Size s :
-       {Size{192, 64, 128}, Size{768, 128, 128}, Size{64, 64, 5000}, Size{8, 128, 4000}, Size{130, 67, 301}})
+  for (const Size s : {Size{192, 64, 128}, Size{768, 128, 128}, Size{64, 64, 5000}, Size{8, 128, 4000},
+                       Size{130, 67, 301}, Size{400, 100, 700}})
     for (const int kind : {0, 1, 2, 3}) {
       const bool ta = kind & 1, tb = kind & 2;
       const std::int64_t lda = ta ? s.m : s.k, ldb = tb ? s.k : s.n;
@@ -84,7 +92,7 @@ TEST(Gemm, IsBitwiseTheSameOnAnyNumberOfThreads) {
         c.push_back(Tensor::full(engine(), {s.m, s.n}, 0));
         kernels::gemm(*e, ta, tb, s.m, s.n, s.k, a.data(), lda, b.data(), ldb, 0, c.back().data(), s.n);
       }
-      for (const std::size_t first : {0u, 3u})
+      for (const std::size_t first : {0u, 3u, 6u})
         for (const std::size_t k : {1u, 2u})
           EXPECT_TRUE(same_bits(c[first], c[first + k])) << s.m << " " << s.n << " " << s.k << " kind " << kind;
     }

@@ -1,4 +1,6 @@
 // The gradient checker itself: it must catch wrong gradients of every kind, and accept right ones.
+#include <algorithm>
+
 #include <normscope/gradcheck.h>
 #include <normscope/norm.h>
 

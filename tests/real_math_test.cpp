@@ -1,4 +1,5 @@
 // Elementwise functions against the C library in a wider type, over the whole range and at every place in a vector.
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 

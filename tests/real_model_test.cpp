@@ -2,6 +2,7 @@
 #include <normscope/config.h>
 #include <normscope/transformer.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 

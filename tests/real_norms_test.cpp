@@ -2,6 +2,7 @@
 #include <normscope/commands.h>
 #include <normscope/norm.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "real_helpers.h"

@@ -1,4 +1,5 @@
 // Operations against closed forms; broadcast shapes; errors that name op and shapes.
+#include <algorithm>
 #include <limits>
 
 #include "real_helpers.h"

@@ -1,6 +1,7 @@
 // AdamW and SGD against a scalar re-implementation in double; gradient norms; any number of threads.
 #include <normscope/optimizer.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "real_helpers.h"

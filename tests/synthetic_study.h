@@ -4,6 +4,7 @@
 #include <normscope/random.h>
 #include <normscope/report.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace normscope::testing {

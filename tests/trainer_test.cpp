@@ -1,6 +1,7 @@
 // label: train
 // Training: what the run file says against what can be computed from `dump`, accumulation, threads, divergence,
 // learning.
+#include <algorithm>
 #include <map>
 
 #include "train_helpers.h"

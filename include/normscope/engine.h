@@ -41,11 +41,13 @@ class Pool {
   Block* last_ = nullptr;  // the block that ends at top_
 };
 
-enum class GemmBackend { onednn, openblas };
+/// Whose matrix product: our own on Highway (src/kernels/panel_gemm.cpp), or a library's, called on tiles. In float64
+/// oneDNN has none and OpenBLAS takes its place.
+enum class GemmBackend { highway, onednn, openblas };
 
 struct EngineOptions {
-  int threads = 0;                         ///< 0: all cores
-  GemmBackend gemm = GemmBackend::onednn;  ///< of float32; float64 is always OpenBLAS
+  int threads = 0;  ///< 0: all cores
+  GemmBackend gemm = GemmBackend::highway;
 };
 
 class Engine {
@@ -55,13 +57,31 @@ class Engine {
   int threads() const { return threads_; }
   GemmBackend gemm() const { return gemm_; }
 
+  /// A part of memory for each thread, for the buffers of one kernel. It is kept from call to call, so that it stays in
+  /// the caches; what lies in it is lost with the next call.
+  class Workspace {
+   public:
+    template <class T>
+    T* of(int thread) const {
+      return reinterpret_cast<T*>(base_ + static_cast<std::size_t>(thread) * stride_);
+    }
+
+   private:
+    friend class Engine;
+    std::byte* base_ = nullptr;
+    std::size_t stride_ = 0;  // bytes
+  };
+  /// Raises Error when the machine's memory is exhausted.
+  const Workspace& workspace(std::size_t bytes_a_thread);
+
  private:
   Pool pool_;
   int threads_;
   GemmBackend gemm_;
+  Workspace workspace_;
 };
 
-/// "onednn" | "openblas"; raises UsageError for another name.
+/// "highway" | "onednn" | "openblas"; raises UsageError for another name.
 GemmBackend gemm_backend(const std::string& name);
 const char* name_of(GemmBackend backend);
 

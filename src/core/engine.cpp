@@ -2,6 +2,9 @@
 
 #include <omp.h>
 
+#include <iterator>
+#include <utility>
+
 namespace normscope {
 
 Engine::Engine(const EngineOptions& options)
@@ -11,12 +14,27 @@ Engine::Engine(const EngineOptions& options)
   omp_set_num_threads(1);
 }
 
-GemmBackend gemm_backend(const std::string& name) {
-  if (name == "onednn") return GemmBackend::onednn;
-  if (name == "openblas") return GemmBackend::openblas;
-  throw UsageError("gemm = \"" + name + "\" is unknown; there are: onednn, openblas");
+const Engine::Workspace& Engine::workspace(std::size_t bytes_a_thread) {
+  if (bytes_a_thread > workspace_.stride_) {
+    pool_.release(std::exchange(workspace_.base_, nullptr));
+    workspace_.stride_ = 0;
+    const std::size_t stride = (bytes_a_thread + 4095) / 4096 * 4096 + 64;  // not a power of two apart
+    workspace_.base_ = static_cast<std::byte*>(pool_.allocate(stride * static_cast<std::size_t>(threads_)));
+    workspace_.stride_ = stride;
+  }
+  return workspace_;
 }
 
-const char* name_of(GemmBackend backend) { return backend == GemmBackend::onednn ? "onednn" : "openblas"; }
+namespace {
+constexpr const char* kBackends[] = {"highway", "onednn", "openblas"};  // in the order of GemmBackend
+}
+
+GemmBackend gemm_backend(const std::string& name) {
+  for (std::size_t i = 0; i < std::size(kBackends); ++i)
+    if (name == kBackends[i]) return static_cast<GemmBackend>(i);
+  throw UsageError("gemm = \"" + name + "\" is unknown; there are: highway, onednn, openblas");
+}
+
+const char* name_of(GemmBackend backend) { return kBackends[static_cast<std::size_t>(backend)]; }
 
 }  // namespace normscope

@@ -196,25 +196,26 @@ HWY_EXPORT(attend_head);
 HWY_EXPORT(attend_head_gradient);
 
 namespace kernels {
-std::int64_t attention_scratch(const Engine& engine, const AttentionShape& shape) {
-  return engine.threads() * AttentionBuffers::size(shape);
+namespace {
+const Engine::Workspace& workspace(Engine& engine, const AttentionShape& shape) {
+  return engine.workspace(static_cast<std::size_t>(AttentionBuffers::size(shape)) * sizeof(real));
 }
+}  // namespace
 
-void attention_forward(Engine& engine, const AttentionShape& shape, const real* qkv, real* out, real* log_sum_exp,
-                       real* scratch) {
+void attention_forward(Engine& engine, const AttentionShape& shape, const real* qkv, real* out, real* log_sum_exp) {
   const auto f = &HWY_DYNAMIC_DISPATCH(attend_head);
-  const std::int64_t size = AttentionBuffers::size(shape);
+  const auto& buffers = workspace(engine, shape);
   parallel_tiles(shape.batch * shape.heads, engine.threads(), [&](std::int64_t item) {
-    f(shape, item, qkv, out, log_sum_exp, scratch + omp_get_thread_num() * size);
+    f(shape, item, qkv, out, log_sum_exp, buffers.of<real>(omp_get_thread_num()));
   });
 }
 
 void attention_backward(Engine& engine, const AttentionShape& shape, const real* qkv, const real* out,
-                        const real* log_sum_exp, const real* dout, real* dqkv, real* scratch) {
+                        const real* log_sum_exp, const real* dout, real* dqkv) {
   const auto f = &HWY_DYNAMIC_DISPATCH(attend_head_gradient);
-  const std::int64_t size = AttentionBuffers::size(shape);
+  const auto& buffers = workspace(engine, shape);
   parallel_tiles(shape.batch * shape.kv_heads, engine.threads(), [&](std::int64_t item) {
-    f(shape, item, qkv, out, log_sum_exp, dout, dqkv, scratch + omp_get_thread_num() * size);
+    f(shape, item, qkv, out, log_sum_exp, dout, dqkv, buffers.of<real>(omp_get_thread_num()));
   });
 }
 }  // namespace kernels

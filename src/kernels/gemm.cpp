@@ -1,4 +1,5 @@
 #include <cblas.h>
+#include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 
 #include <algorithm>
@@ -6,6 +7,7 @@
 #include <normscope/parallel.h>
 
 #include "kernels/kernels.h"
+#include "kernels/panel_gemm.h"
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
 
@@ -40,6 +42,32 @@ std::int64_t tile_rows(std::int64_t m, std::int64_t n, std::int64_t k) {
   return ((m + tiles - 1) / tiles + 7) / 8 * 8;
 }
 
+std::int64_t parts(std::int64_t extent, std::int64_t size) { return (extent + size - 1) / size; }
+
+/// Cuts C into tiles, an even number of them, whose panels of B (up to `depth` of K at a time) stay in the second-level
+/// cache. Depends on the shape alone. The sizes are the best of those tried on Zen 4, with operands in memory.
+void panel_gemm(Engine& engine, PanelProduct product, std::int64_t m, std::int64_t n) {
+  const bool packs_rows = product.a_row == 1;
+  product.depth = parts(product.k, parts(product.k, packs_rows ? 128 : 384));
+  std::int64_t down = parts(m, 768), across = parts(n, packs_rows ? 384 : 256);
+  // Threads that write parts of the same rows take each other's cache lines: split by rows, unless that would have most
+  // of the packing done twice.
+  std::int64_t& split = (packs_rows ? 2 * m >= n : m >= 48) || n < 2 * kPanelColumns ? down : across;
+  split += split % 2;
+  const std::int64_t height = parts(parts(m, down), kPanelRows) * kPanelRows;
+  const std::int64_t width = parts(parts(n, across), kPanelColumns) * kPanelColumns;
+  down = parts(m, height), across = parts(n, width);
+  const bool alone = m * n * product.k < (std::int64_t{1} << 17);  // forking costs more than it saves
+  const int threads = alone ? 1 : engine.threads();
+  const auto& buffers = engine.workspace(
+      static_cast<std::size_t>(product.depth * (width + (packs_rows ? height : 0)) + 2 * height) * sizeof(real));
+  parallel_tiles(down * across, threads, [&](std::int64_t tile) {
+    const std::int64_t i = tile / across * height, j = tile % across * width;
+    panel_tile(product, {i, std::min(i + height, m), j, std::min(j + width, n)},
+               buffers.of<real>(omp_get_thread_num()));
+  });
+}
+
 /// Threads are ours, never OpenBLAS's: one thread a call keeps the order of summation fixed.
 void quiet_openblas() {
   static const bool done = (openblas_set_num_threads(1), true);
@@ -54,6 +82,13 @@ void gemm(Engine& engine, bool transpose_a, bool transpose_b, std::int64_t m, st
   if (k == 0) {
     if (beta == 0)
       for (std::int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, real{0});
+    return;
+  }
+  if (engine.gemm() == GemmBackend::highway) {
+    panel_gemm(engine,
+               {k, k, a, transpose_a ? 1 : lda, transpose_a ? lda : 1, b, transpose_b ? 1 : ldb, transpose_b ? ldb : 1,
+                c, ldc, beta != 0},
+               m, n);
     return;
   }
   quiet_openblas();

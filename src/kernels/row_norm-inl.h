@@ -124,7 +124,7 @@ HWY_AFTER_NAMESPACE();
 #undef ROW_NORM_ONCE
 #define ROW_NORM_ONCE HWY_ONCE
 /// Around the struct of row arithmetic. The pragma comes last: g++ 14 drops what follows one in the same macro.
-#define ROW_NORM_BEGIN                                              \
+#define ROW_NORM_BEGIN                                           \
   namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE { \
   HWY_BEFORE_NAMESPACE();
 #define ROW_NORM_END(N)                                                                           \
@@ -137,12 +137,18 @@ HWY_AFTER_NAMESPACE();
   constexpr std::int64_t N##_statistics = sizeof(N) / sizeof(real);                               \
   }                                                                                               \
   HWY_AFTER_NAMESPACE();
-/// In `#if ROW_NORM_ONCE`, inside the library's namespace: defines N_kernel(), the table of the best instruction set.
-#define ROW_NORM_EXPORT(N)                                                           \
-  HWY_EXPORT(N##_forward);                                                           \
-  HWY_EXPORT(N##_backward);                                                          \
-  static kernels::RowNormKernel N##_kernel() {                                       \
-    return {HWY_STATIC_DISPATCH(N##_statistics), &HWY_DYNAMIC_DISPATCH(N##_forward), \
-            &HWY_DYNAMIC_DISPATCH(N##_backward)};                                    \
+/// In `#if ROW_NORM_ONCE`, inside the library's namespace: defines N_kernel(). The instruction set is chosen at each
+/// call: a pointer taken while the table of norms is made would choose again, by slow CPUID, whenever it is called.
+#define ROW_NORM_EXPORT(N)                                                                   \
+  HWY_EXPORT(N##_forward);                                                                   \
+  HWY_EXPORT(N##_backward);                                                                  \
+  static kernels::RowNormKernel N##_kernel() {                                               \
+    return {HWY_STATIC_DISPATCH(N##_statistics),                                             \
+            [](const kernels::RowNormForward& call, std::int64_t begin, std::int64_t end) {  \
+              HWY_DYNAMIC_DISPATCH(N##_forward)(call, begin, end);                           \
+            },                                                                               \
+            [](const kernels::RowNormBackward& call, std::int64_t begin, std::int64_t end) { \
+              HWY_DYNAMIC_DISPATCH(N##_backward)(call, begin, end);                          \
+            }};                                                                              \
   }
 #endif

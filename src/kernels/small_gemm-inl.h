@@ -16,6 +16,7 @@ struct Strided {
   const real* data;
   std::int64_t row_step, column_step;
   Strided from_row(std::int64_t i) const { return {data + i * row_step, row_step, column_step}; }
+  Strided from_column(std::int64_t j) const { return {data + j * column_step, row_step, column_step}; }
 };
 
 /// C [R, NV vectors] (+)= A B for R rows and one or two vectors of columns; `last` lanes of the last vector count.

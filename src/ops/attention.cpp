@@ -60,18 +60,13 @@ Variable causal_attention(const Variable& qkv, const AttentionOptions& options) 
   Engine& engine = qkv.engine();
   const Tensor y = Tensor::empty(engine, {shape.batch, shape.time, shape.heads * shape.head_width});
   const Tensor log_sum_exp = Tensor::empty(engine, {shape.batch, shape.heads, shape.time});
-  {
-    const Tensor scratch = Tensor::empty(engine, {kernels::attention_scratch(engine, shape)});
-    kernels::attention_forward(engine, shape, qkv.value().data(), y.data(), log_sum_exp.data(), scratch.data());
-  }
+  kernels::attention_forward(engine, shape, qkv.value().data(), y.data(), log_sum_exp.data());
   return record("attention", {&qkv}, y, [x = qkv.value(), y, log_sum_exp, shape, random = options.random](Grads& g) {
     kernels::AttentionShape s = shape;
     s.random = &random;
     Engine& e = x.engine();
-    const Tensor scratch = Tensor::empty(e, {kernels::attention_scratch(e, s)});
     const Tensor dx = empty_like(x);
-    kernels::attention_backward(e, s, x.data(), y.data(), log_sum_exp.data(), g.out().data(), dx.data(),
-                                scratch.data());
+    kernels::attention_backward(e, s, x.data(), y.data(), log_sum_exp.data(), g.out().data(), dx.data());
     g.give(0, dx);
   });
 }

@@ -1,5 +1,6 @@
 #include <normscope/optimizer.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include <normscope/parallel.h>

@@ -1,6 +1,7 @@
 // A single run's figures: gradient norm of each group of parameters, loss and learning rate, maps.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "study/curves.h"

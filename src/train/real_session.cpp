@@ -1,5 +1,6 @@
 #include "train/real_session.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "ops/check.h"

@@ -155,10 +155,24 @@ TEST(Pool, SaysWhatToDoWhenMemoryIsExhausted) {
   EXPECT_EQ(pool.live_blocks(), 0u);
 }
 
+TEST(Engine, KeepsOneWorkspaceAndGrowsIt) {
+  Engine engine({2});
+  const auto small = engine.workspace(1000);
+  auto *first = small.of<std::byte>(0), *second = small.of<std::byte>(1);
+  EXPECT_GE(second - first, 1000);
+  EXPECT_EQ(engine.workspace(500).of<std::byte>(0), first);
+  const std::size_t before = engine.pool().in_use();
+  const auto large = engine.workspace(100000);
+  EXPECT_GE(large.of<std::byte>(1) - large.of<std::byte>(0), 100000);
+  EXPECT_LT(engine.pool().in_use(), before + 220000);
+  EXPECT_EQ(engine.pool().live_blocks(), 1u);  // the smaller one was given back
+}
+
 TEST(Engine, NamesOfGemmLibraries) {
   EXPECT_EQ(gemm_backend("onednn"), GemmBackend::onednn);
   EXPECT_EQ(gemm_backend("openblas"), GemmBackend::openblas);
-  EXPECT_STREQ(name_of(gemm_backend("openblas")), "openblas");
+  EXPECT_EQ(gemm_backend("highway"), GemmBackend::highway);
+  for (const char* name : {"highway", "onednn", "openblas"}) EXPECT_STREQ(name_of(gemm_backend(name)), name);
   EXPECT_THROW(gemm_backend("mkl"), UsageError);
   EXPECT_EQ(Engine({3, GemmBackend::onednn}).threads(), 3);
   EXPECT_GE(Engine().threads(), 1);

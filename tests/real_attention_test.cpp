@@ -159,7 +159,7 @@ TEST(Attention, IsBitwiseTheSameOnAnyNumberOfThreads) {
   const Tensor data = random_tensor({3, 50, 8 * 16}, "qkv"), seed = random_tensor({3, 50, 4 * 16}, "seed");
   std::vector<Tensor> values, gradients;
   for (const int threads : {1, 2, 3}) {
-    Engine own({threads, GemmBackend::onednn});
+    Engine own({threads});
     {
       const RopeTables tables = rope_tables(own, 50, 16, 10000);
       const Variable x = Variable::leaf(random_tensor({3, 50, 8 * 16}, "qkv", 1, 0, own), "qkv");

@@ -23,7 +23,7 @@ inline constexpr bool kDouble = false;
 inline constexpr double tolerance(double float32, double float64) { return kDouble ? float64 : float32; }
 
 inline Engine& engine() {
-  static Engine one({1, GemmBackend::onednn});
+  static Engine one({1});
   return one;
 }
 

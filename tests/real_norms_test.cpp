@@ -198,7 +198,7 @@ TEST(Norms, TreatEachRowOnItsOwnAndOnAnyNumberOfThreadsAlike) {
     if (entry.name == "none") continue;
     std::vector<std::vector<Tensor>> all;
     for (const int threads : {1, 2, 3}) {
-      Engine own({threads, GemmBackend::onednn});
+      Engine own({threads});
       Parameters parameters(own, 1);
       NormSpec spec;
       spec.name = entry.name;

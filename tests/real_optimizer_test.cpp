@@ -11,7 +11,7 @@ namespace {
 
 /// A matrix of more than one tile, a vector with a tail, and two matrices side by side.
 struct Model {
-  explicit Model(int threads = 1) : engine({threads, GemmBackend::onednn}), parameters(engine, 3) {
+  explicit Model(int threads = 1) : engine({threads}), parameters(engine, 3) {
     parameters.add("matrix", -1, "mlp", {130, 257}, Init::normal(0.5));
     parameters.add("vector", -1, "norm", {37}, Init::constant(1));
     parameters.add_side_by_side({{"q", 5, Init::normal(1)}, {"k", 3, Init::normal(1)}}, 0, "attention", 7);

@@ -48,13 +48,14 @@ enum class GemmBackend { highway, onednn, openblas };
 struct EngineOptions {
   int threads = 0;  ///< 0: all cores
   GemmBackend gemm = GemmBackend::highway;
+  bool dry = false;  ///< memory is handed out but nothing is computed: what a step would take
 };
 
 class Engine {
  public:
   explicit Engine(const EngineOptions& options = {});
   Pool& pool() { return pool_; }
-  int threads() const { return threads_; }
+  int threads() const { return dry_ ? 0 : threads_; }  ///< of loops (parallel.h)
   GemmBackend gemm() const { return gemm_; }
 
   /// A part of memory for each thread, for the buffers of one kernel. It is kept from call to call, so that it stays in
@@ -77,6 +78,7 @@ class Engine {
  private:
   Pool pool_;
   int threads_;
+  bool dry_;
   GemmBackend gemm_;
   Workspace workspace_;
 };

@@ -20,10 +20,12 @@ class FlushDenormals {
   unsigned old_;
 };
 
-/// Calls work(tile) for every tile in [0, tiles), on up to `threads` OpenMP threads. `work` must not throw.
+/// Calls work(tile) for every tile in [0, tiles), on up to `threads` OpenMP threads; on none (an engine that only plans)
+/// there is nothing to do. `work` must not throw.
 template <class Work>
 void parallel_tiles(std::int64_t tiles, int threads, const Work& work) {
-  if (threads <= 1 || tiles <= 1) {
+  if (threads <= 0) return;
+  if (threads == 1 || tiles <= 1) {
     const FlushDenormals guard;
     for (std::int64_t tile = 0; tile < tiles; ++tile) work(tile);
     return;

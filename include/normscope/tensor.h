@@ -78,7 +78,7 @@ class BasicTensor {
   }
   static BasicTensor full(Engine& engine, const Shape& shape, T value) {
     BasicTensor tensor = empty(engine, shape);
-    std::fill_n(tensor.data_, shape.numel(), value);
+    if (engine.threads() > 0) std::fill_n(tensor.data_, shape.numel(), value);
     return tensor;
   }
   static BasicTensor from(Engine& engine, const Shape& shape, const std::vector<T>& values) {

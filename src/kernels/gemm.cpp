@@ -58,7 +58,7 @@ void panel_gemm(Engine& engine, PanelProduct product, std::int64_t m, std::int64
   const std::int64_t width = parts(parts(n, across), kPanelColumns) * kPanelColumns;
   down = parts(m, height), across = parts(n, width);
   const bool alone = m * n * product.k < (std::int64_t{1} << 17);  // forking costs more than it saves
-  const int threads = alone ? 1 : engine.threads();
+  const int threads = std::min(alone ? 1 : engine.threads(), engine.threads());
   const auto& buffers = engine.workspace(
       static_cast<std::size_t>(product.depth * (width + (packs_rows ? height : 0)) + 2 * height) * sizeof(real));
   parallel_tiles(down * across, threads, [&](std::int64_t tile) {

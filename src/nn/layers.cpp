@@ -39,6 +39,7 @@ std::vector<Parameters::Part> query_key_value(const AttentionSpec& s) {
 Attention::Attention(const Scope& scope, const AttentionSpec& spec)
     : spec_(spec),
       path_(scope.prefix),
+      weights_path_(path_ + ".weights"),
       qkv_(scope, spec.width, query_key_value(spec), spec.bias),
       projection_(scope.in("proj"), spec.width, spec.width, spec.bias, spec.init("attn.proj", spec.width, spec.width)) {
 }
@@ -46,7 +47,7 @@ Attention::Attention(const Scope& scope, const AttentionSpec& spec)
 Variable Attention::operator()(const Variable& x, const Pass& pass, const Inner& inner) const {
   const Tape::Scope scope(path_);
   AttentionOptions options{spec_.heads, spec_.kv_heads, spec_.rope, pass.training ? spec_.dropout : 0,
-                           pass.dropout(path_ + ".weights")};
+                           pass.dropout(weights_path_)};
   Variable y = causal_attention(qkv_(x), options);
   if (inner) y = inner(y);
   y = projection_(y);

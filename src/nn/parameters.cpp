@@ -2,16 +2,20 @@
 
 #include <algorithm>
 
+#include <normscope/parallel.h>
 #include <normscope/random.h>
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
 namespace {
-void fill(real* to, std::int64_t count, const Init& init, const Random& random) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    const double noise = init.kind == Init::Kind::normal ? init.std * random.normal(static_cast<std::uint64_t>(i)) : 0;
-    to[i] = static_cast<real>(init.value + noise);
-  }
+void fill(Engine& engine, real* to, std::int64_t count, const Init& init, const Random& random) {
+  parallel_ranges(count, 65536, engine.threads(), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const double noise =
+          init.kind == Init::Kind::normal ? init.std * random.normal(static_cast<std::uint64_t>(i)) : 0;
+      to[i] = static_cast<real>(init.value + noise);
+    }
+  });
 }
 
 /// "blocks.0.attn.{q,k,v}.weight": what the paths share, and what they differ in.
@@ -37,7 +41,7 @@ std::string common_name(const std::vector<Parameters::Part>& parts) {
 void Parameters::enter(const std::string& path, std::int64_t block, const std::string& role, const Shape& shape,
                        const Variable& leaf, std::int64_t offset, const Init& init) {
   if (!taken_.insert(path).second) throw Error("[parameters] " + path + " is registered twice");
-  fill(leaf.value().data() + offset, shape.numel(), init, Random(seed_, Purpose::init, stream_of(path)));
+  fill(engine_, leaf.value().data() + offset, shape.numel(), init, Random(seed_, Purpose::init, stream_of(path)));
   all_.push_back({path, block, role, shape, leaf, offset});
 }
 

@@ -19,14 +19,4 @@ double flops_per_step(const ModelOptions& o, std::int64_t tokens) {
   return 3 * forward * static_cast<double>(tokens);
 }
 
-std::int64_t activation_reals(const ModelOptions& o, std::int64_t batch) {
-  const std::int64_t kv = o.n_embd / o.n_head * o.n_kv_head, C = o.n_embd;
-  const std::int64_t expand = o.activation == "swiglu" ? 2 * o.n_inner : o.n_inner;
-  // A token and layer keeps: two residual sums, two norm outputs, qkv, attention's output, two branch outputs (until
-  // they are added), the MLP's inner values before and after the activation.
-  const std::int64_t layer = 2 * C + 2 * C + (C + 2 * kv) + C + expand + o.n_inner;
-  const std::int64_t tokens = batch * o.block_size;
-  return tokens * (o.n_layer * layer + 4 * C + o.vocab_size + expand);
-}
-
 }  // namespace normscope

@@ -15,7 +15,5 @@ struct ProductShape {
 std::vector<ProductShape> linear_products(const ModelOptions& options);
 /// Three times the forward's matrix products and causal attention (2 T (T + 1) C a layer and sequence).
 double flops_per_step(const ModelOptions& options, std::int64_t tokens);
-/// Numbers kept for the backward pass of one micro-batch, logits included.
-std::int64_t activation_reals(const ModelOptions& options, std::int64_t batch);
 
 }  // namespace normscope

@@ -1,11 +1,9 @@
-// What one training step costs, and what a configuration would cost.
-#include <sys/resource.h>
-
+// What one training step costs.
 #include <algorithm>
-#include <chrono>
-#include <fstream>
+#include <optional>
 
 #include "kernels/kernels.h"
+#include "train/clock.h"
 #include "train/entries.h"
 #include "train/flops.h"
 #include "train/real_probes.h"
@@ -14,13 +12,6 @@
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
 namespace {
-
-double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
-}
 
 /// Time of one product of a linear map [rows, in] -> [rows, out]: forward, input gradient, weight gradient, added up.
 double product_seconds(Engine& engine, std::int64_t rows, std::int64_t in, std::int64_t out) {
@@ -39,12 +30,6 @@ double product_seconds(Engine& engine, std::int64_t rows, std::int64_t in, std::
     times.push_back(now_s() - before);
   }
   return median(times);
-}
-
-double peak_rss_mb() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
 }  // namespace
@@ -105,24 +90,6 @@ BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t 
   outcome.gemm_share = product_s * useful / product_flops / seconds;
   outcome.parameters = session.model.parameters().numel();
   return outcome;
-}
-
-CostOutcome inspect_config(const Config& config, std::int64_t tokenizer_vocab) {
-  const Session session(config, tokenizer_vocab);
-  CostOutcome cost;
-  const Parameters& parameters = session.model.parameters();
-  for (const Parameter& p : parameters.all()) cost.rows.push_back({p.path, p.shape.vector()});
-  cost.parameters = parameters.numel();
-  cost.tokens_per_step = config.batch_size * config.block_size * config.gradient_accumulation_steps;
-  cost.steps = config.max_iters;
-  cost.gflop_per_step = flops_per_step(session.model.options(), cost.tokens_per_step) * 1e-9;
-  constexpr double kMb = 1.0 / (1 << 20);
-  const double optimizer_copies = config.optimizer == "adamw" ? 4 : 3;  // weights, gradients, moments
-  cost.weights_mb = static_cast<double>(cost.parameters) * sizeof(real) * optimizer_copies * kMb;
-  cost.activations_mb =
-      static_cast<double>(activation_reals(session.model.options(), config.batch_size)) * sizeof(real) * kMb;
-  cost.peak_mb = cost.weights_mb + cost.activations_mb;
-  return cost;
 }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

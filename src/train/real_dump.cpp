@@ -14,14 +14,24 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
 namespace {
 
-/// Keeps every named value and its gradient.
+/// Keeps every named value [B, T, C] and its gradient; the parts of a batch come one after the other.
 class Keeper final : public Observer {
  public:
+  struct Kept {
+    std::vector<std::int64_t> shape;
+    std::vector<real> data;
+    void append(const Tensor& part) {
+      const std::int64_t before = shape.empty() ? 0 : shape[0];
+      shape = part.shape().vector();
+      shape[0] += before;
+      data.insert(data.end(), part.data(), part.data() + part.numel());
+    }
+  };
   void value(const std::string& name, const Variable& x) override {
-    values[name] = x.value().clone();
-    x.on_grad([this, name](const Tensor& g) { gradients[name] = g.clone(); });
+    values[name].append(x.value());
+    x.on_grad([this, name](const Tensor& g) { gradients[name].append(g); });
   }
-  std::map<std::string, Tensor> values, gradients;
+  std::map<std::string, Kept> values, gradients;
 };
 
 void copy_indices(const Array& from, const Indices& to, std::int64_t vocab, const std::string& what) {
@@ -116,24 +126,22 @@ double dump(const Config& config, const DumpOptions& options) {
   file.attribute("format", "normscope-dump");
   file.attribute("config_json", config.to_json());
   const Batch& batch = runner.batch();
-  const auto write = [&](const std::string& name, const Tensor& t) {
-    file.write(name, real_type(), t.shape().vector(), t.data());
-  };
   if (wanted("tokens")) file.write("tokens", Array::Type::i32, batch.tokens.shape().vector(), batch.tokens.data());
   if (wanted("targets")) file.write("targets", Array::Type::i32, batch.targets.shape().vector(), batch.targets.data());
   if (wanted("loss") && !batch_only) file.write("loss", Array::Type::f64, {}, &loss);
   if (wanted("logits")) {
     const NoGrad guard;
-    write("logits", session.model.logits(batch.tokens, {}).value());
+    const Tensor logits = session.model.logits(batch.tokens, {}).value();
+    file.write("logits", real_type(), logits.shape().vector(), logits.data());
   }
   for (const Parameter& p : session.model.parameters().all()) {
     if (wanted("params")) file.write("params/" + p.path, real_type(), p.shape.vector(), p.value());
     if (wanted("grads") && p.grad()) file.write("grads/" + p.path, real_type(), p.shape.vector(), p.grad());
   }
   for (const auto& [name, x] : keeper.values)
-    if (wanted("residual")) write("residual/" + name, x);
+    if (wanted("residual")) file.write("residual/" + name, real_type(), x.shape, x.data.data());
   for (const auto& [name, g] : keeper.gradients)
-    if (wanted("residual_grads")) write("residual_grads/" + name, g);
+    if (wanted("residual_grads")) file.write("residual_grads/" + name, real_type(), g.shape, g.data.data());
   file.commit();
   return loss;
 }

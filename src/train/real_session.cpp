@@ -7,9 +7,9 @@
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
-Session::Session(const Config& c, std::int64_t tokenizer_vocab)
+Session::Session(const Config& c, std::int64_t tokenizer_vocab, bool dry)
     : config(c),
-      engine({thread_count(c), gemm_backend(c.gemm)}),
+      engine({thread_count(c), gemm_backend(c.gemm), dry}),
       model(engine, model_options(c, tokenizer_vocab), static_cast<std::uint64_t>(c.seed)) {}
 
 Batch::Batch(Engine& engine, std::int64_t batch, std::int64_t time)
@@ -63,21 +63,32 @@ StepRunner::StepRunner(const Transformer& model, const Config& config)
     : model_(model),
       accumulation_(config.gradient_accumulation_steps),
       seed_(static_cast<std::uint64_t>(config.seed)),
+      part_(part_of_batch(config.batch_size, config.block_size)),
       batch_(model.engine(), config.batch_size, config.block_size) {}
 
+std::int64_t StepRunner::part_of_batch(std::int64_t batch, std::int64_t time) {
+  constexpr std::int64_t kTokens = 2048;  // of activations in memory at once
+  const std::int64_t parts = (batch * time + kTokens - 1) / kTokens;
+  return std::max<std::int64_t>(1, (batch + parts - 1) / parts);
+}
+
 double StepRunner::micro_step(std::int64_t micro_step, Observer* observer) {
-  const Tape::Recording recording(tape_);
-  tape_.set_observer(observer);
-  const Pass pass{true, seed_, static_cast<std::uint64_t>(micro_step)};
-  const double part = 1 / static_cast<double>(accumulation_);
-  double value = 0;
-  {
-    const Variable loss = model_.loss(batch_.tokens, batch_.targets, pass);
-    value = static_cast<double>(loss.item()) * part;
-    tape_.backward(loss, static_cast<real>(part));
+  const std::int64_t batch = batch_.tokens.shape()[0], parts = (batch + part_ - 1) / part_;
+  double sum = 0;
+  for (std::int64_t i = 0; i < parts; ++i) {
+    const std::int64_t first = i * part_, rows = std::min(part_, batch - first);
+    const double share = static_cast<double>(rows) / static_cast<double>(batch * accumulation_);
+    const Tape::Recording recording(tape_);
+    tape_.set_observer(observer);
+    {
+      const Pass pass{true, seed_, static_cast<std::uint64_t>(micro_step * parts + i)};
+      const Variable loss = model_.loss(batch_.tokens.narrow(first, rows), batch_.targets.narrow(first, rows), pass);
+      sum += static_cast<double>(loss.item()) * share;
+      tape_.backward(loss, static_cast<real>(share));
+    }
+    tape_.clear();
   }
-  tape_.clear();
-  return value;
+  return sum;
 }
 
 Array::Type real_type() { return sizeof(real) == 8 ? Array::Type::f64 : Array::Type::f32; }

@@ -18,7 +18,8 @@ struct Session {
   Config config;
   Engine engine;
   Transformer model;
-  Session(const Config& config, std::int64_t tokenizer_vocab);
+  /// `dry`: memory is handed out but nothing is computed.
+  Session(const Config& config, std::int64_t tokenizer_vocab, bool dry = false);
 };
 
 /// Buffers of one micro-batch.
@@ -34,7 +35,8 @@ double exact_loss(const Transformer& model, std::span<const std::uint16_t> token
 double sampled_loss(const Transformer& model, std::span<const std::uint16_t> tokens, std::int64_t batch_size,
                     std::int64_t batches, std::uint64_t seed, std::int64_t step);
 
-/// One optimizer step's forward and backward passes: all micro-batches, the loss divided among them.
+/// One optimizer step's forward and backward passes: all micro-batches, the loss divided among them. A micro-batch of
+/// many tokens is done in parts of whole sequences, so that activations take little memory and stay near the caches.
 class StepRunner {
  public:
   StepRunner(const Transformer& model, const Config& config);
@@ -50,12 +52,15 @@ class StepRunner {
     return loss;
   }
   const Batch& batch() const { return batch_; }
+  /// Sequences of a micro-batch that are done at once; depends on the shape alone.
+  static std::int64_t part_of_batch(std::int64_t batch, std::int64_t time);
 
  private:
   double micro_step(std::int64_t micro_step, Observer* observer);
   const Transformer& model_;
   std::int64_t accumulation_;
   std::uint64_t seed_;
+  std::int64_t part_;
   Batch batch_;
   Tape tape_;
 };

@@ -1,0 +1,96 @@
+// label: train
+// A training step asks nothing of the system's allocator once it is warm. Everything that allocates is counted, in
+// every library.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+
+#include "train/real_probes.h"
+#include "train/real_session.h"
+
+namespace {
+std::atomic<bool> counting{false};
+std::atomic<long> allocations{0};
+void count() {
+  if (counting) ++allocations;
+}
+}  // namespace
+
+// glibc's own functions, which these stand before.
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+void* malloc(std::size_t n) noexcept { return count(), __libc_malloc(n); }
+void* calloc(std::size_t n, std::size_t size) noexcept { return count(), __libc_calloc(n, size); }
+void* realloc(void* p, std::size_t n) noexcept { return count(), __libc_realloc(p, n); }
+void* memalign(std::size_t align, std::size_t n) noexcept { return count(), __libc_memalign(align, n); }
+void* aligned_alloc(std::size_t align, std::size_t n) noexcept { return count(), __libc_memalign(align, n); }
+int posix_memalign(void** to, std::size_t align, std::size_t n) noexcept {
+  count();
+  *to = __libc_memalign(align, n);
+  return *to ? 0 : ENOMEM;
+}
+}
+
+namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+namespace {
+
+/// Allocations of five steps after three to warm up, probes on.
+long allocations_of(const std::string& preset, const std::string& gemm) {
+  Config config;
+  config.load_preset(preset);
+  config.batch_size = 4;
+  config.n_layer = 2;
+  config.gemm = gemm;
+  config.threads = 2;
+  config.vocab_size = 65;
+  config.resolve();
+  Session session(config, config.vocab_size);
+  StepRunner runner(session.model, config);
+  Optimizer optimizer(session.model.parameters(), {config.optimizer, config.beta1, config.beta2, 1e-8, 0.1});
+  const auto& points = session.model.residual_points();
+  ResidualProbe probe(points, std::vector<bool>(points.size(), true));
+  GradientNorms norms;
+  UpdateNorms updates;
+  allocations = 0;
+  for (std::int64_t step = 0; step < 8; ++step) {
+    counting = step >= 3;
+    probe.start_step();
+    runner.run(
+        step,
+        [&](auto, const Batch& b) {
+          for (std::int64_t i = 0; i < b.tokens.numel(); ++i)
+            b.tokens.data()[i] = b.targets.data()[i] = static_cast<std::int32_t>(i * 7 % 65);
+        },
+        &probe);
+    optimizer.measure(norms);
+    probe.finish_step(true);
+    optimizer.step(1e-3, Optimizer::clip_factor(norms.global, 1), updates);
+    counting = false;
+  }
+  return allocations;
+}
+
+TEST(Allocations, AreCounted) {
+  counting = true;
+  allocations = 0;
+  void* volatile kept = std::malloc(10);  // volatile: or the compiler leaves both out
+  std::free(kept);
+  int* volatile number = new int(3);
+  delete number;
+  counting = false;
+  EXPECT_EQ(allocations, 2);
+  EXPECT_GT(allocations_of("micro", "onednn"), 0);  // dnnl_sgemm allocates inside
+}
+
+TEST(Allocations, AStepMakesNone) {
+  for (const char* preset : {"micro", "llama-micro", "nanogpt-cpu"})
+    EXPECT_EQ(allocations_of(preset, "highway"), 0) << preset;
+}
+
+}  // namespace
+}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

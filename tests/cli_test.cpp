@@ -77,7 +77,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"prepare", "FILE is missing"}, Wrong{"prepare nowhere.txt", "nowhere.txt"},
         Wrong{"prepare nowhere.txt other.txt", "nowhere.txt"},
         Wrong{"prepare x --tokenizer word", "allowed: char, byte"}, Wrong{"bench", "WHAT is missing"},
-        Wrong{"repair nowhere", "does not exist"}, Wrong{"bench stepp", "there is: step"},
+        Wrong{"repair nowhere", "does not exist"}, Wrong{"bench stepp", "there are: norms, gemm, attention, step"},
         Wrong{"inspect nowhere", "nowhere"}, Wrong{"gradcheck --filter no/such", "matches no check"},
         Wrong{"norms show", "no place here"}, Wrong{"norms apply", "name is missing"},
         Wrong{"norms apply rmsnrm --x 1", "nearest is rmsnorm"}, Wrong{"norms apply rmsnorm", "--x is missing"},

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <normscope/config.h>
@@ -73,6 +74,14 @@ struct BenchOutcome {
   std::int64_t parameters = 0;
 };
 BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps);
+/// One kernel at one size: named numbers, the units in their names.
+struct BenchRow {
+  std::string kernel, size;
+  std::vector<std::pair<std::string, double>> numbers;
+};
+/// `what` is norms, gemm or attention: what this machine gives and what we reach of it, all of a size measured in turn,
+/// medians. gemm and attention take their sizes from the config. Raises UsageError for another name.
+std::vector<BenchRow> bench_kernels(const std::string& what, const Config& config);
 
 /// What a config costs before running it.
 struct CostOutcome {

@@ -20,8 +20,8 @@ class FlushDenormals {
   unsigned old_;
 };
 
-/// Calls work(tile) for every tile in [0, tiles), on up to `threads` OpenMP threads; on none (an engine that only plans)
-/// there is nothing to do. `work` must not throw.
+/// Calls work(tile) for every tile in [0, tiles), on up to `threads` OpenMP threads; on none (an engine that only
+/// plans) there is nothing to do. `work` must not throw.
 template <class Work>
 void parallel_tiles(std::int64_t tiles, int threads, const Work& work) {
   if (threads <= 0) return;
@@ -33,7 +33,7 @@ void parallel_tiles(std::int64_t tiles, int threads, const Work& work) {
 #pragma omp parallel num_threads(threads)
   {
     const FlushDenormals guard;
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait  // the region's end waits anyway
     for (std::int64_t tile = 0; tile < tiles; ++tile) work(tile);
   }
 }

@@ -7,24 +7,10 @@
 
 namespace normscope::cli {
 
-int run_bench(const Arguments& arguments) {
-  std::vector<std::string> what;
-  std::int64_t warmup = 20, steps = 100;
-  Parser parser("bench", "Measures one training step on this machine, on random tokens unless data is given.",
-                "  normscope bench step --preset nanogpt-cpu --steps 100 --threads 2\n"
-                "    tokens_per_s, ms_per_step, peak_rss_mb, gflops, gemm_share");
-  parser.positional("WHAT", what, "step", 1, 1);
-  parser.option("warmup", &warmup, "steps before the clock starts [20]");
-  parser.option("steps", &steps, "steps that are measured [100]");
-  parser.config_keys();
-  if (!parser.parse(arguments)) return 0;
-  if (what.front() != "step") throw UsageError(fmt::format("'{}' is not a benchmark; there is: step", what.front()));
-  if (steps < 1) throw UsageError("--steps: '0' measures nothing; give 1 or more");
-  Config config = parser.config();
-  config.resolve();
-  check_norm_names(config);
-  const BenchOutcome outcome = bench_step(config, warmup, steps);
-  if (parser.json)
+namespace {
+
+void print_step(const BenchOutcome& outcome, bool json) {
+  if (json)
     print_json({{"tokens_per_s", outcome.tokens_per_s},
                 {"ms_per_step", outcome.ms_per_step},
                 {"peak_rss_mb", outcome.peak_rss_mb},
@@ -39,6 +25,56 @@ int run_bench(const Arguments& arguments) {
                  {"gflops", fmt::format("{:.2f}", outcome.gflops)},
                  {"gemm_share", fmt::format("{:.3f}", outcome.gemm_share)},
                  {"parameters", grouped(outcome.parameters)}}));
+}
+
+void print_kernels(const std::vector<BenchRow>& rows, bool json) {
+  if (json) {
+    auto document = nlohmann::ordered_json::array();
+    for (const BenchRow& row : rows) {
+      nlohmann::ordered_json line = {{"kernel", row.kernel}, {"size", row.size}};
+      for (const auto& [name, value] : row.numbers) line[name] = value;
+      document.push_back(line);
+    }
+    return print_json(document);
+  }
+  std::vector<std::string> header = {"kernel", "size"};
+  std::vector<bool> right = {false, false};
+  for (const auto& [name, value] : rows.front().numbers) header.push_back(name), right.push_back(true);
+  std::vector<std::vector<std::string>> lines;
+  for (const BenchRow& row : rows) {
+    lines.push_back({row.kernel, row.size});
+    for (const auto& [name, value] : row.numbers)
+      lines.back().push_back(fmt::format("{:.{}f}", value, value < 10 ? 2 : 0));
+  }
+  print(table(header, lines, right));
+}
+
+}  // namespace
+
+int run_bench(const Arguments& arguments) {
+  std::vector<std::string> what;
+  std::int64_t warmup = 20, steps = 100;
+  Parser parser("bench",
+                "What this machine gives, and what the program reaches of it: a training step, or its kernels.",
+                "  normscope bench step --preset nanogpt-cpu --steps 100 --threads 2\n"
+                "    tokens_per_s, ms_per_step, peak_rss_mb, gflops, gemm_share\n"
+                "  normscope bench norms\n"
+                "    forward and backward of every norm against copying the same bytes\n"
+                "  normscope bench gemm --preset nanogpt-cpu\n"
+                "    the model's matrix products on each backend against the multiply-adds the processor can do");
+  parser.positional("WHAT", what, "norms, gemm, attention or step", 1, 1);
+  parser.option("warmup", &warmup, "of step: steps before the clock starts [20]");
+  parser.option("steps", &steps, "of step: steps that are measured [100]");
+  parser.config_keys();
+  if (!parser.parse(arguments)) return 0;
+  if (steps < 1) throw UsageError(fmt::format("--steps: '{}' measures nothing; give 1 or more", steps));
+  Config config = parser.config();
+  config.resolve();
+  check_norm_names(config);
+  if (what.front() == "step")
+    print_step(bench_step(config, warmup, steps), parser.json);
+  else
+    print_kernels(bench_kernels(what.front(), config), parser.json);
   return 0;
 }
 

@@ -38,14 +38,14 @@ void sum_rows_range(const real* x, real* out, std::int64_t rows, std::int64_t wi
 }
 void row_moments_range(const real* x, real* squares, real* sums, std::int64_t rows, std::int64_t width) {
   for (std::int64_t r = 0; r < rows; ++r) {
-    V s, q;
-    for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
+    V s[4], q[4];
+    for_vectors_by_four(width, [&](std::int64_t i, std::int64_t count, int k) HWY_ATTR {
       const V v = load_n(x + r * width + i, count);
-      s += v;
-      q = fma(v, v, q);
+      s[k] += v;
+      q[k] = fma(v, v, q[k]);
     });
-    if (squares) squares[r] = static_cast<real>(sum_lanes(q));
-    if (sums) sums[r] = static_cast<real>(sum_lanes(s));
+    if (squares) squares[r] = static_cast<real>(sum_lanes((q[0] + q[1]) + (q[2] + q[3])));
+    if (sums) sums[r] = static_cast<real>(sum_lanes((s[0] + s[1]) + (s[2] + s[3])));
   }
 }
 /// Lanes are added up in double every 1024 elements.
@@ -150,11 +150,26 @@ Magnitude magnitude(const real* x, std::int64_t n) {
   return result;
 }
 
+namespace {
+std::vector<std::int64_t> isas() {  // the lowest bit is the best
+  std::vector<std::int64_t> bits;
+  for (auto left = hwy::SupportedTargets() & HWY_TARGETS; left != 0; left &= left - 1) bits.push_back(left & -left);
+  return bits;
+}
+}  // namespace
+
+std::vector<std::string> isa_names() {
+  std::vector<std::string> names;
+  for (const std::int64_t bit : isas()) names.emplace_back(hwy::TargetName(bit));
+  return names;
+}
+
 const char* isa_name() {
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-  const auto supported = hwy::SupportedTargets() & HWY_TARGETS;
-  return hwy::TargetName(supported & -supported);  // the lowest bit is the best target
+  return hwy::TargetName(isas().front());
 }
+
+void use_isa(std::size_t k) { hwy::GetChosenTarget().Update(isas().at(k)); }
 
 }  // namespace kernels
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

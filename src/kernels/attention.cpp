@@ -74,8 +74,10 @@ HWY_INLINE void store_rotated(const AttentionShape& s, const real* from, real sc
 }
 /// to [D, padded T] = transpose of from [T, D] with rows `step` apart.
 HWY_INLINE void transpose(const real* from, std::int64_t step, std::int64_t time, std::int64_t d, real* to) {
-  for (std::int64_t i = 0; i < d; ++i)
-    for (std::int64_t t = 0; t < time; ++t) to[i * padded(time) + t] = from[t * step + i];
+  std::int64_t t = 0;
+  for (; t + 4 <= time; t += 4) transpose_four(from + t * step, step, d, to + t, padded(time));
+  for (; t < time; ++t)
+    for (std::int64_t i = 0; i < d; ++i) to[i * padded(time) + t] = from[t * step + i];
 }
 
 /// Multiplies row t of p [0, t] by the dropout mask of (sequence, head, t).
@@ -120,7 +122,7 @@ void attend_head(const AttentionShape& s, std::int64_t item, const real* qkv, re
     product(end - begin, end, d, {buffer.query + begin * d, d, 1}, buffer.key_t, width, buffer.scores, width, false);
     for (std::int64_t t = begin; t < end; ++t) {
       real* p = buffer.scores + (t - begin) * width;
-      const real top = *std::max_element(p, p + t + 1);
+      const real top = largest(p, t + 1);
       const double sum = exp_scores(p, t + 1, end, top);
       log_sum_exp[t] = static_cast<real>(static_cast<double>(top) + std::log(sum));
       const V scale(static_cast<real>(1 / sum));

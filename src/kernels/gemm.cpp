@@ -60,7 +60,7 @@ void panel_gemm(Engine& engine, PanelProduct product, std::int64_t m, std::int64
   const bool alone = m * n * product.k < (std::int64_t{1} << 17);  // forking costs more than it saves
   const int threads = std::min(alone ? 1 : engine.threads(), engine.threads());
   const auto& buffers = engine.workspace(
-      static_cast<std::size_t>(product.depth * (width + (packs_rows ? height : 0)) + 2 * height) * sizeof(real));
+      static_cast<std::size_t>(product.depth * (width + (packs_rows ? height : 0)) + 4 * height) * sizeof(real));
   parallel_tiles(down * across, threads, [&](std::int64_t tile) {
     const std::int64_t i = tile / across * height, j = tile % across * width;
     panel_tile(product, {i, std::min(i + height, m), j, std::min(j + width, n)},

@@ -4,6 +4,7 @@
 // depend on the number of threads.
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <normscope/engine.h>
 #include <normscope/precision.h>
@@ -100,8 +101,17 @@ struct Sgd {
 };
 void sgd(const Sgd& options, real* w, const real* g, real* m, std::int64_t n, double sums[2]);
 
+/// This machine's roofs, for the benchmarks: `rounds` of multiply-adds on every thread (returns how many operations
+/// that were), and to = from.
+double multiply_adds(Engine& engine, std::int64_t rounds);
+void copy(Engine& engine, const real* from, real* to, std::int64_t n);
+
 /// Name of the instruction set the kernels run on ("AVX3"), and of OpenBLAS's kernel ("Cooperlake").
 const char* isa_name();
+/// All that this build has and the processor runs, best first; use_isa(k) has both precisions' kernels run on the k-th
+/// from now on (tests).
+std::vector<std::string> isa_names();
+void use_isa(std::size_t k);
 const char* openblas_core();
 /// Is it OpenBLAS's pthread build, whose waiting threads spin beside OpenMP's?
 bool openblas_spins();

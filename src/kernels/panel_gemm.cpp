@@ -20,31 +20,6 @@ using kernels::PanelTile;
 
 constexpr std::int64_t kLine = 64 / sizeof(real);  // of the cache
 
-/// to [k, 4] = transpose of four rows of `from` [4, k], `step` apart; `row` reals lie between rows of `to`.
-HWY_INLINE std::int64_t transpose_four(const real* from, std::int64_t step, std::int64_t k, real* to,
-                                       std::int64_t row) {
-  std::int64_t p = 0;
-#if !defined(NORMSCOPE_FLOAT64) && HWY_TARGET != HWY_SCALAR
-  const hn::FixedTag<float, 4> d;
-  const hn::Repartition<double, decltype(d)> pairs;
-  for (; p + 4 <= k; p += 4, to += 4 * row) {
-    const auto a = hn::LoadU(d, from + p), b = hn::LoadU(d, from + step + p);
-    const auto c = hn::LoadU(d, from + 2 * step + p), e = hn::LoadU(d, from + 3 * step + p);
-    const auto ab0 = hn::BitCast(pairs, hn::InterleaveLower(d, a, b));
-    const auto ab1 = hn::BitCast(pairs, hn::InterleaveUpper(d, a, b));
-    const auto ce0 = hn::BitCast(pairs, hn::InterleaveLower(d, c, e));
-    const auto ce1 = hn::BitCast(pairs, hn::InterleaveUpper(d, c, e));
-    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, ab0, ce0)), d, to);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, ab0, ce0)), d, to + row);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, ab1, ce1)), d, to + 2 * row);
-    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, ab1, ce1)), d, to + 3 * row);
-  }
-#endif
-  for (; p < k; ++p, to += row)
-    for (std::int64_t j = 0; j < 4; ++j) to[j] = from[j * step + p];
-  return k;
-}
-
 constexpr std::int64_t kAhead = 6;  // rows: what the processor's own prefetching misses at the start of each
 
 HWY_INLINE void prefetch(const real* from, std::int64_t n) {
@@ -72,7 +47,7 @@ HWY_INLINE void pack_panels(Strided b, std::int64_t k, std::int64_t n, real* to)
   }
   std::int64_t j = 0;
   const auto place = [&](std::int64_t column) { return to + column / panel * panel * k + column % panel; };
-  for (; j + 4 <= n; j += 4)
+  for (; panel % 4 == 0 && j + 4 <= n; j += 4)
     transpose_four(b.data + j * b.column_step, b.column_step, k, place(j), j < whole ? panel : width);
   for (; j < n; ++j)
     for (std::int64_t p = 0; p < k; ++p) place(j)[p * (j < whole ? panel : width)] = b.data[j * b.column_step + p];

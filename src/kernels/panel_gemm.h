@@ -22,7 +22,7 @@ struct PanelTile {
   std::int64_t row_begin, row_end, column_begin, column_end;
 };
 inline constexpr std::int64_t kPanelColumns = 32, kPanelRows = 24;  ///< the largest a processor has
-/// `scratch` holds depth * (the tile's columns and rows, each rounded up to the above) + 2 * rows reals.
+/// `scratch` holds depth * (the tile's columns and rows, each rounded up to the above) + 4 * rows reals.
 void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratch);
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels

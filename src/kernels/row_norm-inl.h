@@ -27,24 +27,37 @@ struct Two {
   HWY_INLINE Two(V first, V second) : a(first), b(second) {}
 };
 
+/// Four of them, for for_vectors_by_four().
+struct Sums {
+  Two sum[4];
+  HWY_INLINE Sums() {}
+  HWY_INLINE void add(int k, std::int64_t count, Two t) {
+    sum[k].a += count == lanes() ? t.a : keep_some(t.a, count);
+    sum[k].b += count == lanes() ? t.b : keep_some(t.b, count);
+  }
+  HWY_INLINE Two total() const {
+    return {(sum[0].a + sum[1].a) + (sum[2].a + sum[3].a), (sum[0].b + sum[1].b) + (sum[2].b + sum[3].b)};
+  }
+};
+
 /// One row, for the statistics.
 struct Row {
   const real* x;
   std::int64_t width;
+  double part;  ///< 1 / width: divisions are slow
 
+  HWY_INLINE Row(const real* data, std::int64_t n) : x(data), width(n), part(1 / static_cast<double>(n)) {}
   /// The row's first k entries.
   HWY_INLINE Row first(std::int64_t k) const { return {x, k}; }
   /// Means over the row of the two values that f(V) returns.
   template <class F>
   HWY_INLINE void means(F f, double* a, double* b) const {
-    Two sum;
-    for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-      const Two t = f(load_n(x + i, count));
-      sum.a += count == lanes() ? t.a : keep_some(t.a, count);
-      sum.b += count == lanes() ? t.b : keep_some(t.b, count);
-    });
-    *a = sum_lanes(sum.a) / static_cast<double>(width);
-    if (b) *b = sum_lanes(sum.b) / static_cast<double>(width);
+    Sums sums;
+    for_vectors_by_four(width, [&](std::int64_t i, std::int64_t count, int k)
+                                   HWY_ATTR { sums.add(k, count, f(load_n(x + i, count))); });
+    const Two sum = sums.total();
+    *a = sum_lanes(sum.a) * part;
+    if (b) *b = sum_lanes(sum.b) * part;
   }
   /// Mean over the row of f(V).
   template <class F>
@@ -64,6 +77,7 @@ struct RowDefaults {
 template <class N>
 HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t begin, std::int64_t end) {
   const std::int64_t width = call.width;
+  Row row(nullptr, width);
   for (std::int64_t r = begin; r < end; ++r) {
     const real* x = call.x + r * width;
     if (call.f) {
@@ -73,7 +87,8 @@ HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t b
                              HWY_ATTR { store_n(load_n(x + i, count) + load_n(f + i, count), h + i, count); });
       x = h;
     }
-    const N norm = N::of(Row{x, width}, call.options);
+    row.x = x;
+    const N norm = N::of(row, call.options);
     std::memcpy(call.statistics + r * static_cast<std::int64_t>(sizeof(N) / sizeof(real)), &norm, sizeof(N));
     real* y = call.y + r * width;
     for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
@@ -88,22 +103,22 @@ HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t b
 template <class N>
 HWY_INLINE void backward_rows(const kernels::RowNormBackward& call, std::int64_t begin, std::int64_t end) {
   const std::int64_t width = call.width;
+  const double part = 1 / static_cast<double>(width);
   for (std::int64_t r = begin; r < end; ++r) {
     N norm;
     std::memcpy(static_cast<void*>(&norm), call.statistics + r * static_cast<std::int64_t>(sizeof(N) / sizeof(real)),
                 sizeof(N));
     const real *x = call.h + r * width, *dy = call.dy + r * width;
     real* dh = call.dh + r * width;
-    Two sum;
-    for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
+    Sums sums;
+    for_vectors_by_four(width, [&](std::int64_t i, std::int64_t count, int k) HWY_ATTR {
       const V xi = load_n(x + i, count), dyi = load_n(dy + i, count);
-      const Two t = norm.terms(xi, call.gain ? dyi * load_n(call.gain + i, count) : dyi);
-      sum.a += count == lanes() ? t.a : keep_some(t.a, count);
-      sum.b += count == lanes() ? t.b : keep_some(t.b, count);
+      sums.add(k, count, norm.terms(xi, call.gain ? dyi * load_n(call.gain + i, count) : dyi));
       if (call.dgain) store_n(fma(dyi, norm.value(xi), load_n(call.dgain + i, count)), call.dgain + i, count);
       if (call.dbias) store_n(dyi + load_n(call.dbias + i, count), call.dbias + i, count);
     });
-    const double a = sum_lanes(sum.a) / static_cast<double>(width), b = sum_lanes(sum.b) / static_cast<double>(width);
+    const Two sum = sums.total();
+    const double a = sum_lanes(sum.a) * part, b = sum_lanes(sum.b) * part;
     if (call.dscalar) *call.dscalar += norm.scalar_gradient(a, b, width);
     const V va(static_cast<real>(a)), vb(static_cast<real>(b));
     for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {

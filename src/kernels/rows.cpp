@@ -8,17 +8,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
 
-HWY_INLINE real row_max(const real* x, std::int64_t n) {
-  V top(-std::numeric_limits<real>::infinity());
-  for_vectors(n, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-    const V v = load_n(x + i, count);
-    if (count == lanes())
-      top = max(top, v);
-    else
-      for (std::int64_t k = 0; k < count; ++k) top = max(top, V(x[i + k]));
-  });
-  return max_lanes(top);
-}
 /// out = exp(x - shift), returns the sum in double; out may be null or x.
 HWY_INLINE double exp_row(const real* x, real shift, real* out, std::int64_t n) {
   double total = 0;
@@ -36,7 +25,7 @@ HWY_INLINE double exp_row(const real* x, real shift, real* out, std::int64_t n) 
 
 void softmax_rows(const real* x, real* y, std::int64_t rows, std::int64_t width) {
   for (std::int64_t r = 0; r < rows; ++r, x += width, y += width) {
-    const V scale(static_cast<real>(1 / exp_row(x, row_max(x, width), y, width)));
+    const V scale(static_cast<real>(1 / exp_row(x, largest(x, width), y, width)));
     for_vectors(width, [&](std::int64_t i, std::int64_t count)
                            HWY_ATTR { store_n(load_n(y + i, count) * scale, y + i, count); });
   }
@@ -57,7 +46,7 @@ double cross_entropy_rows(const real* x, const std::int32_t* target, real* log_s
                           std::int64_t width) {
   double loss = 0;
   for (std::int64_t r = 0; r < rows; ++r, x += width) {
-    const real top = row_max(x, width);
+    const real top = largest(x, width);
     const double rest = std::log(exp_row(x, top, nullptr, width));
     log_sum_exp[r] = static_cast<real>(static_cast<double>(top) + rest);
     loss += static_cast<double>(top) - static_cast<double>(x[target[r]]) + rest;  // large logits cancel first

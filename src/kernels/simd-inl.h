@@ -2,6 +2,7 @@
 // defines HWY_TARGET_INCLUDE, includes <hwy/foreach_target.h>, then this.
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -75,15 +76,26 @@ HWY_INLINE void store_some(V x, real* p, std::int64_t count) {
 HWY_INLINE V keep_some(V x, std::int64_t count) {
   return hn::IfThenElseZero(hn::FirstN(Lanes(), static_cast<std::size_t>(count)), x.v);
 }
-/// Sum of the lanes, in double, from the first to the last.
+/// Sum of the lanes, in double.
 HWY_INLINE double sum_lanes(V x) {
-  HWY_ALIGN real buffer[HWY_MAX_BYTES / sizeof(real)];
-  hn::Store(x.v, Lanes(), buffer);
-  double sum = 0;
-  for (std::int64_t i = 0; i < lanes(); ++i) sum += static_cast<double>(buffer[i]);
-  return sum;
+#if defined(NORMSCOPE_FLOAT64) || HWY_TARGET == HWY_SCALAR
+  return static_cast<double>(hn::GetLane(hn::SumOfLanes(Lanes(), x.v)));
+#else
+  const hn::Rebind<double, hn::Half<Lanes> > wide;
+  const auto low = hn::PromoteTo(wide, hn::LowerHalf(hn::Half<Lanes>(), x.v));
+  const auto high = hn::PromoteTo(wide, hn::UpperHalf(hn::Half<Lanes>(), x.v));
+  return hn::GetLane(hn::SumOfLanes(wide, hn::Add(low, high)));
+#endif
 }
 HWY_INLINE real max_lanes(V x) { return hn::GetLane(hn::MaxOfLanes(Lanes(), x.v)); }
+/// The largest of n >= 1 numbers.
+HWY_INLINE real largest(const real* x, std::int64_t n) {
+  if (n < lanes()) return *std::max_element(x, x + n);
+  V top = load(x);
+  std::int64_t i = lanes();
+  for (; i + lanes() <= n; i += lanes()) top = max(top, load(x + i));
+  return max_lanes(max(top, load(x + n - lanes())));  // the last vector may overlap the one before
+}
 
 /// body(offset, count): full vectors first (count = lanes), then what is left. Use load_n/store_n inside.
 template <class Body>
@@ -92,6 +104,21 @@ HWY_INLINE void for_vectors(std::int64_t n, Body body) {
   std::int64_t i = 0;
   for (; i + step <= n; i += step) body(i, step);
   if (i < n) body(i, n - i);
+}
+/// The same for sums: body(offset, count, k) with k = 0, 1, 2, 3 in turn, so that the additions to four sums need not
+/// wait for each other.
+template <class Body>
+HWY_INLINE void for_vectors_by_four(std::int64_t n, Body body) {
+  const std::int64_t step = lanes();
+  std::int64_t i = 0;
+  for (; i + 4 * step <= n; i += 4 * step) {
+    body(i, step, 0);
+    body(i + step, step, 1);
+    body(i + 2 * step, step, 2);
+    body(i + 3 * step, step, 3);
+  }
+  for (; i + step <= n; i += step) body(i, step, 0);
+  if (i < n) body(i, n - i, 0);
 }
 HWY_INLINE V load_n(const real* p, std::int64_t count) { return count == lanes() ? load(p) : load_some(p, count); }
 HWY_INLINE void store_n(V x, real* p, std::int64_t count) {

@@ -19,6 +19,29 @@ struct Strided {
   Strided from_column(std::int64_t j) const { return {data + j * column_step, row_step, column_step}; }
 };
 
+/// to [k, 4] = transpose of four rows of `from` [4, k], `step` apart; `row` reals lie between rows of `to`.
+HWY_INLINE void transpose_four(const real* from, std::int64_t step, std::int64_t k, real* to, std::int64_t row) {
+  std::int64_t p = 0;
+#if !defined(NORMSCOPE_FLOAT64) && HWY_TARGET != HWY_SCALAR
+  const hn::FixedTag<float, 4> d;
+  const hn::Repartition<double, decltype(d)> pairs;
+  for (; p + 4 <= k; p += 4, to += 4 * row) {
+    const auto a = hn::LoadU(d, from + p), b = hn::LoadU(d, from + step + p);
+    const auto c = hn::LoadU(d, from + 2 * step + p), e = hn::LoadU(d, from + 3 * step + p);
+    const auto ab0 = hn::BitCast(pairs, hn::InterleaveLower(d, a, b));
+    const auto ab1 = hn::BitCast(pairs, hn::InterleaveUpper(d, a, b));
+    const auto ce0 = hn::BitCast(pairs, hn::InterleaveLower(d, c, e));
+    const auto ce1 = hn::BitCast(pairs, hn::InterleaveUpper(d, c, e));
+    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, ab0, ce0)), d, to);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, ab0, ce0)), d, to + row);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, ab1, ce1)), d, to + 2 * row);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, ab1, ce1)), d, to + 3 * row);
+  }
+#endif
+  for (; p < k; ++p, to += row)
+    for (std::int64_t j = 0; j < 4; ++j) to[j] = from[j * step + p];
+}
+
 /// C [R, NV vectors] (+)= A B for R rows and one or two vectors of columns; `last` lanes of the last vector count.
 template <int R, int NV>
 HWY_INLINE void product_block(std::int64_t k, Strided a, const real* b, std::int64_t ldb, real* c, std::int64_t ldc,

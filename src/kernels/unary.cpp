@@ -15,8 +15,8 @@ constexpr double kGeluTanh = 0.79788456080286535588, kTwoOverSqrtPi = 1.12837916
 struct gelu_function {
   HWY_INLINE static V value(V x) { return V(0.5) * x * (V(1) + erf(x * V(kInvSqrt2))); }
   HWY_INLINE static V gradient(V x, V, V dy) {
-    const V cdf = V(0.5) * (V(1) + erf(x * V(kInvSqrt2)));
-    return dy * fma(x, V(kInvSqrt2Pi) * exp(V(-0.5) * x * x), cdf);
+    const V e = exp(V(-0.5) * x * x), cdf = V(0.5) * (V(1) + erf(x * V(kInvSqrt2), e));
+    return dy * fma(x, V(kInvSqrt2Pi) * e, cdf);
   }
 };
 struct gelu_tanh_function {

@@ -100,6 +100,10 @@ BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t 
   return BY_DTYPE(config.dtype, bench_step, config, warmup, steps);
 }
 
+std::vector<BenchRow> bench_kernels(const std::string& what, const Config& config) {
+  return BY_DTYPE(config.dtype, bench_kernels, what, config);
+}
+
 CostOutcome inspect_config(const Config& config) {
   const std::int64_t vocab = config.data.empty() ? 65 : load_corpus(corpus_options(config)).tokenizer->vocab_size();
   return BY_DTYPE(config.dtype, inspect_config, config, vocab);

@@ -14,6 +14,7 @@
               const SampleOptions& options, const std::function<void(const std::string&)>& emit);     \
   double dump(const Config& config, const DumpOptions& options);                                      \
   BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps);             \
+  std::vector<BenchRow> bench_kernels(const std::string& what, const Config& config);                 \
   CostOutcome inspect_config(const Config& config, std::int64_t tokenizer_vocab);                     \
   NormResult norm_apply(const NormCall& call);                                                        \
   }

@@ -13,7 +13,7 @@ NormResult norm_apply(const NormCall& call) {
   if (!call.dy.empty() && call.dy.size() != call.x.size())
     throw UsageError("--dy has " + std::to_string(call.dy.size()) + " numbers, --x has " + std::to_string(width) +
                      "; give as many");
-  Engine engine({1, GemmBackend::onednn});
+  Engine engine({1});
   Parameters parameters(engine, 0);
   NormSpec defaults;
   defaults.eps = call.eps;

@@ -16,11 +16,8 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
 void gemm(Engine& engine, bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
           const real* a, std::int64_t lda, const real* b, std::int64_t ldb, real beta, real* c, std::int64_t ldc);
 
-#define UNARY(name, formula)                                                                             \
-  void name##_forward(Engine& engine, const real* x, real* y, std::int64_t n);                           \
-  /* dx (+)= dy f'(x) */                                                                                 \
-  void name##_backward(Engine& engine, const real* x, const real* y, const real* dy, real* dx, bool add, \
-                       std::int64_t n);
+/// y [n] = f(x), slope [n] = f'(x) where it is wanted (else null).
+#define UNARY(name, formula) void name(Engine& engine, const real* x, real* y, real* slope, std::int64_t n);
 #include <normscope/unary.def>
 #undef UNARY
 
@@ -37,10 +34,11 @@ void sum_rows(Engine& engine, const real* x, real* out, bool add, std::int64_t r
 /// out [rows] = sum over each row
 void sum_each_row(Engine& engine, const real* x, real* out, std::int64_t rows, std::int64_t width);
 
-/// out [rows, h] = silu(gate) up, where gate_up [rows, 2h] holds both side by side (Shazeer 2020, 2002.05202).
-void swiglu_forward(Engine& engine, const real* gate_up, real* out, std::int64_t rows, std::int64_t h);
-void swiglu_backward(Engine& engine, const real* gate_up, const real* dout, real* dgate_up, std::int64_t rows,
-                     std::int64_t h);
+/// out [rows, h] = silu(gate) up, where gate_up [rows, 2h] holds both side by side (Shazeer 2020, 2002.05202); slopes
+/// [rows, 2h] = the derivatives by gate and up, where they are wanted (else null).
+void swiglu(Engine& engine, const real* gate_up, real* out, real* slopes, std::int64_t rows, std::int64_t h);
+/// slopes [rows, 2h] *= dout [rows, h], for both halves.
+void swiglu_backward(Engine& engine, const real* dout, real* slopes, std::int64_t rows, std::int64_t h);
 
 void softmax_forward(Engine& engine, const real* x, real* y, std::int64_t rows, std::int64_t width);
 void softmax_backward(Engine& engine, const real* y, const real* dy, real* dx, std::int64_t rows, std::int64_t width);

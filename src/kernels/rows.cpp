@@ -62,20 +62,25 @@ void cross_entropy_gradient_rows(const real* x, const std::int32_t* target, cons
     dx[target[r]] -= scale;
   }
 }
-void swiglu_rows(const real* x, real* out, std::int64_t rows, std::int64_t h) {
-  for (std::int64_t r = 0; r < rows; ++r, x += 2 * h, out += h)
+void swiglu_rows(const real* x, real* out, real* slopes, std::int64_t rows, std::int64_t h) {
+  for (std::int64_t r = 0; r < rows; ++r, x += 2 * h, out += h) {
     for_vectors(h, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-      const V gate = load_n(x + i, count);
-      store_n(gate / (V(1) + exp(-gate)) * load_n(x + h + i, count), out + i, count);
+      const V gate = load_n(x + i, count), up = load_n(x + h + i, count);
+      const V s = V(1) / (V(1) + exp(-gate)), silu = gate * s;
+      store_n(silu * up, out + i, count);
+      if (!slopes) return;
+      store_n(up * s * (V(1) + gate * (V(1) - s)), slopes + i, count);
+      store_n(silu, slopes + h + i, count);
     });
+    if (slopes) slopes += 2 * h;
+  }
 }
-void swiglu_gradient_rows(const real* x, const real* dout, real* dx, std::int64_t rows, std::int64_t h) {
-  for (std::int64_t r = 0; r < rows; ++r, x += 2 * h, dx += 2 * h, dout += h)
+void swiglu_gradient_rows(const real* dout, real* slopes, std::int64_t rows, std::int64_t h) {
+  for (std::int64_t r = 0; r < rows; ++r, slopes += 2 * h, dout += h)
     for_vectors(h, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-      const V gate = load_n(x + i, count), up = load_n(x + h + i, count), d = load_n(dout + i, count);
-      const V s = V(1) / (V(1) + exp(-gate));
-      store_n(d * up * s * (V(1) + gate * (V(1) - s)), dx + i, count);
-      store_n(d * gate * s, dx + h + i, count);
+      const V d = load_n(dout + i, count);
+      store_n(d * load_n(slopes + i, count), slopes + i, count);
+      store_n(d * load_n(slopes + h + i, count), slopes + h + i, count);
     });
 }
 
@@ -142,15 +147,15 @@ void cross_entropy_backward(Engine& engine, const real* logits, const std::int32
   });
 }
 
-void swiglu_forward(Engine& engine, const real* gate_up, real* out, std::int64_t rows, std::int64_t h) {
+void swiglu(Engine& engine, const real* gate_up, real* out, real* slopes, std::int64_t rows, std::int64_t h) {
   const auto f = &HWY_DYNAMIC_DISPATCH(swiglu_rows);
-  for_row_tiles(engine, rows, h, [&](auto r, auto n) { f(gate_up + 2 * r * h, out + r * h, n, h); });
+  for_row_tiles(engine, rows, h, [&](auto r, auto n) {
+    f(gate_up + 2 * r * h, out + r * h, slopes ? slopes + 2 * r * h : slopes, n, h);
+  });
 }
-void swiglu_backward(Engine& engine, const real* gate_up, const real* dout, real* dgate_up, std::int64_t rows,
-                     std::int64_t h) {
+void swiglu_backward(Engine& engine, const real* dout, real* slopes, std::int64_t rows, std::int64_t h) {
   const auto f = &HWY_DYNAMIC_DISPATCH(swiglu_gradient_rows);
-  for_row_tiles(engine, rows, h,
-                [&](auto r, auto n) { f(gate_up + 2 * r * h, dout + r * h, dgate_up + 2 * r * h, n, h); });
+  for_row_tiles(engine, rows, h, [&](auto r, auto n) { f(dout + r * h, slopes + 2 * r * h, n, h); });
 }
 }  // namespace kernels
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE

@@ -1,4 +1,4 @@
-// Elementwise functions: value and gradient of each stand together; unary.def lists them.
+// Elementwise functions: value and slope of each stand together; unary.def lists them.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/unary.cpp"
 #include <hwy/foreach_target.h>
@@ -11,84 +11,89 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
 constexpr double kInvSqrt2 = 0.70710678118654752440, kInvSqrt2Pi = 0.39894228040143267794;
 constexpr double kGeluTanh = 0.79788456080286535588, kTwoOverSqrtPi = 1.12837916709551257390;
 
-// gradient(x, y, dy) = dy f'(x), y = f(x)
+/// f(x) and f'(x).
+struct Curve {
+  V value, slope;
+};
+
 struct gelu_function {
-  HWY_INLINE static V value(V x) { return V(0.5) * x * (V(1) + erf(x * V(kInvSqrt2))); }
-  HWY_INLINE static V gradient(V x, V, V dy) {
+  HWY_INLINE static Curve at(V x) {
     const V e = exp(V(-0.5) * x * x), cdf = V(0.5) * (V(1) + erf(x * V(kInvSqrt2), e));
-    return dy * fma(x, V(kInvSqrt2Pi) * e, cdf);
+    return {x * cdf, fma(x, V(kInvSqrt2Pi) * e, cdf)};
   }
 };
 struct gelu_tanh_function {
-  HWY_INLINE static V inner(V x) { return tanh(V(kGeluTanh) * x * fma(V(0.044715), x * x, V(1))); }
-  HWY_INLINE static V value(V x) { return V(0.5) * x * (V(1) + inner(x)); }
-  HWY_INLINE static V gradient(V x, V, V dy) {
-    const V t = inner(x), slope = V(kGeluTanh) * fma(V(3 * 0.044715), x * x, V(1));
-    return dy * V(0.5) * (V(1) + t + x * (V(1) - t * t) * slope);
+  HWY_INLINE static Curve at(V x) {
+    const V t = tanh(V(kGeluTanh) * x * fma(V(0.044715), x * x, V(1)));
+    const V inner_slope = V(kGeluTanh) * fma(V(3 * 0.044715), x * x, V(1));
+    return {V(0.5) * x * (V(1) + t), V(0.5) * (V(1) + t + x * (V(1) - t * t) * inner_slope)};
   }
 };
 struct silu_function {
-  HWY_INLINE static V value(V x) { return x / (V(1) + exp(-x)); }
-  HWY_INLINE static V gradient(V x, V, V dy) {
+  HWY_INLINE static Curve at(V x) {
     const V s = V(1) / (V(1) + exp(-x));
-    return dy * s * (V(1) + x * (V(1) - s));
+    return {x * s, s * (V(1) + x * (V(1) - s))};
   }
 };
 struct relu_function {
-  HWY_INLINE static V value(V x) { return keep_nan(x, max(x, V(0))); }
-  HWY_INLINE static V gradient(V x, V, V dy) { return where_less(V(0), x, dy, V(0)); }
+  HWY_INLINE static Curve at(V x) { return {keep_nan(x, max(x, V(0))), where_less(V(0), x, V(1), V(0))}; }
 };
 struct tanh_function {
-  HWY_INLINE static V value(V x) { return tanh(x); }
-  HWY_INLINE static V gradient(V, V y, V dy) { return dy * (V(1) - y * y); }
+  HWY_INLINE static Curve at(V x) {
+    const V y = tanh(x);
+    return {y, V(1) - y * y};
+  }
 };
 struct exp_function {
-  HWY_INLINE static V value(V x) { return exp(x); }
-  HWY_INLINE static V gradient(V, V y, V dy) { return dy * y; }
+  HWY_INLINE static Curve at(V x) {
+    const V y = exp(x);
+    return {y, y};
+  }
 };
 struct erf_function {
-  HWY_INLINE static V value(V x) { return erf(x); }
-  HWY_INLINE static V gradient(V x, V, V dy) { return dy * V(kTwoOverSqrtPi) * exp(-x * x); }
+  HWY_INLINE static Curve at(V x) {
+    const V e = exp(-x * x);
+    return {erf(x, e), V(kTwoOverSqrtPi) * e};
+  }
 };
 struct sqrt_function {
-  HWY_INLINE static V value(V x) { return sqrt(x); }
-  HWY_INLINE static V gradient(V, V y, V dy) { return V(0.5) * dy / y; }
+  HWY_INLINE static Curve at(V x) {
+    const V y = sqrt(x);
+    return {y, V(0.5) / y};
+  }
 };
 struct reciprocal_function {
-  HWY_INLINE static V value(V x) { return V(1) / x; }
-  HWY_INLINE static V gradient(V, V y, V dy) { return -dy * y * y; }
+  HWY_INLINE static Curve at(V x) {
+    const V y = V(1) / x;
+    return {y, -y * y};
+  }
 };
 struct square_function {
-  HWY_INLINE static V value(V x) { return x * x; }
-  HWY_INLINE static V gradient(V x, V, V dy) { return V(2) * x * dy; }
+  HWY_INLINE static Curve at(V x) { return {x * x, V(2) * x}; }
 };
 struct abs_function {
-  HWY_INLINE static V value(V x) { return abs(x); }
-  HWY_INLINE static V gradient(V x, V, V dy) { return where_less(V(0), x, dy, where_less(x, V(0), -dy, V(0))); }
+  HWY_INLINE static Curve at(V x) { return {abs(x), where_less(V(0), x, V(1), where_less(x, V(0), V(-1), V(0)))}; }
 };
 struct negate_function {
-  HWY_INLINE static V value(V x) { return -x; }
-  HWY_INLINE static V gradient(V, V, V dy) { return -dy; }
+  HWY_INLINE static Curve at(V x) { return {-x, V(-1)}; }
 };
 
 template <class F>
-HWY_INLINE void forward(const real* x, real* y, std::int64_t n) {
-  for_vectors(
-      n, [&](std::int64_t i, std::int64_t count) HWY_ATTR { store_n(F::value(load_n(x + i, count)), y + i, count); });
-}
-template <class F>
-HWY_INLINE void backward(const real* x, const real* y, const real* dy, real* dx, bool add, std::int64_t n) {
+HWY_INLINE void curve(const real* x, real* y, real* slope, std::int64_t n) {
+  if (!slope) {
+    for_vectors(n, [&](std::int64_t i, std::int64_t count)
+                       HWY_ATTR { store_n(F::at(load_n(x + i, count)).value, y + i, count); });
+    return;
+  }
   for_vectors(n, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-    const V g = F::gradient(load_n(x + i, count), load_n(y + i, count), load_n(dy + i, count));
-    store_n(add ? g + load_n(dx + i, count) : g, dx + i, count);
+    const Curve c = F::at(load_n(x + i, count));
+    store_n(c.value, y + i, count);
+    store_n(c.slope, slope + i, count);
   });
 }
 
-#define UNARY(name, formula)                                                                               \
-  void name##_value(const real* x, real* y, std::int64_t n) { forward<name##_function>(x, y, n); }         \
-  void name##_gradient(const real* x, const real* y, const real* dy, real* dx, bool add, std::int64_t n) { \
-    backward<name##_function>(x, y, dy, dx, add, n);                                                       \
-  }
+#define UNARY(name, formula) \
+  void name##_curve(const real* x, real* y, real* slope, std::int64_t n) { curve<name##_function>(x, y, slope, n); }
 #include <normscope/unary.def>
 #undef UNARY
 
@@ -101,9 +106,7 @@ HWY_AFTER_NAMESPACE();
 #include "kernels/kernels.h"
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
-#define UNARY(name, formula) \
-  HWY_EXPORT(name##_value);  \
-  HWY_EXPORT(name##_gradient);
+#define UNARY(name, formula) HWY_EXPORT(name##_curve);
 #include <normscope/unary.def>
 #undef UNARY
 
@@ -112,16 +115,11 @@ namespace {
 constexpr std::int64_t kTile = 8192;
 }
 
-#define UNARY(name, formula)                                                                             \
-  void name##_forward(Engine& engine, const real* x, real* y, std::int64_t n) {                          \
-    const auto f = &HWY_DYNAMIC_DISPATCH(name##_value);                                                  \
-    parallel_ranges(n, kTile, engine.threads(), [&](auto i, auto end) { f(x + i, y + i, end - i); });    \
-  }                                                                                                      \
-  void name##_backward(Engine& engine, const real* x, const real* y, const real* dy, real* dx, bool add, \
-                       std::int64_t n) {                                                                 \
-    const auto f = &HWY_DYNAMIC_DISPATCH(name##_gradient);                                               \
-    parallel_ranges(n, kTile, engine.threads(),                                                          \
-                    [&](auto i, auto end) { f(x + i, y + i, dy + i, dx + i, add, end - i); });           \
+#define UNARY(name, formula)                                                                         \
+  void name(Engine& engine, const real* x, real* y, real* slope, std::int64_t n) {                   \
+    const auto f = &HWY_DYNAMIC_DISPATCH(name##_curve);                                              \
+    parallel_ranges(n, kTile, engine.threads(),                                                      \
+                    [&](auto i, auto end) { f(x + i, y + i, slope ? slope + i : slope, end - i); }); \
   }
 #include <normscope/unary.def>
 #undef UNARY

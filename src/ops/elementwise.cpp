@@ -7,15 +7,22 @@
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
-#define UNARY(name, formula)                                                                               \
-  Variable name(const Variable& x) {                                                                       \
-    const Tensor y = empty_like(x.value());                                                                \
-    kernels::name##_forward(x.engine(), x.value().data(), y.data(), y.numel());                            \
-    return record(#name, {&x}, y, [x = x.value(), y](Grads& g) {                                           \
-      const auto [dx, add] = g.target(0);                                                                  \
-      kernels::name##_backward(x.engine(), x.data(), y.data(), g.out().data(), dx.data(), add, x.numel()); \
-    });                                                                                                    \
-  }
+namespace {
+using Unary = void (*)(Engine&, const real*, real*, real*, std::int64_t);
+
+/// Keeps the slope f'(x) for the gradient, which takes its place.
+Variable unary(const char* name, Unary f, const Variable& x) {
+  const Tensor y = empty_like(x.value()), slope = x.tracked() ? empty_like(y) : Tensor();
+  f(x.engine(), x.value().data(), y.data(), slope.defined() ? slope.data() : nullptr, y.numel());
+  return record(name, {&x}, y, [slope](Grads& g) {
+    kernels::multiply(slope.engine(), g.out().data(), slope.data(), slope.data(), slope.numel());
+    g.give(0, slope);
+  });
+}
+}  // namespace
+
+#define UNARY(name, formula) \
+  Variable name(const Variable& x) { return unary(#name, kernels::name, x); }
 #include <normscope/unary.def>
 #undef UNARY
 

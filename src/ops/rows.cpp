@@ -49,11 +49,13 @@ Variable swiglu(const Variable& gate_up) {
   const std::int64_t h = gate_up.shape().last() / 2, rows = gate_up.shape().rows();
   check(2 * h == gate_up.shape().last(), "swiglu", "the last extent of ", gate_up.shape().str(), " is odd");
   const Tensor y = Tensor::empty(gate_up.engine(), gate_up.shape().with(-1, h));
-  kernels::swiglu_forward(gate_up.engine(), gate_up.value().data(), y.data(), rows, h);
-  return record("swiglu", {&gate_up}, y, [x = gate_up.value(), rows, h](Grads& g) {
-    const Tensor dx = empty_like(x);
-    kernels::swiglu_backward(x.engine(), x.data(), g.out().data(), dx.data(), rows, h);
-    g.give(0, dx);
+  // The slopes take the place of the input, which nothing else keeps, and the gradient takes theirs.
+  const Tensor slopes = gate_up.tracked() ? empty_like(gate_up.value()) : Tensor();
+  kernels::swiglu(gate_up.engine(), gate_up.value().data(), y.data(), slopes.defined() ? slopes.data() : nullptr, rows,
+                  h);
+  return record("swiglu", {&gate_up}, y, [slopes, rows, h](Grads& g) {
+    kernels::swiglu_backward(slopes.engine(), g.out().data(), slopes.data(), rows, h);
+    g.give(0, slopes);
   });
 }
 

@@ -57,7 +57,7 @@ long double exact_exp(long double x) { return std::exp(x); }
 long double exact_tanh(long double x) { return std::tanh(x); }
 long double exact_erf(long double x) { return std::erf(x); }
 
-// Highway states 1 ulp for exp and 4 for tanh in both types; erf in double is the C library's.
+// Highway states 1 ulp for exp in double and 4 for tanh in both types; erf in double is the C library's.
 TEST(Exp, IsWithinTwoUlpsOverItsRange) {
   const double top = kDouble ? 709.7 : 88.7, bottom = kDouble ? -708.3 : -87.3;
   expect_ulps(exp, exact_exp, linear_sweep(bottom, top, 200001), 2);

@@ -15,13 +15,28 @@
 HWY_BEFORE_NAMESPACE();
 namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
 
-/// e^x. Highway 1.0.3's Exp wraps around above its range and loses NaN; the ends are put right here.
+/// e^x. float: 2^n e^r, 0 <= r < ln 2 (a hair beyond, so that x = -1e-45 gives 1), e^r by a least-squares fit (relative
+/// error 3e-9); zero below the smallest normal number. double: Highway 1.0.3's Exp wraps around above its range and
+/// loses NaN; the ends are put right here.
 HWY_INLINE V exp(V x) {
-  constexpr bool kDouble = sizeof(real) == 8;
-  const V top(static_cast<real>(kDouble ? 709.79 : 88.73)), bottom(static_cast<real>(kDouble ? -745.2 : -103.98));
+#if defined(NORMSCOPE_FLOAT64)
+  const V top(709.79), bottom(-745.2);
   const V inner = hn::Exp(Lanes(), min(max(x, bottom), top).v);
   const V low = where_less(x, bottom, V(0), inner);
   return keep_nan(x, where_less(top, x, V(std::numeric_limits<real>::infinity()), low));
+#else
+  const hn::RebindToSigned<Lanes> whole;
+  const V a = where_less(x, V(-87.5), V(-87.5), x);
+  const V n = min(hn::Floor(fma(a, V(1.44269504089), V(1.0 / 64)).v), V(127));
+  const V r = fma(n, V(2.12194440055e-4), fma(n, V(-0.693359375), a));
+  V p = fma(V(0.00191762053873), r, V(0.00785979349166));
+  p = fma(p, r, V(0.0418600924313));
+  p = fma(p, r, V(0.166630670428));
+  p = fma(p, r, V(0.500002384186));
+  p = fma(fma(p, r, V(1)), r, V(1));
+  const auto exponent = hn::Add(hn::ConvertTo(whole, n.v), hn::Set(whole, 127));
+  return p * V(hn::BitCast(Lanes(), hn::ShiftLeft<23>(exponent)));
+#endif
 }
 
 HWY_INLINE V tanh(V x) { return keep_nan(x, hn::Tanh(Lanes(), min(max(x, V(-30)), V(30)).v)); }

@@ -77,6 +77,7 @@ struct RowDefaults {
 template <class N>
 HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t begin, std::int64_t end) {
   const std::int64_t width = call.width;
+  const real *gain = call.gain, *bias = call.bias;  // read once: a store of vectors might alias the call
   Row row(nullptr, width);
   for (std::int64_t r = begin; r < end; ++r) {
     const real* x = call.x + r * width;
@@ -93,8 +94,8 @@ HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t b
     real* y = call.y + r * width;
     for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
       V n = norm.value(load_n(x + i, count));
-      if (call.gain) n = n * load_n(call.gain + i, count);
-      if (call.bias) n = n + load_n(call.bias + i, count);
+      if (gain) n = n * load_n(gain + i, count);
+      if (bias) n = n + load_n(bias + i, count);
       store_n(n, y + i, count);
     });
   }
@@ -104,6 +105,9 @@ template <class N>
 HWY_INLINE void backward_rows(const kernels::RowNormBackward& call, std::int64_t begin, std::int64_t end) {
   const std::int64_t width = call.width;
   const double part = 1 / static_cast<double>(width);
+  const real* gain = call.gain;
+  real *dgain = call.dgain, *dbias = call.dbias;
+  const bool add = call.add;
   for (std::int64_t r = begin; r < end; ++r) {
     N norm;
     std::memcpy(static_cast<void*>(&norm), call.statistics + r * static_cast<std::int64_t>(sizeof(N) / sizeof(real)),
@@ -113,9 +117,9 @@ HWY_INLINE void backward_rows(const kernels::RowNormBackward& call, std::int64_t
     Sums sums;
     for_vectors_by_four(width, [&](std::int64_t i, std::int64_t count, int k) HWY_ATTR {
       const V xi = load_n(x + i, count), dyi = load_n(dy + i, count);
-      sums.add(k, count, norm.terms(xi, call.gain ? dyi * load_n(call.gain + i, count) : dyi));
-      if (call.dgain) store_n(fma(dyi, norm.value(xi), load_n(call.dgain + i, count)), call.dgain + i, count);
-      if (call.dbias) store_n(dyi + load_n(call.dbias + i, count), call.dbias + i, count);
+      sums.add(k, count, norm.terms(xi, gain ? dyi * load_n(gain + i, count) : dyi));
+      if (dgain) store_n(fma(dyi, norm.value(xi), load_n(dgain + i, count)), dgain + i, count);
+      if (dbias) store_n(dyi + load_n(dbias + i, count), dbias + i, count);
     });
     const Two sum = sums.total();
     const double a = sum_lanes(sum.a) * part, b = sum_lanes(sum.b) * part;
@@ -123,9 +127,9 @@ HWY_INLINE void backward_rows(const kernels::RowNormBackward& call, std::int64_t
     const V va(static_cast<real>(a)), vb(static_cast<real>(b));
     for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
       const V dyi = load_n(dy + i, count);
-      const V dn = call.gain ? dyi * load_n(call.gain + i, count) : dyi;
+      const V dn = gain ? dyi * load_n(gain + i, count) : dyi;
       const V g = norm.gradient(load_n(x + i, count), dn, va, vb);
-      store_n(call.add ? g + load_n(dh + i, count) : g, dh + i, count);
+      store_n(add ? g + load_n(dh + i, count) : g, dh + i, count);
     });
   }
 }

@@ -7,19 +7,25 @@ struct LayerNormRow : RowDefaults {
   real mean, r, shift;  // mu = mean - shift / r: the rounding that `mean` suffered is kept apart
 
   HWY_INLINE static LayerNormRow of(Row x, const RowNormOptions& o) {
-    // Sums of differences only, so that a large offset costs no digits: the mean from the first entry on, then, centred
-    // on its rounded value m, the error e = mean(x - m) and the variance (E[x^2] - E[x]^2 would cancel).
-    const V first(x.x[0]);
-    const real m = static_cast<real>(static_cast<double>(x.x[0]) + x.mean([&](V v) HWY_ATTR { return v - first; }));
-    double e, square;
-    x.means(
-        [&](V v) HWY_ATTR {
-          const V d = v - V(m);
-          return Two{d, d * d};
-        },
-        &e, &square);
-    const double r = 1 / std::sqrt(square - e * e + o.eps);
-    return {{}, m, static_cast<real>(r), static_cast<real>(-e * r)};
+    // Sums of differences only, so that a large offset costs no digits: E[x^2] - E[x]^2 would cancel. The row's first
+    // entry is a good enough centre unless it is an outlier; then the mean it led to is.
+    double centre = static_cast<double>(x.x[0]), offset = 0, variance = 0;
+    for (int pass = 0; pass < 2; ++pass) {
+      const V from(static_cast<real>(centre));
+      double square;
+      x.means(
+          [&](V v) HWY_ATTR {
+            const V d = v - from;
+            return Two{d, d * d};
+          },
+          &offset, &square);
+      variance = square - offset * offset;
+      if (square <= 8 * variance) break;
+      if (pass == 0) centre = static_cast<double>(static_cast<real>(centre + offset));
+    }
+    const real m = static_cast<real>(centre + offset);
+    const double r = 1 / std::sqrt(variance + o.eps), rounding = static_cast<double>(m) - centre - offset;
+    return {{}, m, static_cast<real>(r), static_cast<real>(rounding * r)};
   }
   HWY_INLINE V value(V x) const { return fma(x - V(mean), V(r), V(shift)); }
   HWY_INLINE Two terms(V x, V dn) const { return {dn, dn * value(x)}; }

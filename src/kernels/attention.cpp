@@ -124,7 +124,7 @@ void attend_head(const AttentionShape& s, std::int64_t item, const real* qkv, re
       real* p = buffer.scores + (t - begin) * width;
       const real top = largest(p, t + 1);
       const double sum = exp_scores(p, t + 1, end, top);
-      log_sum_exp[t] = static_cast<real>(static_cast<double>(top) + std::log(sum));
+      log_sum_exp[t] = top + std::log(static_cast<real>(sum));
       const V scale(static_cast<real>(1 / sum));
       for_vectors(t + 1, [&](std::int64_t i, std::int64_t count)
                              HWY_ATTR { store_n(load_n(p + i, count) * scale, p + i, count); });

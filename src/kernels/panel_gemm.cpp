@@ -70,28 +70,16 @@ struct Ahead {
   }
 };
 
-/// Rows of A as the innermost loop reads them: four to a pointer, so that no pointer leaves its register.
+/// Rows of A as they lie.
 template <int R>
-struct RowPointers {
-  static constexpr int kGroups = (R + 3) / 4;
-  const real* group[kGroups];
-  std::int64_t step, column_step;
+struct PlainRows : RowPointers<R> {
   Ahead* ahead;
-
-  HWY_INLINE RowPointers(Strided a, Ahead* next) : step(a.row_step), column_step(a.column_step), ahead(next) {
-#pragma GCC unroll 4
-    for (int g = 0; g < kGroups; ++g) group[g] = a.data + 4 * g * step;
-  }
-  HWY_INLINE real operator[](int i) const { return group[i / 4][i % 4 * step]; }
+  HWY_INLINE PlainRows(Strided a, Ahead* next) : RowPointers<R>(a), ahead(next) {}
   /// Fetches a share of the k columns of the next R rows.
   HWY_INLINE void prefetch_next(std::int64_t k, std::int64_t part, std::int64_t parts) const {
     for (std::int64_t i = part * R / parts; i < (part + 1) * R / parts; ++i)
-      for (std::int64_t p = 0; p < k; p += kLine) __builtin_prefetch(group[0] + (R + i) * step + p);
+      for (std::int64_t p = 0; p < k; p += kLine) __builtin_prefetch(this->group[0] + (R + i) * this->step + p);
     ahead->fetch();
-  }
-  HWY_INLINE void next_column() {
-#pragma GCC unroll 4
-    for (int g = 0; g < kGroups; ++g) group[g] += column_step;
   }
 };
 /// The same for rows that lie side by side, as pack_rows() leaves them.
@@ -201,7 +189,7 @@ void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratc
     const auto rows = [&](auto count) HWY_ATTR {
       constexpr int R = decltype(count)::value;
       for (; i + R <= m; i += R)
-        panel_row_block<R>(n, k, RowPointers<R>(a.from_row(i), &ahead), scratch, c + i * ldc, ldc, add);
+        panel_row_block<R>(n, k, PlainRows<R>(a.from_row(i), &ahead), scratch, c + i * ldc, ldc, add);
     };
     rows(std::integral_constant<int, kRows>());
     rows(std::integral_constant<int, 4>());

@@ -42,39 +42,59 @@ HWY_INLINE void transpose_four(const real* from, std::int64_t step, std::int64_t
     for (std::int64_t j = 0; j < 4; ++j) to[j] = from[j * step + p];
 }
 
-/// C [R, NV vectors] (+)= A B for R rows and one or two vectors of columns; `last` lanes of the last vector count.
-template <int R, int NV>
-HWY_INLINE void product_block(std::int64_t k, Strided a, const real* b, std::int64_t ldb, real* c, std::int64_t ldc,
-                              bool add, std::int64_t last) {
+/// One column of R rows of A at a time: four rows to a pointer, so that no pointer leaves its register.
+template <int R>
+struct RowPointers {
+  static constexpr int kGroups = (R + 3) / 4;
+  const real* group[kGroups];
+  std::int64_t step, column_step;
+
+  HWY_INLINE explicit RowPointers(Strided a) : step(a.row_step), column_step(a.column_step) {
+#pragma GCC unroll 4
+    for (int g = 0; g < kGroups; ++g) group[g] = a.data + 4 * g * step;
+  }
+  HWY_INLINE real operator[](int i) const { return group[i / 4][i % 4 * step]; }
+  HWY_INLINE void next_column() {
+#pragma GCC unroll 4
+    for (int g = 0; g < kGroups; ++g) group[g] += column_step;
+  }
+};
+
+/// C [R, NV vectors] (+)= A B for R rows and one or two vectors of columns; unless kWhole, `last` lanes of the last
+/// vector count.
+template <int R, int NV, bool kWhole>
+HWY_INLINE void product_block(std::int64_t k, RowPointers<R> a, const real* b, std::int64_t ldb, real* c,
+                              std::int64_t ldc, bool add, std::int64_t last) {
   V sum[R][NV];
   const std::int64_t step = lanes();
-  for (std::int64_t p = 0; p < k; ++p) {
+  for (std::int64_t p = 0; p < k; ++p, b += ldb, a.next_column()) {
     V right[NV];
-    for (int j = 0; j < NV - 1; ++j) right[j] = load(b + p * ldb + j * step);
-    right[NV - 1] = load_n(b + p * ldb + (NV - 1) * step, last);
+    for (int j = 0; j < NV - 1; ++j) right[j] = load(b + j * step);
+    right[NV - 1] = kWhole ? load(b + (NV - 1) * step) : load_some(b + (NV - 1) * step, last);
+#pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
-      const V left(a.data[i * a.row_step + p * a.column_step]);
+      const V left(a[i]);
       for (int j = 0; j < NV; ++j) sum[i][j] = fma(left, right[j], sum[i][j]);
     }
   }
+#pragma GCC unroll 16
   for (int i = 0; i < R; ++i)
     for (int j = 0; j < NV; ++j) {
-      const std::int64_t count = j == NV - 1 ? last : step;
+      const std::int64_t count = kWhole || j < NV - 1 ? step : last;
       real* to = c + i * ldc + j * step;
       store_n(add ? sum[i][j] + load_n(to, count) : sum[i][j], to, count);
     }
 }
 
 template <int R>
-HWY_INLINE void product_rows(std::int64_t n, std::int64_t k, Strided a, const real* b, std::int64_t ldb, real* c,
+HWY_INLINE void product_rows(std::int64_t n, std::int64_t k, Strided rows, const real* b, std::int64_t ldb, real* c,
                              std::int64_t ldc, bool add) {
   const std::int64_t step = lanes();
+  const RowPointers<R> a(rows);
   std::int64_t j = 0;
-  for (; j + 2 * step <= n; j += 2 * step) product_block<R, 2>(k, a, b + j, ldb, c + j, ldc, add, step);
-  if (j + step < n)
-    product_block<R, 2>(k, a, b + j, ldb, c + j, ldc, add, n - j - step);
-  else if (j < n)
-    product_block<R, 1>(k, a, b + j, ldb, c + j, ldc, add, n - j);
+  for (; j + 2 * step <= n; j += 2 * step) product_block<R, 2, true>(k, a, b + j, ldb, c + j, ldc, add, step);
+  for (; j + step <= n; j += step) product_block<R, 1, true>(k, a, b + j, ldb, c + j, ldc, add, step);
+  if (j < n) product_block<R, 1, false>(k, a, b + j, ldb, c + j, ldc, add, n - j);
 }
 
 /// C [m, n] (+)= A [m, k] B [k, n]; B and C row-major with leading dimensions ldb and ldc.

@@ -85,6 +85,16 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"norms apply rmsnorm --x 1,2 --dy 1", "--dy has 1 numbers"},
         Wrong{"norms apply rmsnorm --x 1,2 --eps -1", "negative"}, Wrong{"dump --data x --step -1", "0 or above"}));
 
+TEST(Cli, ARefusedPrepareLeavesNothingInTheTemporaryFolder) {
+  const TemporaryFolder folder, scratch;
+  write_text(folder / "a.txt", "some text");
+  setenv("TMPDIR", scratch.path().c_str(), 1);
+  const Outcome refused = run(folder, "prepare a.txt nowhere.txt");
+  unsetenv("TMPDIR");
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_TRUE(std::filesystem::is_empty(scratch.path()));
+}
+
 TEST(Cli, NormsApplyIsAPocketCalculator) {
   const TemporaryFolder folder;
   const Outcome outcome = run(folder, "norms apply rmsnorm --x=1,2,3,4 --dy 1,0,0,0 --eps 0 --json");

@@ -14,7 +14,8 @@ namespace normscope {
 /// Not thread-safe: tensors are made and dropped by the thread that records.
 class Pool {
  public:
-  Pool();
+  /// A dry pool has more addresses than any machine has memory; nobody writes to what it hands out.
+  explicit Pool(bool dry = false);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;

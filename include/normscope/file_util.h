@@ -20,6 +20,17 @@ void write_text_atomically(const std::string& path, const std::string& text);
 /// fsyncs `temporary`, renames it to `path` and fsyncs the folder. Raises Error; `temporary` is then removed.
 void rename_durably(const std::string& temporary, const std::string& path);
 
+/// A new folder in TMPDIR (/tmp where that is no folder); what is in it goes away with it.
+class ScratchFolder {
+ public:
+  /// Raises Error when it cannot be made.
+  ScratchFolder();
+  ~ScratchFolder();
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  std::filesystem::path path;
+};
+
 /// Holds a run folder (flock on DIR/.lock) so that no second process writes the same run. Released when destroyed, and
 /// by the kernel when the process dies.
 class FolderLock {

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 #include <normscope/corpus.h>
+#include <normscope/file_util.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -18,10 +18,6 @@ namespace fs = std::filesystem;
 class Joined {
  public:
   explicit Joined(const std::vector<std::string>& files) {
-    std::string pattern = (fs::temp_directory_path() / "normscope-XXXXXX").string();
-    if (!mkdtemp(pattern.data()))
-      throw Error(fmt::format("no temporary folder can be made at {}; set TMPDIR", pattern));
-    folder_ = pattern;
     std::ofstream out(path(), std::ios::binary);
     for (const std::string& file : files) {
       std::ifstream in(file, std::ios::binary);
@@ -33,14 +29,10 @@ class Joined {
     }
     if (!out.flush()) throw Error(fmt::format("{}: the joined text cannot be written; is the disk full?", path()));
   }
-  ~Joined() {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
-  std::string path() const { return (folder_ / "joined.txt").string(); }
+  std::string path() const { return (folder_.path / "joined.txt").string(); }
 
  private:
-  fs::path folder_;
+  ScratchFolder folder_;
 };
 
 std::string default_folder(const std::string& source) {

@@ -8,7 +8,10 @@
 namespace normscope {
 
 Engine::Engine(const EngineOptions& options)
-    : threads_(options.threads > 0 ? options.threads : omp_get_num_procs()), dry_(options.dry), gemm_(options.gemm) {
+    : pool_(options.dry),
+      threads_(options.threads > 0 ? options.threads : omp_get_num_procs()),
+      dry_(options.dry),
+      gemm_(options.gemm) {
   // Our loops name their number of threads; libraries called outside of one (oneDNN's sgemm) get one thread, or they
   // would make a team of all cores behind our back.
   omp_set_num_threads(1);

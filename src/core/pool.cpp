@@ -38,11 +38,11 @@ std::size_t usable_memory() {
 constexpr std::size_t round_up(std::size_t value, std::size_t to) { return (value + to - 1) / to * to; }
 }  // namespace
 
-Pool::Pool() {
+Pool::Pool(bool dry) {
   static_assert(sizeof(Block) == kAlign);
   // Address space only; pages come when touched. Halved until the system's limits (ulimit -v) allow it and leave as
   // much again to the libraries, of which some crash without memory.
-  const std::size_t wanted = round_up(usable_memory(), kHugePage);
+  const std::size_t wanted = dry ? std::size_t{16} << 40 : round_up(usable_memory(), kHugePage);
   for (reserved_ = wanted; reserved_ >= kHugePage; reserved_ = round_up(reserved_ / 2, kHugePage)) {
     const std::size_t size = reserved_ + kHugePage, spare = reserved_ == wanted ? 0 : size;
     void* range =
@@ -55,7 +55,7 @@ Pool::Pool() {
       if (start + kHugePage > aligned)
         munmap(reinterpret_cast<void*>(aligned + reserved_), start + kHugePage - aligned);
       base_ = reinterpret_cast<std::byte*>(aligned);
-      madvise(base_, reserved_, MADV_HUGEPAGE);
+      if (!dry) madvise(base_, reserved_, MADV_HUGEPAGE);
       return;
     }
     if (reserved_ == kHugePage) break;

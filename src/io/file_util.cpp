@@ -59,6 +59,20 @@ bool write_all(int descriptor, const std::string& text) {
 
 }  // namespace
 
+ScratchFolder::ScratchFolder() {
+  std::error_code error;
+  const fs::path place = fs::temp_directory_path(error);  // fails when TMPDIR names no folder
+  std::string pattern = ((error ? fs::path("/tmp") : place) / "normscope-XXXXXX").string();
+  if (!mkdtemp(pattern.data()))
+    throw Error(fmt::format("cannot make a temporary folder like {} ({}); set TMPDIR to a folder with room", pattern,
+                            std::strerror(errno)));
+  path = pattern;
+}
+ScratchFolder::~ScratchFolder() {
+  std::error_code ignored;
+  fs::remove_all(path, ignored);
+}
+
 void create_output_dir(const std::string& path) {
   std::error_code error;
   if (path.empty()) throw Error("[output] the output folder has an empty name; name one with --out_dir DIR");

@@ -1,6 +1,7 @@
 // Matrix products of linear layers: B is packed into panels that stay in the first-level cache while the rows of A pass
 // by (Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication"). Each element of C is one chain
-// of multiply-adds in the order of k, so neither tiles nor threads nor the width of the vectors change its bits.
+// of multiply-adds for each part of k (`depth`), the parts added up in order, so neither tiles nor threads nor the width
+// of the vectors change its bits (multiplying and adding in one rounding or in two does: SSSE3 and plain C++ have two).
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/panel_gemm.cpp"
 #include <hwy/foreach_target.h>

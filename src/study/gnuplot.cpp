@@ -19,27 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A folder that goes away with it.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::error_code error;
-    const fs::path place = fs::temp_directory_path(error);  // fails when TMPDIR names no folder
-    std::string pattern = ((error ? fs::path("/tmp") : place) / "normscope-XXXXXX").string();
-    if (!mkdtemp(pattern.data()))
-      throw Error(fmt::format("[report] cannot make a temporary folder like {} ({}); set TMPDIR to a folder with room",
-                              pattern, std::strerror(errno)));
-    path = pattern;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  fs::path path;
-};
-
 std::string read_file(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
@@ -89,7 +68,7 @@ Ink arm_ink(std::size_t arm) {
 
 Drawn draw(const std::string& gnuplot, const std::string& script, int width, int height, const std::string& name,
            const std::string& folder) {
-  const TemporaryFolder work;
+  const ScratchFolder work;
   const std::string svg = (work.path / "figure.svg").string(), png = (work.path / "figure.png").string();
   const char* font = "Inter,Helvetica,Arial,sans-serif,13";
   const char* png_font = "Helvetica,13";  // fontconfig knows a stand-in; for a list it takes another one

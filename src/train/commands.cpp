@@ -54,10 +54,10 @@ void warn_of_slow_blas(const Config& config) {
         "it with update-alternatives");
   const std::string core = build_info().openblas_core;
   if ((core == "Prescott" || core == "Core2" || core == "Generic") &&
-      (config.dtype == "float64" || config.gemm == "openblas"))
+      (config.gemm == "openblas" || (config.dtype == "float64" && config.gemm == "onednn")))
     spdlog::warn(
         "OpenBLAS runs its {} kernels here, several times slower than the processor; set OPENBLAS_CORETYPE="
-        "SkylakeX before starting, or use gemm = onednn with float32",
+        "SkylakeX before starting, or use gemm = highway",
         core);
 }
 
@@ -105,8 +105,13 @@ std::vector<BenchRow> bench_kernels(const std::string& what, const Config& confi
 }
 
 CostOutcome inspect_config(const Config& config) {
-  const std::int64_t vocab = config.data.empty() ? 65 : load_corpus(corpus_options(config)).tokenizer->vocab_size();
-  return BY_DTYPE(config.dtype, inspect_config, config, vocab);
+  std::int64_t vocab = 65, tokens = 0;
+  if (!config.data.empty()) {
+    const Corpus corpus = load_corpus(corpus_options(config));
+    vocab = corpus.tokenizer->vocab_size();
+    tokens = static_cast<std::int64_t>(corpus.train.size() + corpus.val.size());
+  }
+  return BY_DTYPE(config.dtype, inspect_config, config, vocab, tokens);
 }
 
 NormResult norm_apply(const NormCall& call) {

@@ -76,16 +76,17 @@ BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t 
   }
   const double seconds = median(times);
   outcome.peak_rss_mb = peak_rss_mb();
-  const std::int64_t rows = config.batch_size * config.block_size, micro = config.gradient_accumulation_steps;
-  outcome.tokens_per_s = static_cast<double>(rows * micro) / seconds;
+  const std::int64_t tokens = config.batch_size * config.block_size * config.gradient_accumulation_steps;
+  const std::int64_t rows = StepRunner::part_of_batch(config.batch_size, config.block_size) * config.block_size;
+  outcome.tokens_per_s = static_cast<double>(tokens) / seconds;
   outcome.ms_per_step = seconds * 1e3;
   const ModelOptions& options = session.model.options();
-  const double useful = flops_per_step(options, rows * micro);
+  const double useful = flops_per_step(options, tokens);
   outcome.gflops = useful / seconds * 1e-9;
   double product_s = 0, product_flops = 0;
   for (const ProductShape& p : linear_products(options)) {
-    product_s += static_cast<double>(p.count * micro) * product_seconds(session.engine, rows, p.in, p.out);
-    product_flops += 6.0 * static_cast<double>(p.count * micro * rows * p.in * p.out);
+    product_s += static_cast<double>(p.count) * product_seconds(session.engine, rows, p.in, p.out);
+    product_flops += 6.0 * static_cast<double>(p.count * rows * p.in * p.out);
   }
   outcome.gemm_share = product_s * useful / product_flops / seconds;
   outcome.parameters = session.model.parameters().numel();

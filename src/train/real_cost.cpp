@@ -12,8 +12,8 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
 namespace {
 constexpr double kMb = 1 << 20, kHugePage = 2;
-/// HDF5, OpenSSL and their buffers once a run writes its files: 8.0 MB measured with micro, 8.2 with nanogpt-cpu.
-constexpr double kRunFiles = 8;
+/// HDF5, OpenSSL and their buffers once a run writes its files: 3 to 6 MB measured, micro least, nanogpt-cpu most.
+constexpr double kRunFiles = 4;
 
 /// Three steps, after which a run's memory no longer grows.
 void three_steps(Session& session) {
@@ -36,9 +36,10 @@ void three_steps(Session& session) {
   }
 }
 
-/// What the program itself takes, its libraries, its data and the code of a step: seen after a small model has run.
+/// What the program itself takes, its libraries and the code of a step: seen after a small model has run.
 double program_mb(Config config) {
   config.n_layer = 1;
+  config.n_inner = 0;
   config.batch_size = 1;
   config.block_size = std::min<std::int64_t>(config.block_size, 16);
   config.vocab_size = 65;
@@ -50,7 +51,7 @@ double program_mb(Config config) {
 
 }  // namespace
 
-CostOutcome inspect_config(const Config& config, std::int64_t tokenizer_vocab) {
+CostOutcome inspect_config(const Config& config, std::int64_t tokenizer_vocab, std::int64_t tokens) {
   const double program = program_mb(config);
   Session session(config, tokenizer_vocab, true);
   three_steps(session);
@@ -65,7 +66,9 @@ CostOutcome inspect_config(const Config& config, std::int64_t tokenizer_vocab) {
   cost.weights_mb = static_cast<double>(cost.parameters) * sizeof(real) * copies / kMb;
   const double pool = static_cast<double>(session.engine.pool().touched()) / kMb;
   cost.activations_mb = pool - cost.weights_mb;
-  cost.peak_mb = program + kRunFiles + std::ceil(pool / kHugePage) * kHugePage;
+  // Tokens take two bytes; while they are made, the text (a byte or more each) is there too, but the model is not.
+  const double data = 2 * static_cast<double>(tokens) / kMb;
+  cost.peak_mb = program + data + std::max(data / 2, kRunFiles + std::ceil(pool / kHugePage) * kHugePage);
   return cost;
 }
 

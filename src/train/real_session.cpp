@@ -16,11 +16,12 @@ Batch::Batch(Engine& engine, std::int64_t batch, std::int64_t time)
     : tokens(Indices::empty(engine, {batch, time})), targets(Indices::empty(engine, {batch, time})) {}
 
 namespace {
-/// Loss over the windows that start at `starts`, in batches of at most `batch_size`.
+/// Loss over the windows that start at `starts`, in batches of at most `batch_size`, or of a part of it.
 double loss_over(const Transformer& model, std::span<const std::uint16_t> tokens,
                  const std::vector<std::int64_t>& starts, std::int64_t batch_size) {
   const NoGrad guard;
   const std::int64_t time = model.options().block_size, count = static_cast<std::int64_t>(starts.size());
+  batch_size = StepRunner::part_of_batch(batch_size, time);
   const Batch batch(model.engine(), batch_size, time);
   double sum = 0;
   for (std::int64_t first = 0; first < count; first += batch_size) {
@@ -68,8 +69,8 @@ StepRunner::StepRunner(const Transformer& model, const Config& config)
 
 std::int64_t StepRunner::part_of_batch(std::int64_t batch, std::int64_t time) {
   constexpr std::int64_t kTokens = 2048;  // of activations in memory at once
-  const std::int64_t parts = (batch * time + kTokens - 1) / kTokens;
-  return std::max<std::int64_t>(1, (batch + parts - 1) / parts);
+  const std::int64_t fit = std::max<std::int64_t>(1, kTokens / time), parts = (batch + fit - 1) / fit;
+  return (batch + parts - 1) / parts;
 }
 
 double StepRunner::micro_step(std::int64_t micro_step, Observer* observer) {

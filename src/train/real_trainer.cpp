@@ -67,7 +67,8 @@ RunHeader Trainer::header() const {
   h.version = build.version;
   h.host = cpu_model();
   h.isa = build.isa;
-  h.gemm_backend = sizeof(real) == 8 ? "openblas" : name_of(session_.engine.gemm());
+  const bool openblas = sizeof(real) == 8 && session_.engine.gemm() == GemmBackend::onednn;  // which has no float64
+  h.gemm_backend = openblas ? "openblas" : name_of(session_.engine.gemm());
   h.data_sha256 = corpus_.sha256;
   h.epoch_label = sampler_.epoch_label();
   h.seed = static_cast<std::uint64_t>(session_.config.seed);

@@ -1,5 +1,6 @@
-// Causal attention, one head at a time: scores of a block of queries live in cache, nothing above the diagonal's block
-// is computed, and the gradient computes them again from log-sum-exp (Dao et al. 2022, 2205.14135).
+// Causal attention, one head at a time: scores of a block of queries live in cache, nothing above the diagonal's
+// vectors is computed, and the gradient computes them again from log-sum-exp (Dao et al. 2022, 2205.14135). Scores are
+// kept transposed, a query in each lane, so that softmax needs no sum across lanes.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention.cpp"
 #include <hwy/foreach_target.h>
@@ -17,91 +18,177 @@
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 using kernels::AttentionShape;
 
-inline std::int64_t padded(std::int64_t n) { return (n + 15) / 16 * 16; }
-inline std::int64_t query_block(std::int64_t time) { return time > 128 ? 32 : 16; }
+constexpr std::int64_t kQueries = 64;  // of a block
 
-/// Buffers of one thread, cut from scratch.
+/// Buffers of one thread, cut from scratch. Rows are [T, D]; the transposes [D, kQueries] and scores [T, kQueries] are
+/// of one block of queries.
 struct AttentionBuffers {
-  real *query, *key, *key_t, *value_t, *scores, *dscores, *dquery, *dkey, *dvalue, *delta;
-  static std::int64_t size(const AttentionShape& s) {
-    return 5 * padded(s.time * s.head_width) + 2 * s.head_width * padded(s.time) +
-           2 * query_block(s.time) * padded(s.time) + padded(s.time);
-  }
+  real *query, *key, *value, *dout, *dquery, *dkey, *dvalue, *query_t, *dout_t, *scores, *dscores;
+  static std::int64_t rows(const AttentionShape& s) { return (s.time * s.head_width + 15) / 16 * 16; }
+  static std::int64_t size(const AttentionShape& s) { return 7 * rows(s) + 2 * kQueries * (s.head_width + s.time); }
   AttentionBuffers(const AttentionShape& s, real* scratch) {
-    const auto take = [&](std::int64_t count) { return std::exchange(scratch, scratch + count); };
-    const std::int64_t rows = padded(s.time * s.head_width), columns = s.head_width * padded(s.time);
-    query = take(rows), key = take(rows), dquery = take(rows), dkey = take(rows), dvalue = take(rows);
-    key_t = take(columns), value_t = take(columns);
-    scores = take(query_block(s.time) * padded(s.time)), dscores = take(query_block(s.time) * padded(s.time));
-    delta = take(padded(s.time));
+    for (real** buffer : {&query, &key, &value, &dout, &dquery, &dkey, &dvalue})
+      *buffer = std::exchange(scratch, scratch + rows(s));
+    for (real** buffer : {&query_t, &dout_t}) *buffer = std::exchange(scratch, scratch + kQueries * s.head_width);
+    for (real** buffer : {&scores, &dscores}) *buffer = std::exchange(scratch, scratch + kQueries * s.time);
   }
 };
+
+/// Queries [begin, begin + count) and the keys [0, keys) that they see.
+struct QueryBlock {
+  std::int64_t begin, count, keys;
+};
+template <class Body>
+void for_query_blocks(std::int64_t time, Body body) {
+  for (std::int64_t begin = 0; begin < time; begin += kQueries) {
+    const std::int64_t end = std::min(begin + kQueries, time);
+    body(QueryBlock{begin, end - begin, end});
+  }
+}
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
 #endif
 
 HWY_BEFORE_NAMESPACE();
 namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
 
-/// to [T, D] = scale R(t) from, R the rotation of position t (none without tables).
-HWY_INLINE void load_rotated(const AttentionShape& s, const real* from, real scale, real* to) {
+/// Turns pairs (x[i], x[i + D/2]) of rows [T, D] by the angle of their position, back if `back`, times `scale`; without
+/// tables it only multiplies. Rows of `from` and `to` are given distances apart.
+HWY_INLINE void rotate(const AttentionShape& s, const real* from, std::int64_t from_row, real scale, bool back,
+                       real* to, std::int64_t to_row) {
   const std::int64_t d = s.head_width, half = d / 2;
-  for (std::int64_t t = 0; t < s.time; ++t, from += s.row(), to += d) {
+  const V by(scale), sine_by(back ? -scale : scale);
+  for (std::int64_t t = 0; t < s.time; ++t, from += from_row, to += to_row) {
     if (!s.cos) {
-      for (std::int64_t i = 0; i < d; ++i) to[i] = scale * from[i];
+      for_vectors(d, [&](std::int64_t i, std::int64_t n) HWY_ATTR { store_n(by * load_n(from + i, n), to + i, n); });
       continue;
     }
-    const real *c = s.cos + t * half, *sn = s.sin + t * half;
-    for (std::int64_t i = 0; i < half; ++i) {
-      to[i] = scale * (from[i] * c[i] - from[i + half] * sn[i]);
-      to[i + half] = scale * (from[i + half] * c[i] + from[i] * sn[i]);
-    }
+    for_vectors(half, [&](std::int64_t i, std::int64_t n) HWY_ATTR {
+      const V c = by * load_n(s.cos + t * half + i, n), sine = sine_by * load_n(s.sin + t * half + i, n);
+      const V a = load_n(from + i, n), b = load_n(from + half + i, n);
+      store_n(fma(a, c, -(b * sine)), to + i, n);
+      store_n(fma(b, c, a * sine), to + half + i, n);
+    });
   }
 }
-/// The gradient's way back: to (rows of qkv) = scale R(t)^T from.
-HWY_INLINE void store_rotated(const AttentionShape& s, const real* from, real scale, real* to) {
-  const std::int64_t d = s.head_width, half = d / 2;
-  for (std::int64_t t = 0; t < s.time; ++t, from += d, to += s.row()) {
-    if (!s.cos) {
-      for (std::int64_t i = 0; i < d; ++i) to[i] = scale * from[i];
-      continue;
-    }
-    const real *c = s.cos + t * half, *sn = s.sin + t * half;
-    for (std::int64_t i = 0; i < half; ++i) {
-      to[i] = scale * (from[i] * c[i] + from[i + half] * sn[i]);
-      to[i + half] = scale * (from[i + half] * c[i] - from[i] * sn[i]);
-    }
-  }
-}
-/// to [D, padded T] = transpose of from [T, D] with rows `step` apart.
-HWY_INLINE void transpose(const real* from, std::int64_t step, std::int64_t time, std::int64_t d, real* to) {
-  std::int64_t t = 0;
-  for (; t + 4 <= time; t += 4) transpose_four(from + t * step, step, d, to + t, padded(time));
-  for (; t < time; ++t)
-    for (std::int64_t i = 0; i < d; ++i) to[i * padded(time) + t] = from[t * step + i];
+HWY_INLINE void copy_rows(const AttentionShape& s, const real* from, std::int64_t from_row, real* to,
+                          std::int64_t to_row) {
+  for (std::int64_t t = 0; t < s.time; ++t, from += from_row, to += to_row)
+    for_vectors(s.head_width,
+                [&](std::int64_t i, std::int64_t n) HWY_ATTR { store_n(load_n(from + i, n), to + i, n); });
 }
 
-/// Multiplies row t of p [0, t] by the dropout mask of (sequence, head, t).
-HWY_INLINE void drop(const AttentionShape& s, std::int64_t batch_head, std::int64_t t, real* p) {
+/// Columns are left out, or masked, this many at a time: whole vectors, and rows that are computed together.
+HWY_INLINE std::int64_t granule() { return std::max<std::int64_t>(lanes(), kProductRows); }
+
+/// to [D, kQueries] = transpose of the block's rows of from [T, D], zeros behind.
+HWY_INLINE void transpose_block(const QueryBlock& block, const real* from, std::int64_t d, real* to) {
+  from += block.begin * d;
+  std::int64_t t = 0;
+  for (; t + 4 <= block.count; t += 4) transpose_four(from + t * d, d, d, to + t, kQueries);
+  for (; t < block.count; ++t)
+    for (std::int64_t i = 0; i < d; ++i) to[i * kQueries + t] = from[t * d + i];
+  const std::int64_t padded = (block.count + granule() - 1) / granule() * granule();
+  for (; t < padded; ++t)
+    for (std::int64_t i = 0; i < d; ++i) to[i * kQueries + t] = 0;
+}
+
+template <class Body>
+HWY_INLINE void for_row_groups(std::int64_t rows, Body body) {
+  for (std::int64_t i = 0; i < rows; i += kProductRows) body(i, std::min<std::int64_t>(kProductRows, rows - i));
+}
+/// to [keys, kQueries] = rows [T, D] times columns [D, kQueries], where a query may see a key.
+HWY_INLINE void score_products(const QueryBlock& block, std::int64_t d, const real* rows, const real* columns,
+                               real* to) {
+  const std::int64_t padded = (block.count + granule() - 1) / granule() * granule();
+  for_row_groups(block.keys, [&](std::int64_t j, std::int64_t count) HWY_ATTR {
+    const std::int64_t first = std::max<std::int64_t>(0, j - block.begin) / granule() * granule();
+    product(count, padded - first, d, {rows + j * d, d, 1}, columns + first, kQueries, to + j * kQueries + first,
+            kQueries, false);
+  });
+}
+/// The block's rows of to = weights^T [count, keys] times rows [T, D].
+HWY_INLINE void sum_over_keys(const QueryBlock& block, std::int64_t d, const real* weights, const real* rows, real* to,
+                              std::int64_t to_row) {
+  for_row_groups(block.count, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
+    product(count, d, block.begin + i + count, {weights + i, 1, kQueries}, rows, d, to + (block.begin + i) * to_row,
+            to_row, false);
+  });
+}
+/// to [keys, D] += weights [keys, count] times the block's rows of rows [T, D].
+HWY_INLINE void add_over_queries(const QueryBlock& block, std::int64_t d, const real* weights, const real* rows,
+                                 real* to) {
+  for_row_groups(block.keys, [&](std::int64_t j, std::int64_t count) HWY_ATTR {
+    const std::int64_t first = std::max<std::int64_t>(0, j - block.begin);
+    product(count, d, block.count - first, {weights + j * kQueries + first, kQueries, 1},
+            rows + (block.begin + first) * d, d, to + j * d, d, true);
+  });
+}
+
+/// body(c) for each vector of queries, c its first.
+template <class Body>
+HWY_INLINE void for_query_vectors(const QueryBlock& block, Body body) {
+  for (std::int64_t c = 0; c < block.count; c += lanes()) body(c);
+}
+/// body(j, hidden) for each key that queries c, c + 1, ... may see and those that must be zeroed beside them; the first
+/// `hidden` queries do not see it.
+template <class Body>
+HWY_INLINE void for_keys(const QueryBlock& block, std::int64_t c, Body body) {
+  const std::int64_t all = block.begin + c + 1,
+                     end = std::min(block.keys, block.begin + c / granule() * granule() + granule());
+  for (std::int64_t j = 0; j < std::min(all, end); ++j) body(j * kQueries + c, 0);
+  for (std::int64_t j = all; j < end; ++j) body(j * kQueries + c, j - all + 1);
+}
+
+/// Multiplies weights by the dropout mask of (sequence, head, query).
+HWY_INLINE void drop(const AttentionShape& s, std::int64_t batch_head, const QueryBlock& block, real* weights) {
+  if (s.dropout <= 0) return;
   const auto threshold = static_cast<std::uint64_t>(s.dropout * 0x1p32);
   const real scale = static_cast<real>(1 / (1 - s.dropout));
-  const auto first = static_cast<std::uint64_t>((batch_head * s.time + t) * ((s.time + 3) / 4));
-  for (std::int64_t j = 0; j <= t; j += 4) {
-    std::uint32_t bits[4];
-    s.random->block(first + static_cast<std::uint64_t>(j) / 4, bits);
-    for (std::int64_t k = 0; k < 4 && j + k <= t; ++k) p[j + k] = bits[k] >= threshold ? p[j + k] * scale : real{0};
+  for (std::int64_t t = block.begin; t < block.keys; ++t) {
+    const auto first = static_cast<std::uint64_t>((batch_head * s.time + t) * ((s.time + 3) / 4));
+    for (std::int64_t j = 0; j <= t; j += 4) {
+      std::uint32_t bits[4];
+      s.random->block(first + static_cast<std::uint64_t>(j) / 4, bits);
+      for (std::int64_t k = 0; k < 4 && j + k <= t; ++k) {
+        real& weight = weights[(j + k) * kQueries + t - block.begin];
+        weight = bits[k] >= threshold ? weight * scale : real{0};
+      }
+    }
   }
 }
 
-/// p[0, n) = exp(p - shift), zero up to `end`; returns the sum.
-HWY_INLINE double exp_scores(real* p, std::int64_t n, std::int64_t end, real shift) {
-  V sum;
-  for_vectors(n, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-    const V e = exp(load_n(p + i, count) - V(shift));
-    sum += count == lanes() ? e : keep_some(e, count);
-    store_n(e, p + i, count);
+/// Scores to softmax over keys, zero where a query sees no key of its vector; log_sum_exp [T].
+HWY_INLINE void softmax(const QueryBlock& block, real* scores, real* log_sum_exp) {
+  for_query_vectors(block, [&](std::int64_t c) HWY_ATTR {
+    V top = load(scores + c), sum;
+    for_keys(block, c, [&](std::int64_t at, std::int64_t hidden) HWY_ATTR {
+      top = replace_first(max(top, load(scores + at)), hidden, top);
+    });
+    for_keys(block, c, [&](std::int64_t at, std::int64_t hidden) HWY_ATTR {
+      const V e = replace_first(exp(load(scores + at) - top), hidden, V(0));
+      sum += e;
+      store(e, scores + at);
+    });
+    store_n(top + log(sum), log_sum_exp + block.begin + c, std::min(lanes(), block.count - c));
+    const V scale = V(1) / sum;
+    for_keys(block, c, [&](std::int64_t at, std::int64_t) HWY_ATTR { store(load(scores + at) * scale, scores + at); });
   });
-  std::fill(p + n, p + end, real{0});
-  return sum_lanes(sum);
+}
+/// Scores to softmax p again; dscores, the gradient of p, to that of the scores: p (dp - sum over keys of p dp).
+HWY_INLINE void softmax_gradient(const QueryBlock& block, real* scores, real* dscores, const real* log_sum_exp) {
+  for_query_vectors(block, [&](std::int64_t c) HWY_ATTR {
+    const V shift = load_n(log_sum_exp + block.begin + c, std::min(lanes(), block.count - c));
+    V dot;
+    for_keys(block, c, [&](std::int64_t at, std::int64_t hidden) HWY_ATTR {
+      const V p = replace_first(exp(load(scores + at) - shift), hidden, V(0));
+      const V dp = replace_first(load(dscores + at), hidden, V(0));
+      dot = fma(p, dp, dot);
+      store(p, scores + at);
+    });
+    for_keys(block, c, [&](std::int64_t at, std::int64_t hidden) HWY_ATTR {
+      store(replace_first(load(scores + at) * (load(dscores + at) - dot), hidden, V(0)), dscores + at);
+    });
+  });
 }
 
 void attend_head(const AttentionShape& s, std::int64_t item, const real* qkv, real* out, real* log_sum_exp,
@@ -110,79 +197,53 @@ void attend_head(const AttentionShape& s, std::int64_t item, const real* qkv, re
   const std::int64_t group = h * s.kv_heads / s.heads, row = s.row(), out_row = s.heads * d;
   const AttentionBuffers buffer(s, scratch);
   const real* base = qkv + b * time * row;
-  const real* value = base + (s.heads + s.kv_heads + group) * d;
-  load_rotated(s, base + h * d, static_cast<real>(1 / std::sqrt(static_cast<double>(d))), buffer.query);
-  load_rotated(s, base + (s.heads + group) * d, 1, buffer.key);
-  transpose(buffer.key, d, time, d, buffer.key_t);
-  out += b * time * out_row + h * d;
-  log_sum_exp += item * time;
-  const std::int64_t block = query_block(time), width = padded(time);
-  for (std::int64_t begin = 0; begin < time; begin += block) {
-    const std::int64_t end = std::min(begin + block, time);
-    product(end - begin, end, d, {buffer.query + begin * d, d, 1}, buffer.key_t, width, buffer.scores, width, false);
-    for (std::int64_t t = begin; t < end; ++t) {
-      real* p = buffer.scores + (t - begin) * width;
-      const real top = largest(p, t + 1);
-      const double sum = exp_scores(p, t + 1, end, top);
-      log_sum_exp[t] = top + std::log(static_cast<real>(sum));
-      const V scale(static_cast<real>(1 / sum));
-      for_vectors(t + 1, [&](std::int64_t i, std::int64_t count)
-                             HWY_ATTR { store_n(load_n(p + i, count) * scale, p + i, count); });
-      if (s.dropout > 0) drop(s, item, t, p);
-    }
-    product(end - begin, d, end, {buffer.scores, width, 1}, value, row, out + begin * out_row, out_row, false);
-  }
+  rotate(s, base + h * d, row, static_cast<real>(1 / std::sqrt(static_cast<double>(d))), false, buffer.query, d);
+  rotate(s, base + (s.heads + group) * d, row, 1, false, buffer.key, d);
+  copy_rows(s, base + (s.heads + s.kv_heads + group) * d, row, buffer.value, d);
+  for_query_blocks(time, [&](const QueryBlock& block) HWY_ATTR {
+    transpose_block(block, buffer.query, d, buffer.query_t);
+    score_products(block, d, buffer.key, buffer.query_t, buffer.scores);
+    softmax(block, buffer.scores, log_sum_exp + item * time);
+    drop(s, item, block, buffer.scores);
+    sum_over_keys(block, d, buffer.scores, buffer.value, out + b * time * out_row + h * d, out_row);
+  });
 }
 
 /// Gradients of the query heads that read key/value head `group` of sequence b.
-void attend_head_gradient(const AttentionShape& s, std::int64_t item, const real* qkv, const real* out,
-                          const real* log_sum_exp, const real* dout, real* dqkv, real* scratch) {
+void attend_head_gradient(const AttentionShape& s, std::int64_t item, const real* qkv, const real* log_sum_exp,
+                          const real* dout, real* dqkv, real* scratch) {
   const std::int64_t b = item / s.kv_heads, group = item % s.kv_heads, d = s.head_width, time = s.time;
-  const std::int64_t row = s.row(), out_row = s.heads * d, block = query_block(time), width = padded(time);
+  const std::int64_t row = s.row(), out_row = s.heads * d;
+  const std::int64_t key = (s.heads + group) * d, value = key + s.kv_heads * d;  // places in a row
   const real root = static_cast<real>(1 / std::sqrt(static_cast<double>(d)));
   const AttentionBuffers buffer(s, scratch);
   const real* base = qkv + b * time * row;
   real* dbase = dqkv + b * time * row;
-  load_rotated(s, base + (s.heads + group) * d, 1, buffer.key);
-  transpose(buffer.key, d, time, d, buffer.key_t);
-  transpose(base + (s.heads + s.kv_heads + group) * d, row, time, d, buffer.value_t);
+  rotate(s, base + key, row, 1, false, buffer.key, d);
+  copy_rows(s, base + value, row, buffer.value, d);
   std::fill_n(buffer.dkey, time * d, real{0});
   std::fill_n(buffer.dvalue, time * d, real{0});
   for (std::int64_t h = 0; h < s.heads; ++h) {
     if (h * s.kv_heads / s.heads != group) continue;
     const std::int64_t head = b * s.heads + h;
-    const real* g = dout + b * time * out_row + h * d;
-    const real* y = out + b * time * out_row + h * d;
-    load_rotated(s, base + h * d, root, buffer.query);
-    for (std::int64_t begin = 0; begin < time; begin += block) {
-      const std::int64_t end = std::min(begin + block, time), rows = end - begin;
-      real *p = buffer.scores, *dp = buffer.dscores;
-      product(rows, end, d, {buffer.query + begin * d, d, 1}, buffer.key_t, width, p, width, false);
-      product(rows, end, d, {g + begin * out_row, out_row, 1}, buffer.value_t, width, dp, width, false);
-      for (std::int64_t t = begin; t < end; ++t, p += width, dp += width) {
-        exp_scores(p, t + 1, end, log_sum_exp[head * time + t]);
-        V dot;  // sum_j dp_j p_j = dout . out, dropout included
-        for_vectors(d, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-          dot = fma(load_n(g + t * out_row + i, count), load_n(y + t * out_row + i, count), dot);
-        });
-        const V mean(static_cast<real>(sum_lanes(dot)));
-        if (s.dropout > 0) drop(s, head, t, dp);
-        for_vectors(t + 1, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-          store_n(load_n(p + i, count) * (load_n(dp + i, count) - mean), dp + i, count);
-        });
-        std::fill(dp + t + 1, dp + end, real{0});
-        if (s.dropout > 0) drop(s, head, t, p);
-      }
-      p = buffer.scores, dp = buffer.dscores;
-      product(rows, d, end, {dp, width, 1}, buffer.key, d, buffer.dquery + begin * d, d, false);
-      product(end, d, rows, {dp, 1, width}, buffer.query + begin * d, d, buffer.dkey, d, true);
-      product(end, d, rows, {p, 1, width}, g + begin * out_row, out_row, buffer.dvalue, d, true);
-    }
-    store_rotated(s, buffer.dquery, root, dbase + h * d);
+    rotate(s, base + h * d, row, root, false, buffer.query, d);
+    copy_rows(s, dout + b * time * out_row + h * d, out_row, buffer.dout, d);
+    for_query_blocks(time, [&](const QueryBlock& block) HWY_ATTR {
+      transpose_block(block, buffer.query, d, buffer.query_t);
+      transpose_block(block, buffer.dout, d, buffer.dout_t);
+      score_products(block, d, buffer.key, buffer.query_t, buffer.scores);
+      score_products(block, d, buffer.value, buffer.dout_t, buffer.dscores);
+      drop(s, head, block, buffer.dscores);
+      softmax_gradient(block, buffer.scores, buffer.dscores, log_sum_exp + head * time);
+      drop(s, head, block, buffer.scores);
+      sum_over_keys(block, d, buffer.dscores, buffer.key, buffer.dquery, d);
+      add_over_queries(block, d, buffer.dscores, buffer.query, buffer.dkey);
+      add_over_queries(block, d, buffer.scores, buffer.dout, buffer.dvalue);
+    });
+    rotate(s, buffer.dquery, d, root, true, dbase + h * d, row);
   }
-  store_rotated(s, buffer.dkey, 1, dbase + (s.heads + group) * d);  // the root is in `query` already
-  real* dvalue = dbase + (s.heads + s.kv_heads + group) * d;
-  for (std::int64_t t = 0; t < time; ++t) std::copy_n(buffer.dvalue + t * d, d, dvalue + t * row);
+  rotate(s, buffer.dkey, d, 1, true, dbase + key, row);  // the root is in `query` already
+  copy_rows(s, buffer.dvalue, d, dbase + value, row);
 }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
@@ -212,12 +273,12 @@ void attention_forward(Engine& engine, const AttentionShape& shape, const real* 
   });
 }
 
-void attention_backward(Engine& engine, const AttentionShape& shape, const real* qkv, const real* out,
-                        const real* log_sum_exp, const real* dout, real* dqkv) {
+void attention_backward(Engine& engine, const AttentionShape& shape, const real* qkv, const real* log_sum_exp,
+                        const real* dout, real* dqkv) {
   const auto f = &HWY_DYNAMIC_DISPATCH(attend_head_gradient);
   const auto& buffers = workspace(engine, shape);
   parallel_tiles(shape.batch * shape.kv_heads, engine.threads(), [&](std::int64_t item) {
-    f(shape, item, qkv, out, log_sum_exp, dout, dqkv, buffers.of<real>(omp_get_thread_num()));
+    f(shape, item, qkv, log_sum_exp, dout, dqkv, buffers.of<real>(omp_get_thread_num()));
   });
 }
 }  // namespace kernels

@@ -72,8 +72,8 @@ struct AttentionShape {
 };
 /// out [B, T, H D]; log_sum_exp [B, H, T] for the gradient.
 void attention_forward(Engine& engine, const AttentionShape& shape, const real* qkv, real* out, real* log_sum_exp);
-void attention_backward(Engine& engine, const AttentionShape& shape, const real* qkv, const real* out,
-                        const real* log_sum_exp, const real* dout, real* dqkv);
+void attention_backward(Engine& engine, const AttentionShape& shape, const real* qkv, const real* log_sum_exp,
+                        const real* dout, real* dqkv);
 /// Rotates pairs (x[i], x[i + D/2]) of every head of x [rows, heads, D] by the angle of position row % time;
 /// direction -1 turns back (the gradient).
 void rope(Engine& engine, const real* x, real* y, std::int64_t rows, std::int64_t time, std::int64_t heads,

@@ -39,6 +39,9 @@ HWY_INLINE V exp(V x) {
 #endif
 }
 
+/// ln x, x > 0 or NaN.
+HWY_INLINE V log(V x) { return keep_nan(x, hn::Log(Lanes(), x.v)); }
+
 HWY_INLINE V tanh(V x) { return keep_nan(x, hn::Tanh(Lanes(), min(max(x, V(-30)), V(30)).v)); }
 
 /// erf(x). float: |x| < 1: x P(x^2); beyond: 1 - exp(-x^2) Q(1/(1 + |x|/2)); P, Q least-squares fits made with

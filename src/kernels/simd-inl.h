@@ -76,6 +76,10 @@ HWY_INLINE void store_some(V x, real* p, std::int64_t count) {
 HWY_INLINE V keep_some(V x, std::int64_t count) {
   return hn::IfThenElseZero(hn::FirstN(Lanes(), static_cast<std::size_t>(count)), x.v);
 }
+/// `other` in the first `count` lanes, x behind.
+HWY_INLINE V replace_first(V x, std::int64_t count, V other) {
+  return count == 0 ? x : V(hn::IfThenElse(hn::FirstN(Lanes(), static_cast<std::size_t>(count)), other.v, x.v));
+}
 /// Sum of the lanes, in double.
 HWY_INLINE double sum_lanes(V x) {
 #if defined(NORMSCOPE_FLOAT64) || HWY_TARGET == HWY_SCALAR

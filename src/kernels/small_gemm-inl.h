@@ -97,12 +97,15 @@ HWY_INLINE void product_rows(std::int64_t n, std::int64_t k, Strided rows, const
   if (j < n) product_block<R, 1, false>(k, a, b + j, ldb, c + j, ldc, add, n - j);
 }
 
+constexpr int kProductRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;  // sums fill the vector registers
+
 /// C [m, n] (+)= A [m, k] B [k, n]; B and C row-major with leading dimensions ldb and ldc.
-HWY_INLINE void product(std::int64_t m, std::int64_t n, std::int64_t k, Strided a, const real* b, std::int64_t ldb,
-                        real* c, std::int64_t ldc, bool add) {
-  constexpr int kRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;  // sums fill the vector registers
+static HWY_NOINLINE HWY_MAYBE_UNUSED void product(std::int64_t m, std::int64_t n, std::int64_t k, Strided a,
+                                                  const real* b, std::int64_t ldb, real* c, std::int64_t ldc,
+                                                  bool add) {
   std::int64_t i = 0;
-  for (; i + kRows <= m; i += kRows) product_rows<kRows>(n, k, a.from_row(i), b, ldb, c + i * ldc, ldc, add);
+  for (; i + kProductRows <= m; i += kProductRows)
+    product_rows<kProductRows>(n, k, a.from_row(i), b, ldb, c + i * ldc, ldc, add);
   for (; i + 2 <= m; i += 2) product_rows<2>(n, k, a.from_row(i), b, ldb, c + i * ldc, ldc, add);
   for (; i < m; ++i) product_rows<1>(n, k, a.from_row(i), b, ldb, c + i * ldc, ldc, add);
 }

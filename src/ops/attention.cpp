@@ -61,12 +61,12 @@ Variable causal_attention(const Variable& qkv, const AttentionOptions& options) 
   const Tensor y = Tensor::empty(engine, {shape.batch, shape.time, shape.heads * shape.head_width});
   const Tensor log_sum_exp = Tensor::empty(engine, {shape.batch, shape.heads, shape.time});
   kernels::attention_forward(engine, shape, qkv.value().data(), y.data(), log_sum_exp.data());
-  return record("attention", {&qkv}, y, [x = qkv.value(), y, log_sum_exp, shape, random = options.random](Grads& g) {
+  return record("attention", {&qkv}, y, [x = qkv.value(), log_sum_exp, shape, random = options.random](Grads& g) {
     kernels::AttentionShape s = shape;
     s.random = &random;
     Engine& e = x.engine();
     const Tensor dx = empty_like(x);
-    kernels::attention_backward(e, s, x.data(), y.data(), log_sum_exp.data(), g.out().data(), dx.data());
+    kernels::attention_backward(e, s, x.data(), log_sum_exp.data(), g.out().data(), dx.data());
     g.give(0, dx);
   });
 }

@@ -155,7 +155,7 @@ std::vector<BenchRow> bench_attention(Engine& engine, const Config& config) {
   const auto seconds = in_turn(
       {[&] { kernels::attention_forward(engine, shape, qkv.data(), y.data(), log_sum_exp.data()); },
        [&] {
-         kernels::attention_backward(engine, shape, qkv.data(), y.data(), log_sum_exp.data(), dy.data(), dqkv.data());
+         kernels::attention_backward(engine, shape, qkv.data(), log_sum_exp.data(), dy.data(), dqkv.data());
        }});
   const double roof = roof_gflops(engine);
   const double forward = 2e-9 * static_cast<double>(batch * time * (time + 1) * o.n_embd);

@@ -67,7 +67,7 @@ void time_attention(benchmark::State& state, bool backward) {
   const double pairs = static_cast<double>(batch * heads * time * (time + 1) / 2 * width);
   run(state, 0, (backward ? 10 : 4) * pairs, [&] {
     if (backward)
-      kernels::attention_backward(engine(), shape, qkv.data(), out.data(), lse.data(), dout.data(), dqkv.data());
+      kernels::attention_backward(engine(), shape, qkv.data(), lse.data(), dout.data(), dqkv.data());
     else
       kernels::attention_forward(engine(), shape, qkv.data(), out.data(), lse.data());
   });

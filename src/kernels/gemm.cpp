@@ -3,8 +3,10 @@
 #include <oneapi/dnnl/dnnl.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include <normscope/parallel.h>
+#include <normscope/tensor.h>
 
 #include "kernels/kernels.h"
 #include "kernels/panel_gemm.h"
@@ -44,28 +46,45 @@ std::int64_t tile_rows(std::int64_t m, std::int64_t n, std::int64_t k) {
 
 std::int64_t parts(std::int64_t extent, std::int64_t size) { return (extent + size - 1) / size; }
 
-/// Cuts C into tiles, an even number of them, whose panels of B (up to `depth` of K at a time) stay in the second-level
-/// cache. Depends on the shape alone. The sizes are the best of those tried on Zen 4, with operands in memory.
+/// A product A^T B of at most this many elements is summed in two halves of K, so that two threads need not pack the
+/// same operands; the second half takes that much memory.
+constexpr std::int64_t kLargestHalved = std::int64_t{1} << 22;
+
+/// Cuts C into tiles, at least one for each thread, whose panels of B (up to `depth` of K at a time) stay in the
+/// second-level cache. Tiles do not change the sums; depth and halves do, and depend on the shape alone. The sizes are
+/// the best of those tried on Zen 4, with operands in memory.
 void panel_gemm(Engine& engine, PanelProduct product, std::int64_t m, std::int64_t n) {
-  const bool packs_rows = product.a_row == 1;
-  product.depth = parts(product.k, parts(product.k, packs_rows ? 128 : 384));
+  const bool packs_rows = product.a_row == 1, small = m * n * product.k < (std::int64_t{1} << 17);
+  const int threads = small ? std::min(1, engine.threads()) : engine.threads();  // forking costs more than it saves
+  const std::int64_t halves =
+      packs_rows && !small && product.k >= 256 && product.ldc == n && m * n <= kLargestHalved ? 2 : 1;
+  const std::int64_t half = parts(product.k, halves);
+  product.depth = parts(half, parts(half, packs_rows ? 128 : 384));
   std::int64_t down = parts(m, 768), across = parts(n, packs_rows ? 384 : 256);
-  // Threads that write parts of the same rows take each other's cache lines: split by rows, unless that would have most
-  // of the packing done twice.
-  std::int64_t& split = (packs_rows ? 2 * m >= n : m >= 48) || n < 2 * kPanelColumns ? down : across;
-  split += split % 2;
-  const std::int64_t height = parts(parts(m, down), kPanelRows) * kPanelRows;
+  // Threads that write parts of the same rows take each other's cache lines: split by rows where there are enough.
+  std::int64_t& split = m >= 48 || n < 2 * kPanelColumns ? down : across;
+  const std::int64_t share = std::max(threads, 1) / std::gcd(std::max(threads, 1), halves);
+  split = parts(split, share) * share;
+  const std::int64_t unit = packs_rows ? 8 : kPanelRows;
+  const std::int64_t height = parts(parts(m, down), unit) * unit;
   const std::int64_t width = parts(parts(n, across), kPanelColumns) * kPanelColumns;
   down = parts(m, height), across = parts(n, width);
-  const bool alone = m * n * product.k < (std::int64_t{1} << 17);  // forking costs more than it saves
-  const int threads = std::min(alone ? 1 : engine.threads(), engine.threads());
+  const std::int64_t padded = parts(height, kPanelRows) * kPanelRows;
   const auto& buffers = engine.workspace(
-      static_cast<std::size_t>(product.depth * (width + (packs_rows ? height : 0)) + 4 * height) * sizeof(real));
-  parallel_tiles(down * across, threads, [&](std::int64_t tile) {
-    const std::int64_t i = tile / across * height, j = tile % across * width;
-    panel_tile(product, {i, std::min(i + height, m), j, std::min(j + width, n)},
+      static_cast<std::size_t>(product.depth * (width + (packs_rows ? padded : 0)) + 4 * padded) * sizeof(real));
+  const Tensor rest = halves == 2 ? Tensor::empty(engine, {m, n}) : Tensor();
+  PanelProduct second = product;
+  if (halves == 2) {
+    product.k = half;
+    second.k -= half, second.a += half * second.a_column, second.b += half * second.b_row;
+    second.c = rest.data(), second.ldc = n, second.add = false;
+  }
+  parallel_tiles(halves * down * across, threads, [&](std::int64_t tile) {
+    const std::int64_t i = tile % (down * across) / across * height, j = tile % across * width;
+    panel_tile(tile < down * across ? product : second, {i, std::min(i + height, m), j, std::min(j + width, n)},
                buffers.of<real>(omp_get_thread_num()));
   });
+  if (halves == 2) add(engine, product.c, rest.data(), product.c, m * n);
 }
 
 /// Threads are ours, never OpenBLAS's: one thread a call keeps the order of summation fixed.

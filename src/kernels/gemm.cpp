@@ -59,7 +59,7 @@ void panel_gemm(Engine& engine, PanelProduct product, std::int64_t m, std::int64
   const std::int64_t halves =
       packs_rows && !small && product.k >= 256 && product.ldc == n && m * n <= kLargestHalved ? 2 : 1;
   const std::int64_t half = parts(product.k, halves);
-  product.depth = parts(half, parts(half, packs_rows ? 128 : 384));
+  product.depth = parts(half, parts(half, 384));
   std::int64_t down = parts(m, 768), across = parts(n, packs_rows ? 384 : 256);
   // Threads that write parts of the same rows take each other's cache lines: split by rows where there are enough.
   std::int64_t& split = m >= 48 || n < 2 * kPanelColumns ? down : across;

@@ -1,7 +1,8 @@
 // Matrix products of linear layers: B is packed into panels that stay in the first-level cache while the rows of A pass
 // by (Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication"). Each element of C is one chain
-// of multiply-adds for each part of k (`depth`), the parts added up in order, so neither tiles nor threads nor the width
-// of the vectors change its bits (multiplying and adding in one rounding or in two does: SSSE3 and plain C++ have two).
+// of multiply-adds for each part of k (`depth`), the parts added up in order, so neither tiles nor threads nor the
+// width of the vectors change its bits (multiplying and adding in one rounding or in two does: SSSE3 and plain C++ have
+// two).
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/panel_gemm.cpp"
 #include <hwy/foreach_target.h>
@@ -58,16 +59,15 @@ HWY_INLINE void pack_panels(Strided b, std::int64_t k, std::int64_t n, real* to)
 struct Ahead {
   struct Rows {
     const real* data;
-    std::int64_t step, count, length;
+    std::int64_t step, count, length, due = 0;
   };
   Rows a, b;
-  std::int64_t calls, call = 0;
+  std::int64_t calls;
 
   HWY_INLINE void fetch() {
-    ++call;
-    for (const Rows& rows : {a, b})
-      for (std::int64_t i = (call - 1) * rows.count / calls; i < call * rows.count / calls; ++i)
-        prefetch(rows.data + i * rows.step, rows.length);
+    for (Rows* rows : {&a, &b})
+      for (rows->due += rows->count; rows->due >= calls; rows->due -= calls, rows->data += rows->step)
+        prefetch(rows->data, rows->length);
   }
 };
 
@@ -75,11 +75,12 @@ struct Ahead {
 template <int R>
 struct PlainRows : RowPointers<R> {
   Ahead* ahead;
-  HWY_INLINE PlainRows(Strided a, Ahead* next) : RowPointers<R>(a), ahead(next) {}
-  /// Fetches a share of the k columns of the next R rows.
-  HWY_INLINE void prefetch_next(std::int64_t k, std::int64_t part, std::int64_t parts) const {
-    for (std::int64_t i = part * R / parts; i < (part + 1) * R / parts; ++i)
-      for (std::int64_t p = 0; p < k; p += kLine) __builtin_prefetch(this->group[0] + (R + i) * this->step + p);
+  std::int64_t panels, due = 0, next = R;
+  HWY_INLINE PlainRows(Strided a, Ahead* what, std::int64_t count) : RowPointers<R>(a), ahead(what), panels(count) {}
+  /// Before each panel: fetches a share of the k columns of the next R rows.
+  HWY_INLINE void fetch(std::int64_t k) {
+    for (due += R; due >= panels; due -= panels, ++next)
+      for (std::int64_t p = 0; p < k; p += kLine) __builtin_prefetch(this->group[0] + next * this->step + p);
     ahead->fetch();
   }
 };
@@ -89,7 +90,7 @@ struct PackedRows {
   std::int64_t column_step;
   Ahead* ahead;
   HWY_INLINE real operator[](int i) const { return data[i]; }
-  HWY_INLINE void prefetch_next(std::int64_t, std::int64_t, std::int64_t) const { ahead->fetch(); }
+  HWY_INLINE void fetch(std::int64_t) { ahead->fetch(); }
   HWY_INLINE void next_column() { data += column_step; }
 };
 
@@ -149,9 +150,10 @@ HWY_INLINE void panel_row_block(std::int64_t n, std::int64_t k, Rows a, const re
                                 bool add) {
   const std::int64_t panel = 2 * lanes();
   std::int64_t j = 0;
-  for (; j + panel <= n; j += panel)
-    a.prefetch_next(k, j / panel, (n + panel - 1) / panel),
-        panel_block<R, 2>(k, a, panels + j * k, c + j, ldc, add, lanes());
+  for (; j + panel <= n; j += panel) {
+    a.fetch(k);
+    panel_block<R, 2>(k, a, panels + j * k, c + j, ldc, add, lanes());
+  }
   if (n - j > lanes())
     panel_block<R, 2>(k, a, panels + j * k, c + j, ldc, add, n - j - lanes());
   else if (n > j)
@@ -190,7 +192,7 @@ void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratc
     const auto rows = [&](auto count) HWY_ATTR {
       constexpr int R = decltype(count)::value;
       for (; i + R <= m; i += R)
-        panel_row_block<R>(n, k, PlainRows<R>(a.from_row(i), &ahead), scratch, c + i * ldc, ldc, add);
+        panel_row_block<R>(n, k, PlainRows<R>(a.from_row(i), &ahead, panels), scratch, c + i * ldc, ldc, add);
     };
     rows(std::integral_constant<int, kRows>());
     rows(std::integral_constant<int, 4>());

@@ -20,23 +20,25 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
 
 using RowNormOptions = kernels::RowNormOptions;
 
-/// Two running sums over a row.
-struct Two {
-  V a, b;
-  HWY_INLINE Two() {}  // spelled out: an implied one would be compiled for the base instruction set
-  HWY_INLINE Two(V first, V second) : a(first), b(second) {}
+/// What a vector of the row adds to two running sums: `plain` to the first, `left` times `right` to the second.
+struct Terms {
+  V plain, left, right;
 };
 
-/// Four of them, for for_vectors_by_four().
+/// The two sums, each in four parts, for for_vectors_by_four().
 struct Sums {
-  Two sum[4];
-  HWY_INLINE Sums() {}
-  HWY_INLINE void add(int k, std::int64_t count, Two t) {
-    sum[k].a += count == lanes() ? t.a : keep_some(t.a, count);
-    sum[k].b += count == lanes() ? t.b : keep_some(t.b, count);
+  V plain[4], product[4];
+  HWY_INLINE Sums() {}  // spelled out: an implied one would be compiled for the base instruction set
+  HWY_INLINE void add(int k, std::int64_t count, const Terms& t) {
+    plain[k] += count == lanes() ? t.plain : keep_some(t.plain, count);
+    product[k] = fma(count == lanes() ? t.left : keep_some(t.left, count),
+                     count == lanes() ? t.right : keep_some(t.right, count), product[k]);
   }
-  HWY_INLINE Two total() const {
-    return {(sum[0].a + sum[1].a) + (sum[2].a + sum[3].a), (sum[0].b + sum[1].b) + (sum[2].b + sum[3].b)};
+  HWY_INLINE void means(double part, double* a, double* b) const {
+    sum_lanes((plain[0] + plain[1]) + (plain[2] + plain[3]), (product[0] + product[1]) + (product[2] + product[3]), a,
+              b);
+    *a *= part;
+    *b *= part;
   }
 };
 
@@ -49,22 +51,13 @@ struct Row {
   HWY_INLINE Row(const real* data, std::int64_t n) : x(data), width(n), part(1 / static_cast<double>(n)) {}
   /// The row's first k entries.
   HWY_INLINE Row first(std::int64_t k) const { return {x, k}; }
-  /// Means over the row of the two values that f(V) returns.
+  /// Means over the row of what f(V) returns: a of the plain terms, b of the products.
   template <class F>
   HWY_INLINE void means(F f, double* a, double* b) const {
     Sums sums;
     for_vectors_by_four(width, [&](std::int64_t i, std::int64_t count, int k)
                                    HWY_ATTR { sums.add(k, count, f(load_n(x + i, count))); });
-    const Two sum = sums.total();
-    *a = sum_lanes(sum.a) * part;
-    if (b) *b = sum_lanes(sum.b) * part;
-  }
-  /// Mean over the row of f(V).
-  template <class F>
-  HWY_INLINE double mean(F f) const {
-    double a;
-    means([&](V v) HWY_ATTR { return Two{f(v), V(0)}; }, &a, nullptr);
-    return a;
+    sums.means(part, a, b);
   }
 };
 
@@ -94,8 +87,7 @@ HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t b
     real* y = call.y + r * width;
     for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
       V n = norm.value(load_n(x + i, count));
-      if (gain) n = n * load_n(gain + i, count);
-      if (bias) n = n + load_n(bias + i, count);
+      if (gain) n = bias ? fma(n, load_n(gain + i, count), load_n(bias + i, count)) : n * load_n(gain + i, count);
       store_n(n, y + i, count);
     });
   }
@@ -121,8 +113,8 @@ HWY_INLINE void backward_rows(const kernels::RowNormBackward& call, std::int64_t
       if (dgain) store_n(fma(dyi, norm.value(xi), load_n(dgain + i, count)), dgain + i, count);
       if (dbias) store_n(dyi + load_n(dbias + i, count), dbias + i, count);
     });
-    const Two sum = sums.total();
-    const double a = sum_lanes(sum.a) * part, b = sum_lanes(sum.b) * part;
+    double a, b;
+    sums.means(part, &a, &b);
     if (call.dscalar) *call.dscalar += norm.scalar_gradient(a, b, width);
     const V va(static_cast<real>(a)), vb(static_cast<real>(b));
     for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {

@@ -12,9 +12,9 @@ struct DytRow : RowDefaults {
     const V n = value(x);
     return dn * (V(1) - n * n);
   }
-  HWY_INLINE Two terms(V x, V dn) const { return {slope(x, dn) * x, V(0)}; }
+  HWY_INLINE Terms terms(V x, V dn) const { return {V(0), slope(x, dn), x}; }
   HWY_INLINE V gradient(V x, V dn, V, V) const { return V(alpha) * slope(x, dn); }
-  HWY_INLINE double scalar_gradient(double mean, double, std::int64_t width) const {
+  HWY_INLINE double scalar_gradient(double, double mean, std::int64_t width) const {
     return mean * static_cast<double>(width);
   }
 };

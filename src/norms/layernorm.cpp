@@ -9,28 +9,30 @@ struct LayerNormRow : RowDefaults {
   HWY_INLINE static LayerNormRow of(Row x, const RowNormOptions& o) {
     // Sums of differences only, so that a large offset costs no digits: E[x^2] - E[x]^2 would cancel. The row's first
     // entry is a good enough centre unless it is an outlier; then the mean it led to is.
-    double centre = static_cast<double>(x.x[0]), offset = 0, variance = 0;
+    real centre = x.x[0];
+    double offset = 0, variance = 0;
     for (int pass = 0; pass < 2; ++pass) {
-      const V from(static_cast<real>(centre));
+      const V from(centre);
       double square;
       x.means(
           [&](V v) HWY_ATTR {
             const V d = v - from;
-            return Two{d, d * d};
+            return Terms{d, d, d};
           },
           &offset, &square);
       variance = square - offset * offset;
       if (square <= 8 * variance) break;
-      if (pass == 0) centre = static_cast<double>(static_cast<real>(centre + offset));
+      if (pass == 0) centre = static_cast<real>(static_cast<double>(centre) + offset);
     }
-    const real m = static_cast<real>(centre + offset);
-    const double r = 1 / std::sqrt(variance + o.eps), rounding = static_cast<double>(m) - centre - offset;
-    return {{}, m, static_cast<real>(r), static_cast<real>(rounding * r)};
+    const double from = static_cast<double>(centre);
+    const real m = static_cast<real>(from + offset), r = 1 / std::sqrt(static_cast<real>(variance + o.eps));
+    return {{}, m, r, static_cast<real>(static_cast<double>(m) - from - offset) * r};
   }
   HWY_INLINE V value(V x) const { return fma(x - V(mean), V(r), V(shift)); }
-  HWY_INLINE Two terms(V x, V dn) const { return {dn, dn * value(x)}; }
+  HWY_INLINE Terms terms(V x, V dn) const { return {dn, dn, value(x)}; }
   HWY_INLINE V gradient(V x, V dn, V mean_dn, V mean_dn_n) const {
-    return V(r) * (dn - mean_dn - value(x) * mean_dn_n);
+    const V slope = V(-r) * V(r) * mean_dn_n, level = V(-r) * V(shift) * mean_dn_n;  // of the row
+    return fma(V(r), dn - mean_dn, fma(x - V(mean), slope, level));
   }
 };
 ROW_NORM_END(LayerNormRow)

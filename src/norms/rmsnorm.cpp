@@ -7,11 +7,16 @@ struct RmsNormRow : RowDefaults {
   real r;
 
   HWY_INLINE static RmsNormRow of(Row x, const RowNormOptions& o) {
-    return {{}, static_cast<real>(1 / std::sqrt(x.mean([](V v) HWY_ATTR { return v * v; }) + o.eps))};
+    double none, square;
+    x.means([](V v) HWY_ATTR { return Terms{V(0), v, v}; }, &none, &square);
+    return {{}, 1 / std::sqrt(static_cast<real>(square + o.eps))};
   }
   HWY_INLINE V value(V x) const { return x * V(r); }
-  HWY_INLINE Two terms(V x, V dn) const { return {dn * value(x), V(0)}; }
-  HWY_INLINE V gradient(V x, V dn, V mean_dn_n, V) const { return V(r) * (dn - value(x) * mean_dn_n); }
+  HWY_INLINE Terms terms(V x, V dn) const { return {V(0), dn, value(x)}; }
+  HWY_INLINE V gradient(V x, V dn, V, V mean_dn_n) const {
+    const V slope = V(-r) * V(r) * mean_dn_n;  // of the row
+    return fma(V(r), dn, x * slope);
+  }
 };
 ROW_NORM_END(RmsNormRow)
 

@@ -13,7 +13,7 @@ struct Size {
 const Size
     kSizes[] = {{1, 1, 1},     {1, 7, 3},     {5, 1, 9},      {3, 5, 1},    {7, 9, 11},
                 {16, 16, 16},  {17, 33, 5},   {1, 64, 65},    {64, 1, 65},  {63, 65, 67},
-                {97, 31, 129}, {200, 70, 90}, {300, 70, 500}, {29, 50, 801}};  // rows packed; sums in three parts
+                {97, 31, 129}, {200, 70, 90}, {300, 70, 500}, {29, 50, 801}};  // sums in halves, in parts
 
 /// op(A) op(B) + beta C in double; a and b hold the stored matrices.
 std::vector<double> naive(Size s, bool ta, bool tb, const real* a, std::int64_t lda, const real* b, std::int64_t ldb,

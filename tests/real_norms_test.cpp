@@ -164,6 +164,32 @@ TEST(LayerNorm, IsExactWhereTheFirstEntryIsAnOutlier) {
   }
 }
 
+TEST(Norms, LargeTensorsAreTheSameRowByRow) {
+  // 8 MiB and more are written past the caches, unless rows do not end with a line.
+  for (const std::int64_t width : {1024, 1025})
+    for (const char* name : {"layernorm", "rmsnorm"}) {
+      const std::int64_t rows = 2048, few = 70;
+      const Made made = make(name, width, true);
+      const Tensor x = random_tensor({rows, width}, "x"), dy = random_tensor({rows, width}, "dy");
+      const auto run = [&](const Tensor& in, const Tensor& seed) {
+        const Variable leaf = Variable::leaf(in, "x");
+        return run_with_gradients(
+            made.leaves({leaf}), [&] { return made.norm->forward(leaf); }, seed);
+      };
+      const Result large = run(x, dy);
+      for (const std::int64_t first : {std::int64_t{0}, rows - few}) {
+        const auto part = [&](const Tensor& t) {
+          const Tensor p = Tensor::empty(engine(), {few, width});
+          std::copy_n(t.data() + first * width, p.numel(), p.data());
+          return p;
+        };
+        const Result small = run(part(x), part(dy));
+        EXPECT_TRUE(same_bits(part(large.value), small.value)) << name << " " << width;
+        EXPECT_TRUE(same_bits(part(large.gradients[0]), small.gradients[0])) << name << " " << width;
+      }
+    }
+}
+
 TEST(Norms, FusedIsThePlainReference) {
   // In float64 digits are there to tell a wrong formula from rounding; float32 stays where the plain one has digits.
   for (const NormEntry& entry : norm_table())

@@ -5,6 +5,8 @@
 #define HWY_TARGET_INCLUDE NORM_FILE
 #include <hwy/foreach_target.h>
 
+#include <hwy/cache_control.h>
+
 #include "kernels/math-inl.h"
 #include "kernels/row_norm.h"
 
@@ -71,6 +73,7 @@ template <class N>
 HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t begin, std::int64_t end) {
   const std::int64_t width = call.width;
   const real *gain = call.gain, *bias = call.bias;  // read once: a store of vectors might alias the call
+  const bool streams = call.stream;
   Row row(nullptr, width);
   for (std::int64_t r = begin; r < end; ++r) {
     const real* x = call.x + r * width;
@@ -88,9 +91,13 @@ HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t b
     for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
       V n = norm.value(load_n(x + i, count));
       if (gain) n = bias ? fma(n, load_n(gain + i, count), load_n(bias + i, count)) : n * load_n(gain + i, count);
-      store_n(n, y + i, count);
+      if (streams)
+        stream(n, y + i);
+      else
+        store_n(n, y + i, count);
     });
   }
+  if (streams) hwy::FlushStream();
 }
 
 template <class N>
@@ -99,7 +106,7 @@ HWY_INLINE void backward_rows(const kernels::RowNormBackward& call, std::int64_t
   const double part = 1 / static_cast<double>(width);
   const real* gain = call.gain;
   real *dgain = call.dgain, *dbias = call.dbias;
-  const bool add = call.add;
+  const bool add = call.add, streams = call.stream;
   for (std::int64_t r = begin; r < end; ++r) {
     N norm;
     std::memcpy(static_cast<void*>(&norm), call.statistics + r * static_cast<std::int64_t>(sizeof(N) / sizeof(real)),
@@ -121,9 +128,13 @@ HWY_INLINE void backward_rows(const kernels::RowNormBackward& call, std::int64_t
       const V dyi = load_n(dy + i, count);
       const V dn = gain ? dyi * load_n(gain + i, count) : dyi;
       const V g = norm.gradient(load_n(x + i, count), dn, va, vb);
-      store_n(add ? g + load_n(dh + i, count) : g, dh + i, count);
+      if (streams)
+        stream(g, dh + i);
+      else
+        store_n(add ? g + load_n(dh + i, count) : g, dh + i, count);
     });
   }
+  if (streams) hwy::FlushStream();
 }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE

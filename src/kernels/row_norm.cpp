@@ -12,14 +12,23 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
 
 namespace {
 constexpr std::int64_t kRows = 64;
+
+/// Whether [rows, width] at `to` is better written past the caches: what is larger than they are is gone from them
+/// before anyone reads it, and a plain store would have fetched every line first.
+bool streams(const real* to, std::int64_t rows, std::int64_t width) {
+  constexpr std::int64_t kLine = 64 / sizeof(real), kLarge = (std::int64_t{8} << 20) / sizeof(real);
+  return rows * width >= kLarge && width % kLine == 0 && reinterpret_cast<std::uintptr_t>(to) % 64 == 0;
+}
 }  // namespace
 
-void row_norm_forward(Engine& engine, const RowNormKernel& kernel, const RowNormForward& call, std::int64_t rows) {
+void row_norm_forward(Engine& engine, const RowNormKernel& kernel, RowNormForward call, std::int64_t rows) {
+  call.stream = streams(call.y, rows, call.width);
   parallel_ranges(rows, kRows, engine.threads(), [&](auto begin, auto end) { kernel.forward(call, begin, end); });
 }
 
-void row_norm_backward(Engine& engine, const RowNormKernel& kernel, const RowNormBackward& call, std::int64_t rows,
+void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackward call, std::int64_t rows,
                        bool add_gain, bool add_bias) {
+  call.stream = !call.add && streams(call.dh, rows, call.width);
   const std::int64_t tiles = (rows + kRows - 1) / kRows, width = call.width;
   const std::int64_t vectors = (call.dgain != nullptr) + (call.dbias != nullptr);
   const Tensor partial = Tensor::full(engine, {tiles, vectors * width}, 0);

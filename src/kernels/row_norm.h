@@ -22,6 +22,7 @@ struct RowNormForward {
   real* statistics;         // [rows, kernel.statistics]
   std::int64_t width;
   RowNormOptions options;
+  bool stream = false;  ///< y is written past the caches (set by row_norm_forward)
 };
 
 struct RowNormBackward {
@@ -32,6 +33,7 @@ struct RowNormBackward {
   double* dscalar;      // null where not wanted
   std::int64_t width;
   RowNormOptions options;
+  bool stream = false;  ///< the same for dh, which then must not be added to (set by row_norm_backward)
 };
 
 /// The functions of one norm; begin and end are rows. In backward dgain, dbias and dscalar are those of one tile.
@@ -41,9 +43,9 @@ struct RowNormKernel {
   void (*backward)(const RowNormBackward& call, std::int64_t begin, std::int64_t end);
 };
 
-void row_norm_forward(Engine& engine, const RowNormKernel& kernel, const RowNormForward& call, std::int64_t rows);
+void row_norm_forward(Engine& engine, const RowNormKernel& kernel, RowNormForward call, std::int64_t rows);
 /// dgain and dbias [width], dscalar: overwritten, or added to where the flag says so.
-void row_norm_backward(Engine& engine, const RowNormKernel& kernel, const RowNormBackward& call, std::int64_t rows,
+void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackward call, std::int64_t rows,
                        bool add_gain, bool add_bias);
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels

@@ -65,11 +65,13 @@ void panel_gemm(Engine& engine, PanelProduct product, std::int64_t m, std::int64
   std::int64_t& split = m >= 48 || n < 2 * kPanelColumns ? down : across;
   const std::int64_t share = std::max(threads, 1) / std::gcd(std::max(threads, 1), halves);
   split = parts(split, share) * share;
-  const std::int64_t height = rounded_up(parts(m, down), packs_rows ? 8 : kPanelRows);
-  const std::int64_t width = rounded_up(parts(n, across), kPanelColumns);
+  const std::int64_t unit = packs_rows ? 8 : kPanelRows;
+  const std::int64_t height = parts(parts(m, down), unit) * unit;
+  const std::int64_t width = parts(parts(n, across), kPanelColumns) * kPanelColumns;
   down = parts(m, height), across = parts(n, width);
-  const auto& buffers =
-      engine.workspace(static_cast<std::size_t>(panel_scratch(product, height, width)) * sizeof(real));
+  const std::int64_t padded = parts(height, kPanelRows) * kPanelRows;
+  const auto& buffers = engine.workspace(
+      static_cast<std::size_t>(product.depth * (width + (packs_rows ? padded : 0)) + 4 * padded) * sizeof(real));
   const Tensor rest = halves == 2 ? Tensor::empty(engine, {m, n}) : Tensor();
   PanelProduct second = product;
   if (halves == 2) {

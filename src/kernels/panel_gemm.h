@@ -22,13 +22,7 @@ struct PanelTile {
   std::int64_t row_begin, row_end, column_begin, column_end;
 };
 inline constexpr std::int64_t kPanelColumns = 32, kPanelRows = 24;  ///< the largest a processor has
-inline std::int64_t rounded_up(std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; }
-/// What panel_tile() needs for a tile of so many rows and columns, in reals: panels of B, and A's rows, all of them
-/// where they lie side by side, else a block.
-inline std::int64_t panel_scratch(const PanelProduct& product, std::int64_t rows, std::int64_t columns) {
-  const std::int64_t packed = product.a_row == 1 ? rounded_up(rows, kPanelRows) : kPanelRows;
-  return product.depth * (rounded_up(columns, kPanelColumns) + packed) + 32 * packed;
-}
+/// `scratch` holds depth * (the tile's columns and rows, each rounded up to the above) + 4 * rows reals.
 void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratch);
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels

@@ -10,10 +10,9 @@ namespace {
 struct Size {
   std::int64_t m, n, k;
 };
-const Size
-    kSizes[] = {{1, 1, 1},     {1, 7, 3},     {5, 1, 9},      {3, 5, 1},    {7, 9, 11},
-                {16, 16, 16},  {17, 33, 5},   {1, 64, 65},    {64, 1, 65},  {63, 65, 67},
-                {97, 31, 129}, {200, 70, 90}, {300, 70, 500}, {29, 50, 801}};  // sums in halves, in parts
+const Size kSizes[] = {{1, 1, 1},     {1, 7, 3},     {5, 1, 9},      {3, 5, 1},    {7, 9, 11},
+                       {16, 16, 16},  {17, 33, 5},   {1, 64, 65},    {64, 1, 65},  {63, 65, 67},
+                       {97, 31, 129}, {200, 70, 90}, {300, 70, 500}, {29, 50, 801}};  // sums in halves, in parts
 
 /// op(A) op(B) + beta C in double; a and b hold the stored matrices.
 std::vector<double> naive(Size s, bool ta, bool tb, const real* a, std::int64_t lda, const real* b, std::int64_t ldb,
@@ -77,6 +76,25 @@ TEST(Gemm, OverNoTermsIsZeroOrWhatWasThere) {
   EXPECT_EQ(numbers(c), std::vector<double>(12, 0));
   kernels::gemm(engine(), false, false, 0, 4, 2, nullptr, 2, nullptr, 4, 0, nullptr, 4);
   kernels::gemm(engine(), false, false, 3, 0, 2, nullptr, 2, nullptr, 1, 0, nullptr, 1);
+}
+
+// Rows a multiple of 4096 bytes apart are copied before they are used; the sums must not notice.
+TEST(Gemm, IsBitwiseTheSameForRowsThatShareTheCachesSets) {
+  for (const Size s : {Size{37, 50, 1024}, Size{12, 32, 2048}, Size{5, 17, 1000}}) {
+    const std::int64_t crowded = (s.k + 1023) / 1024 * 1024, apart = crowded + 19;
+    const Tensor a = random_tensor({s.m, crowded}, "A"), b = random_tensor({s.n, s.k}, "B");
+    const Tensor moved = Tensor::full(engine(), {s.m, apart}, 0);
+    for (std::int64_t i = 0; i < s.m; ++i) std::copy_n(a.data() + i * crowded, crowded, moved.data() + i * apart);
+    for (Engine* e : engines()) {
+      const Tensor c = Tensor::full(engine(), {s.m, s.n}, 0), d = Tensor::full(engine(), {s.m, s.n}, 1);
+      kernels::gemm(*e, false, true, s.m, s.n, s.k, a.data(), crowded, b.data(), s.k, 0, c.data(), s.n);
+      kernels::gemm(*e, false, true, s.m, s.n, s.k, moved.data(), apart, b.data(), s.k, 0, d.data(), s.n);
+      if (e->gemm() == GemmBackend::highway) {
+        EXPECT_TRUE(same_bits(c, d)) << s.m << " " << s.n << " " << s.k;
+      }
+      EXPECT_LE(error_of(numbers(c), naive(s, false, true, a.data(), crowded, b.data(), s.k, 0, numbers(c)), 1), 1e-4);
+    }
+  }
 }
 
 TEST(Gemm, IsBitwiseTheSameOnAnyNumberOfThreads) {

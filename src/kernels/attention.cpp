@@ -51,34 +51,34 @@ void for_query_blocks(std::int64_t time, Body body) {
 HWY_BEFORE_NAMESPACE();
 namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
 
-/// Turns pairs (x[i], x[i + D/2]) of rows [T, D] by the angle of their position, back if `back`, times `scale`; without
-/// tables it only multiplies. Rows of `from` and `to` are given distances apart.
+/// to = from times `scale`, rows [T, D], those of `from` and `to` given distances apart.
+HWY_INLINE void copy_rows(const AttentionShape& s, const real* from, std::int64_t from_row, real scale, real* to,
+                          std::int64_t to_row) {
+  const V by(scale);
+  for (std::int64_t t = 0; t < s.time; ++t, from += from_row, to += to_row)
+    for_vectors(s.head_width,
+                [&](std::int64_t i, std::int64_t n) HWY_ATTR { store_n(by * load_n(from + i, n), to + i, n); });
+}
+/// The same, pairs (x[i], x[i + D/2]) turned by the angle of their position, back if `back`, where there are tables.
 HWY_INLINE void rotate(const AttentionShape& s, const real* from, std::int64_t from_row, real scale, bool back,
                        real* to, std::int64_t to_row) {
-  const std::int64_t d = s.head_width, half = d / 2;
+  if (!s.cos) return copy_rows(s, from, from_row, scale, to, to_row);
+  const std::int64_t half = s.head_width / 2;
   const V by(scale), sine_by(back ? -scale : scale);
-  for (std::int64_t t = 0; t < s.time; ++t, from += from_row, to += to_row) {
-    if (!s.cos) {
-      for_vectors(d, [&](std::int64_t i, std::int64_t n) HWY_ATTR { store_n(by * load_n(from + i, n), to + i, n); });
-      continue;
-    }
+  for (std::int64_t t = 0; t < s.time; ++t, from += from_row, to += to_row)
     for_vectors(half, [&](std::int64_t i, std::int64_t n) HWY_ATTR {
       const V c = by * load_n(s.cos + t * half + i, n), sine = sine_by * load_n(s.sin + t * half + i, n);
       const V a = load_n(from + i, n), b = load_n(from + half + i, n);
       store_n(fma(a, c, -(b * sine)), to + i, n);
       store_n(fma(b, c, a * sine), to + half + i, n);
     });
-  }
-}
-HWY_INLINE void copy_rows(const AttentionShape& s, const real* from, std::int64_t from_row, real* to,
-                          std::int64_t to_row) {
-  for (std::int64_t t = 0; t < s.time; ++t, from += from_row, to += to_row)
-    for_vectors(s.head_width,
-                [&](std::int64_t i, std::int64_t n) HWY_ATTR { store_n(load_n(from + i, n), to + i, n); });
 }
 
 /// Columns are left out, or masked, this many at a time: whole vectors, and rows that are computed together.
 HWY_INLINE std::int64_t granule() { return std::max<std::int64_t>(lanes(), kProductRows); }
+HWY_INLINE std::int64_t padded_count(const QueryBlock& block) {
+  return (block.count + granule() - 1) / granule() * granule();
+}
 
 /// to [D, kQueries] = transpose of the block's rows of from [T, D], zeros behind.
 HWY_INLINE void transpose_block(const QueryBlock& block, const real* from, std::int64_t d, real* to) {
@@ -87,8 +87,7 @@ HWY_INLINE void transpose_block(const QueryBlock& block, const real* from, std::
   for (; t + 4 <= block.count; t += 4) transpose_four(from + t * d, d, d, to + t, kQueries);
   for (; t < block.count; ++t)
     for (std::int64_t i = 0; i < d; ++i) to[i * kQueries + t] = from[t * d + i];
-  const std::int64_t padded = (block.count + granule() - 1) / granule() * granule();
-  for (; t < padded; ++t)
+  for (; t < padded_count(block); ++t)
     for (std::int64_t i = 0; i < d; ++i) to[i * kQueries + t] = 0;
 }
 
@@ -99,7 +98,7 @@ HWY_INLINE void for_row_groups(std::int64_t rows, Body body) {
 /// to [keys, kQueries] = rows [T, D] times columns [D, kQueries], where a query may see a key.
 HWY_INLINE void score_products(const QueryBlock& block, std::int64_t d, const real* rows, const real* columns,
                                real* to) {
-  const std::int64_t padded = (block.count + granule() - 1) / granule() * granule();
+  const std::int64_t padded = padded_count(block);
   for_row_groups(block.keys, [&](std::int64_t j, std::int64_t count) HWY_ATTR {
     const std::int64_t first = std::max<std::int64_t>(0, j - block.begin) / granule() * granule();
     product(count, padded - first, d, {rows + j * d, d, 1}, columns + first, kQueries, to + j * kQueries + first,
@@ -129,8 +128,8 @@ template <class Body>
 HWY_INLINE void for_query_vectors(const QueryBlock& block, Body body) {
   for (std::int64_t c = 0; c < block.count; c += lanes()) body(c);
 }
-/// body(j, hidden) for each key that queries c, c + 1, ... may see and those that must be zeroed beside them; the first
-/// `hidden` queries do not see it.
+/// body(at, hidden) for each key that queries c, c + 1, ... may see and those that must be zeroed beside them: its
+/// score for query c lies at `at`, the first `hidden` queries do not see it.
 template <class Body>
 HWY_INLINE void for_keys(const QueryBlock& block, std::int64_t c, Body body) {
   const std::int64_t all = block.begin + c + 1,
@@ -199,7 +198,7 @@ void attend_head(const AttentionShape& s, std::int64_t item, const real* qkv, re
   const real* base = qkv + b * time * row;
   rotate(s, base + h * d, row, static_cast<real>(1 / std::sqrt(static_cast<double>(d))), false, buffer.query, d);
   rotate(s, base + (s.heads + group) * d, row, 1, false, buffer.key, d);
-  copy_rows(s, base + (s.heads + s.kv_heads + group) * d, row, buffer.value, d);
+  copy_rows(s, base + (s.heads + s.kv_heads + group) * d, row, 1, buffer.value, d);
   for_query_blocks(time, [&](const QueryBlock& block) HWY_ATTR {
     transpose_block(block, buffer.query, d, buffer.query_t);
     score_products(block, d, buffer.key, buffer.query_t, buffer.scores);
@@ -220,14 +219,14 @@ void attend_head_gradient(const AttentionShape& s, std::int64_t item, const real
   const real* base = qkv + b * time * row;
   real* dbase = dqkv + b * time * row;
   rotate(s, base + key, row, 1, false, buffer.key, d);
-  copy_rows(s, base + value, row, buffer.value, d);
+  copy_rows(s, base + value, row, 1, buffer.value, d);
   std::fill_n(buffer.dkey, time * d, real{0});
   std::fill_n(buffer.dvalue, time * d, real{0});
   for (std::int64_t h = 0; h < s.heads; ++h) {
     if (h * s.kv_heads / s.heads != group) continue;
     const std::int64_t head = b * s.heads + h;
     rotate(s, base + h * d, row, root, false, buffer.query, d);
-    copy_rows(s, dout + b * time * out_row + h * d, out_row, buffer.dout, d);
+    copy_rows(s, dout + b * time * out_row + h * d, out_row, 1, buffer.dout, d);
     for_query_blocks(time, [&](const QueryBlock& block) HWY_ATTR {
       transpose_block(block, buffer.query, d, buffer.query_t);
       transpose_block(block, buffer.dout, d, buffer.dout_t);
@@ -243,7 +242,7 @@ void attend_head_gradient(const AttentionShape& s, std::int64_t item, const real
     rotate(s, buffer.dquery, d, root, true, dbase + h * d, row);
   }
   rotate(s, buffer.dkey, d, 1, true, dbase + key, row);  // the root is in `query` already
-  copy_rows(s, buffer.dvalue, d, dbase + value, row);
+  copy_rows(s, buffer.dvalue, d, 1, dbase + value, row);
 }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE

@@ -44,8 +44,6 @@ std::int64_t tile_rows(std::int64_t m, std::int64_t n, std::int64_t k) {
   return ((m + tiles - 1) / tiles + 7) / 8 * 8;
 }
 
-std::int64_t parts(std::int64_t extent, std::int64_t size) { return (extent + size - 1) / size; }
-
 /// A product A^T B of at most this many elements is summed in two halves of K, so that two threads need not pack the
 /// same operands; the second half takes that much memory.
 constexpr std::int64_t kLargestHalved = std::int64_t{1} << 22;
@@ -60,18 +58,16 @@ void panel_gemm(Engine& engine, PanelProduct product, std::int64_t m, std::int64
       packs_rows && !small && product.k >= 256 && product.ldc == n && m * n <= kLargestHalved ? 2 : 1;
   const std::int64_t half = parts(product.k, halves);
   product.depth = parts(half, parts(half, 384));
-  std::int64_t down = parts(m, 768), across = parts(n, packs_rows ? 384 : 256);
+  std::int64_t down = parts(m, packs_rows ? 768 : 2048), across = parts(n, packs_rows ? 384 : 256);
   // Threads that write parts of the same rows take each other's cache lines: split by rows where there are enough.
   std::int64_t& split = m >= 48 || n < 2 * kPanelColumns ? down : across;
   const std::int64_t share = std::max(threads, 1) / std::gcd(std::max(threads, 1), halves);
   split = parts(split, share) * share;
-  const std::int64_t unit = packs_rows ? 8 : kPanelRows;
-  const std::int64_t height = parts(parts(m, down), unit) * unit;
-  const std::int64_t width = parts(parts(n, across), kPanelColumns) * kPanelColumns;
+  const std::int64_t height = rounded_up(parts(m, down), packs_rows ? 8 : kPanelRows);
+  const std::int64_t width = rounded_up(parts(n, across), kPanelColumns);
   down = parts(m, height), across = parts(n, width);
-  const std::int64_t padded = parts(height, kPanelRows) * kPanelRows;
-  const auto& buffers = engine.workspace(
-      static_cast<std::size_t>(product.depth * (width + (packs_rows ? padded : 0)) + 4 * padded) * sizeof(real));
+  const auto& buffers =
+      engine.workspace(static_cast<std::size_t>(panel_scratch(product, height, width)) * sizeof(real));
   const Tensor rest = halves == 2 ? Tensor::empty(engine, {m, n}) : Tensor();
   PanelProduct second = product;
   if (halves == 2) {

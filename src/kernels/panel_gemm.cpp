@@ -19,6 +19,7 @@ HWY_BEFORE_NAMESPACE();
 namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
 using kernels::PanelProduct;
 using kernels::PanelTile;
+using kernels::parts;
 
 constexpr std::int64_t kLine = 64 / sizeof(real);  // of the cache
 
@@ -55,62 +56,56 @@ HWY_INLINE void pack_panels(Strided b, std::int64_t k, std::int64_t n, real* to)
     for (std::int64_t p = 0; p < k; ++p) place(j)[p * (j < whole ? panel : width)] = b.data[j * b.column_step + p];
 }
 
-/// What the next part of K will be packed from, fetched bit by bit while this one is computed.
-struct Ahead {
-  struct Rows {
-    const real* data;
-    std::int64_t step, count, length, due = 0;
-  };
-  Rows a, b;
-  std::int64_t calls;
+constexpr std::int64_t kStretch = 64;  // columns of A that are computed between two calls of fetch()
+
+/// Rows of memory that will be needed, fetched in pieces of so many reals, evenly over `calls` calls: a burst would
+/// hold up the loads that the computation waits for.
+struct Spread {
+  const real* data = nullptr;
+  std::int64_t step = 0, length = 0, pieces = 0, calls = 1, due = 0, at = 0;
 
   HWY_INLINE void fetch() {
-    for (Rows* rows : {&a, &b})
-      for (rows->due += rows->count; rows->due >= calls; rows->due -= calls, rows->data += rows->step)
-        prefetch(rows->data, rows->length);
+    for (due += pieces; due >= calls; due -= calls) {
+      for (std::int64_t i = 0; i < kStretch; i += kLine) __builtin_prefetch(data + at + i);
+      at += kStretch;
+      if (at >= length) at = 0, data += step;
+    }
+  }
+  HWY_INLINE void set(const real* from, std::int64_t row_step, std::int64_t rows, std::int64_t row_length,
+                      std::int64_t count) {
+    data = from, step = row_step, length = row_length, pieces = rows * parts(row_length, kStretch), calls = count;
+    due = at = 0;
   }
 };
-
-/// Rows of A as they lie.
-template <int R>
-struct PlainRows : RowPointers<R> {
-  Ahead* ahead;
-  std::int64_t panels, due = 0, next = R;
-  HWY_INLINE PlainRows(Strided a, Ahead* what, std::int64_t count) : RowPointers<R>(a), ahead(what), panels(count) {}
-  /// Before each panel: fetches a share of the k columns of the next R rows.
-  HWY_INLINE void fetch(std::int64_t k) {
-    for (due += R; due >= panels; due -= panels, ++next)
-      for (std::int64_t p = 0; p < k; p += kLine) __builtin_prefetch(this->group[0] + next * this->step + p);
-    ahead->fetch();
-  }
-};
-/// The same for rows that lie side by side, as pack_rows() leaves them.
-struct PackedRows {
-  const real* data;
-  std::int64_t column_step;
-  Ahead* ahead;
-  HWY_INLINE real operator[](int i) const { return data[i]; }
-  HWY_INLINE void fetch(std::int64_t) { ahead->fetch(); }
-  HWY_INLINE void next_column() { data += column_step; }
+struct Ahead {
+  Spread rows;            ///< the next rows of A
+  Spread part_a, part_b;  ///< what the next part of K will be packed from
+  HWY_INLINE void fetch() { rows.fetch(), part_a.fetch(), part_b.fetch(); }
 };
 
 /// C [R, NV vectors] (+)= A B; of the last vector of C `last` lanes exist, the panel is padded.
 template <int R, int NV, class Rows>
 HWY_INLINE void panel_block(std::int64_t k, Rows a, const real* panel, real* c, std::int64_t ldc, bool add,
-                            std::int64_t last) {
+                            std::int64_t last, Ahead& ahead) {
   const std::int64_t step = lanes();
-#pragma GCC unroll 16
-  for (int i = 0; i < R; ++i) __builtin_prefetch(c + i * ldc, 1), __builtin_prefetch(c + i * ldc + kLine, 1);
+  const std::int64_t calls = parts(k, kStretch);
+  std::int64_t due = 0;
+  const real* next_c = c;
   V sum[R][NV];
-  for (std::int64_t p = 0; p < k; ++p, panel += NV * step, a.next_column()) {
-    V right[NV];
+  for (std::int64_t p = 0; p < k;) {
+    for (due += R; due >= calls; due -= calls, next_c += ldc)
+      __builtin_prefetch(next_c, 1), __builtin_prefetch(next_c + kLine, 1);
+    ahead.fetch();
+    for (const std::int64_t end = std::min(p + kStretch, k); p < end; ++p, panel += NV * step, a.next_column()) {
+      V right[NV];
 #pragma GCC unroll 2
-    for (int j = 0; j < NV; ++j) right[j] = load(panel + j * step);
+      for (int j = 0; j < NV; ++j) right[j] = load(panel + j * step);
 #pragma GCC unroll 16
-    for (int i = 0; i < R; ++i) {
-      const V left(a[i]);
+      for (int i = 0; i < R; ++i) {
+        const V left(a[i]);
 #pragma GCC unroll 2
-      for (int j = 0; j < NV; ++j) sum[i][j] = fma(left, right[j], sum[i][j]);
+        for (int j = 0; j < NV; ++j) sum[i][j] = fma(left, right[j], sum[i][j]);
+      }
     }
   }
 #pragma GCC unroll 16
@@ -126,6 +121,14 @@ HWY_INLINE void panel_block(std::int64_t k, Rows a, const real* panel, real* c, 
 constexpr int kRows = HWY_TARGET <= HWY_AVX3 ? 12 : 6;  // sums fill the vector registers
 constexpr int kPackedRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
 
+/// One column of R rows of A at a time, rows side by side as pack_rows() leaves them.
+struct PackedRows {
+  const real* data;
+  std::int64_t column_step;
+  HWY_INLINE real operator[](int i) const { return data[i]; }
+  HWY_INLINE void next_column() { data += column_step; }
+};
+
 /// Blocks of kPackedRows rows of A, each [k, kPackedRows], `block` reals apart; read along memory, where A's rows lie
 /// side by side.
 HWY_INLINE void pack_rows(Strided a, std::int64_t m, std::int64_t k, std::int64_t block, real* to) {
@@ -140,63 +143,104 @@ HWY_INLINE void pack_rows(Strided a, std::int64_t m, std::int64_t k, std::int64_
   }
 }
 
-HWY_INLINE std::int64_t panels_width(std::int64_t n) {
-  return (n + kernels::kPanelColumns - 1) / kernels::kPanelColumns * kernels::kPanelColumns;
+/// One part of K of one tile: C [m, n] (+)= A [m, k] B [k, n].
+struct Part {
+  std::int64_t m, n, k;
+  Strided a;
+  const real* panels;  ///< B as pack_panels() leaves it
+  real* c;
+  std::int64_t ldc;
+  bool add;
+  real* scratch;
+
+  HWY_INLINE std::int64_t panel_count() const { return parts(n, 2 * lanes()); }
+};
+
+/// R rows of C from row i on.
+template <int R, class Rows>
+HWY_INLINE void panel_row_block(const Part& part, std::int64_t i, Rows a, Ahead& ahead) {
+  const std::int64_t n = part.n, k = part.k, panel = 2 * lanes();
+  real* c = part.c + i * part.ldc;
+  std::int64_t j = 0;
+  for (; j + panel <= n; j += panel)
+    panel_block<R, 2>(k, a, part.panels + j * k, c + j, part.ldc, part.add, lanes(), ahead);
+  if (n - j > lanes())
+    panel_block<R, 2>(k, a, part.panels + j * k, c + j, part.ldc, part.add, n - j - lanes(), ahead);
+  else if (n > j)
+    panel_block<R, 1>(k, a, part.panels + j * k, c + j, part.ldc, part.add, n - j, ahead);
 }
 
-/// C [R, n] (+)= A B for panels as pack_panels() leaves them.
-template <int R, class Rows>
-HWY_INLINE void panel_row_block(std::int64_t n, std::int64_t k, Rows a, const real* panels, real* c, std::int64_t ldc,
-                                bool add) {
-  const std::int64_t panel = 2 * lanes();
-  std::int64_t j = 0;
-  for (; j + panel <= n; j += panel) {
-    a.fetch(k);
-    panel_block<R, 2>(k, a, panels + j * k, c + j, ldc, add, lanes());
-  }
-  if (n - j > lanes())
-    panel_block<R, 2>(k, a, panels + j * k, c + j, ldc, add, n - j - lanes());
-  else if (n > j)
-    panel_block<R, 1>(k, a, panels + j * k, c + j, ldc, add, n - j);
+/// For an A whose rows lie side by side.
+HWY_INLINE void packed_part(const Part& part, Ahead& ahead) {
+  constexpr int R = kPackedRows;
+  const std::int64_t block = part.k * R + kLine;  // blocks must not share the cache's sets
+  const real* packed = part.scratch;
+  pack_rows(part.a, part.m, part.k, block, part.scratch);
+  std::int64_t i = 0;
+  for (; i + R <= part.m; i += R, packed += block) panel_row_block<R>(part, i, PackedRows{packed, R}, ahead);
+  for (; i < part.m; ++i, ++packed) panel_row_block<1>(part, i, PackedRows{packed, R}, ahead);
+}
+
+constexpr std::int64_t kCrowded = 4096;  // bytes: rows so far apart share the sets of the first-level cache
+
+/// For an A whose rows lie apart: they are read as they lie, unless their starts fall on the same sets of the cache,
+/// where they would push each other out; then they are copied, a block at a time.
+HWY_INLINE void plain_part(const Part& part, Ahead& ahead) {
+  const Strided a = part.a;
+  const bool crowded = a.row_step * static_cast<std::int64_t>(sizeof(real)) % kCrowded == 0;
+  const Strided copy{part.scratch, kernels::rounded_up(part.k, kLine) + kLine, 1};
+  const std::int64_t calls = part.panel_count() * parts(part.k, kStretch);
+  std::int64_t i = 0;
+  const auto rows = [&](auto count) HWY_ATTR {
+    constexpr int R = decltype(count)::value;
+    for (; i + R <= part.m; i += R) {
+      const Strided from = a.from_row(i);
+      for (int r = 0; crowded && r < R; ++r) {
+        const real* row = from.from_row(r).data;
+        real* to = part.scratch + r * copy.row_step;
+        for_vectors(part.k, [&](std::int64_t p, std::int64_t n) HWY_ATTR { store_n(load_n(row + p, n), to + p, n); });
+      }
+      ahead.rows.set(from.from_row(R).data, a.row_step, R, part.k, calls);
+      panel_row_block<R>(part, i, RowPointers<R>(crowded ? copy : from), ahead);
+    }
+  };
+  rows(std::integral_constant<int, kRows>());
+  rows(std::integral_constant<int, 4>());
+  rows(std::integral_constant<int, 1>());
 }
 
 void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratch) {
-  const std::int64_t m = tile.row_end - tile.row_begin, n = tile.column_end - tile.column_begin, ldc = product.ldc;
-  const Strided all_a{product.a + tile.row_begin * product.a_row, product.a_row, product.a_column};
-  const Strided all_b{product.b + tile.column_begin * product.b_column, product.b_row, product.b_column};
-  const std::int64_t panels = (n + 2 * lanes() - 1) / (2 * lanes());
-  real* c = product.c + tile.row_begin * ldc + tile.column_begin;
+  const std::int64_t m = tile.row_end - tile.row_begin, n = tile.column_end - tile.column_begin;
+  const Strided a{product.a + tile.row_begin * product.a_row, product.a_row, product.a_column};
+  const Strided b{product.b + tile.column_begin * product.b_column, product.b_row, product.b_column};
+  real* c = product.c + tile.row_begin * product.ldc + tile.column_begin;
+  const bool packs_rows = product.a_row == 1;
   for (std::int64_t p = 0; p < product.k; p += product.depth) {
     const std::int64_t k = std::min(product.depth, product.k - p), next = std::min(product.depth, product.k - p - k);
-    const bool add = product.add || p > 0;
-    const Strided a = all_a.from_column(p), b = all_b.from_row(p);
-    pack_panels(b, k, n, scratch);
-    const Strided next_b = all_b.from_row(p + k);
-    Ahead ahead{{}, {next_b.data, b.row_step, next, n}, 0};
-    if (b.column_step != 1) ahead.b = {next_b.data, b.column_step, n, next};
-    std::int64_t i = 0;
-    if (product.a_row == 1) {
-      constexpr int R = kPackedRows;
-      ahead.a = {all_a.from_column(p + k).data, a.column_step, next, m};
-      ahead.calls = panels * ((m + R - 1) / R);
-      real* packed = scratch + product.depth * panels_width(n);
-      const std::int64_t block = k * R + kLine;  // blocks must not share the cache's sets
-      pack_rows(a, m, k, block, packed);
-      for (; i + R <= m; i += R, packed += block)
-        panel_row_block<R>(n, k, PackedRows{packed, R, &ahead}, scratch, c + i * ldc, ldc, add);
-      for (; i < m; ++i, ++packed)
-        panel_row_block<1>(n, k, PackedRows{packed, R, &ahead}, scratch, c + i * ldc, ldc, add);
-      continue;
+    const Part part{m,
+                    n,
+                    k,
+                    a.from_column(p),
+                    scratch,
+                    c,
+                    product.ldc,
+                    product.add || p > 0,
+                    scratch + product.depth * kernels::rounded_up(n, kernels::kPanelColumns)};
+    pack_panels(b.from_row(p), k, n, scratch);
+    const int height = packs_rows ? kPackedRows : kRows;
+    const std::int64_t calls = part.panel_count() * parts(m, height) * parts(k, kStretch);
+    const Strided next_b = b.from_row(p + k);
+    Ahead ahead;
+    if (b.column_step == 1)
+      ahead.part_b.set(next_b.data, b.row_step, next, n, calls);
+    else
+      ahead.part_b.set(next_b.data, b.column_step, n, next, calls);
+    if (packs_rows) {
+      ahead.part_a.set(a.from_column(p + k).data, a.column_step, next, m, calls);
+      packed_part(part, ahead);
+    } else {
+      plain_part(part, ahead);
     }
-    ahead.calls = panels * ((m + kRows - 1) / kRows);
-    const auto rows = [&](auto count) HWY_ATTR {
-      constexpr int R = decltype(count)::value;
-      for (; i + R <= m; i += R)
-        panel_row_block<R>(n, k, PlainRows<R>(a.from_row(i), &ahead, panels), scratch, c + i * ldc, ldc, add);
-    };
-    rows(std::integral_constant<int, kRows>());
-    rows(std::integral_constant<int, 4>());
-    rows(std::integral_constant<int, 1>());
   }
 }
 

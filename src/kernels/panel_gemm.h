@@ -22,7 +22,15 @@ struct PanelTile {
   std::int64_t row_begin, row_end, column_begin, column_end;
 };
 inline constexpr std::int64_t kPanelColumns = 32, kPanelRows = 24;  ///< the largest a processor has
-/// `scratch` holds depth * (the tile's columns and rows, each rounded up to the above) + 4 * rows reals.
+/// How many pieces of `size` cover `extent`.
+inline std::int64_t parts(std::int64_t extent, std::int64_t size) { return (extent + size - 1) / size; }
+inline std::int64_t rounded_up(std::int64_t n, std::int64_t step) { return parts(n, step) * step; }
+/// What panel_tile() needs for a tile of so many rows and columns, in reals: panels of B, and A's rows, all of them
+/// where they lie side by side, else a block.
+inline std::int64_t panel_scratch(const PanelProduct& product, std::int64_t rows, std::int64_t columns) {
+  const std::int64_t packed = product.a_row == 1 ? rounded_up(rows, kPanelRows) : kPanelRows;
+  return product.depth * (rounded_up(columns, kPanelColumns) + packed) + 32 * packed;
+}
 void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratch);
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels

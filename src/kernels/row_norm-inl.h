@@ -69,6 +69,14 @@ struct RowDefaults {
   HWY_INLINE double scalar_gradient(double, double, std::int64_t) const { return 0; }
 };
 
+/// `count` lanes; past the caches for whole vectors at aligned places.
+HWY_INLINE void put(bool past_caches, V x, real* p, std::int64_t count) {
+  if (past_caches)
+    stream(x, p);
+  else
+    store_n(x, p, count);
+}
+
 template <class N>
 HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t begin, std::int64_t end) {
   const std::int64_t width = call.width;
@@ -91,10 +99,7 @@ HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t b
     for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
       V n = norm.value(load_n(x + i, count));
       if (gain) n = bias ? fma(n, load_n(gain + i, count), load_n(bias + i, count)) : n * load_n(gain + i, count);
-      if (streams)
-        stream(n, y + i);
-      else
-        store_n(n, y + i, count);
+      put(streams, n, y + i, count);
     });
   }
   if (streams) hwy::FlushStream();
@@ -128,10 +133,7 @@ HWY_INLINE void backward_rows(const kernels::RowNormBackward& call, std::int64_t
       const V dyi = load_n(dy + i, count);
       const V dn = gain ? dyi * load_n(gain + i, count) : dyi;
       const V g = norm.gradient(load_n(x + i, count), dn, va, vb);
-      if (streams)
-        stream(g, dh + i);
-      else
-        store_n(add ? g + load_n(dh + i, count) : g, dh + i, count);
+      put(streams, add ? g + load_n(dh + i, count) : g, dh + i, count);
     });
   }
   if (streams) hwy::FlushStream();

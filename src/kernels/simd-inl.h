@@ -53,8 +53,8 @@ HWY_INLINE V keep_nan(V x, V y) { return hn::IfThenElse(hn::Eq(x.v, x.v), y.v, x
 
 HWY_INLINE V load(const real* p) { return hn::LoadU(Lanes(), p); }
 HWY_INLINE void store(V x, real* p) { hn::StoreU(x.v, Lanes(), p); }
-/// Past the caches: for a whole vector at an aligned place that nobody reads soon. flush_stream() before others read
-/// it.
+/// Past the caches: for a whole vector at an aligned place that nobody reads soon. hwy::FlushStream() before others
+/// read it.
 HWY_INLINE void stream(V x, real* p) { hn::Stream(x.v, Lanes(), p); }
 /// The first `count` lanes, zeros behind; never touches memory beyond them.
 HWY_INLINE V load_some(const real* p, std::int64_t count) {

@@ -73,7 +73,7 @@ TEST(ArrayFile, WithoutCommitNothingRemainsAndTheOldFileStays) {
 TEST(ArrayFile, FollowsALinkInsteadOfReplacingIt) {
   const TemporaryFolder folder;
   std::filesystem::create_directory(folder / "far");
-  spill(folder / "far/a.h5", "old");
+  write_text(folder / "far/a.h5", "old");
   std::filesystem::create_symlink(folder / "far/a.h5", folder / "a.h5");
   ArrayFileWriter writer(folder / "a.h5");
   const double value = 2.5;
@@ -91,11 +91,11 @@ TEST(ArrayFile, BadInputIsNamed) {
     writer.write("x", Type::f64, {5000}, values.data());
     writer.commit();
   }
-  const std::string whole = slurp(folder / "whole.h5");
-  spill(folder / "empty.h5", "");
-  spill(folder / "text.h5", "hello\n");
+  const std::string whole = read_text(folder / "whole.h5");
+  write_text(folder / "empty.h5", "");
+  write_text(folder / "text.h5", "hello\n");
   for (const std::size_t size : {std::size_t{20}, std::size_t{500}, whole.size() / 2, whole.size() - 1}) {
-    spill(folder / ("cut" + std::to_string(size)), whole.substr(0, size));
+    write_text(folder / ("cut" + std::to_string(size)), whole.substr(0, size));
   }
   for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
     if (entry.path().filename() == "whole.h5") continue;
@@ -111,9 +111,9 @@ TEST(ArrayFile, BadInputIsNamed) {
 
 TEST(ArrayFile, OutputThatCannotBeWritten) {
   const TemporaryFolder folder;
-  spill(folder / "file", "x");
+  write_text(folder / "file", "x");
   for (const std::string& path : {folder / "file/a.h5", folder / "none/a.h5", std::string("/proc/a.h5"),
-                                  std::string("/dev/full"), folder.path(), std::string()}) {
+                                  std::string("/dev/full"), folder.path().string(), std::string()}) {
     const std::string text = message_of<Error>([&] { ArrayFileWriter writer(path); });
     EXPECT_NE(text.find(path), std::string::npos) << text;
   }

@@ -14,31 +14,22 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "files.h"
+
 namespace normscope {
 namespace {
 
 namespace fs = std::filesystem;
+using test_files::read_text;
+using test_files::write_text;
 
 class CorpusTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "normscope.XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
 
   std::string write(const std::string& name, const std::string& bytes) const {
     fs::create_directories((folder_ / name).parent_path());
-    std::ofstream(path(name), std::ios::binary) << bytes;
-    return path(name);
-  }
-
-  static std::string read(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    return write_text(path(name), bytes);
   }
 
   static Corpus load(const std::string& data, const std::string& tokenizer = "char", std::int64_t train_tokens = 0) {
@@ -72,7 +63,8 @@ class CorpusTest : public testing::Test {
     return list;
   }
 
-  fs::path folder_;
+  test_files::TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 TEST_F(CorpusTest, TinyShakespeareAsNanoGptSplitsIt) {
@@ -83,7 +75,7 @@ TEST_F(CorpusTest, TinyShakespeareAsNanoGptSplitsIt) {
   EXPECT_EQ(corpus.val.size(), 111540u);
   EXPECT_EQ(corpus.tokenizer->vocab_size(), 65);
   EXPECT_FALSE(corpus.entropy_rate.has_value());
-  EXPECT_EQ(all_text(corpus), read(file));
+  EXPECT_EQ(all_text(corpus), read_text(file));
   refused([&] { load(file, "char", 2000000); }, {"2000000", "1003854"});
 }
 
@@ -177,10 +169,10 @@ TEST_F(CorpusTest, PreparedFolderComesBackTheSame) {
     EXPECT_EQ(again.tokenizer->to_json(), corpus.tokenizer->to_json());
     EXPECT_EQ(again.entropy_rate, corpus.entropy_rate);
     EXPECT_EQ(load(out, "char", 100).train.size(), 100u);
-    const std::string bytes = read(out + "/train.bin");
+    const std::string bytes = read_text(out + "/train.bin");
     ASSERT_EQ(bytes.size(), 2 * corpus.train.size());
     EXPECT_EQ(static_cast<unsigned char>(bytes[2]) + 256 * static_cast<unsigned char>(bytes[3]), corpus.train[1]);
-    const auto meta = nlohmann::json::parse(read(out + "/meta.json"));
+    const auto meta = nlohmann::json::parse(read_text(out + "/meta.json"));
     EXPECT_EQ(meta["train_tokens"], corpus.train.size());
     EXPECT_EQ(meta["sha256"], corpus.sha256);
   }
@@ -245,7 +237,7 @@ TEST_F(CorpusTest, NumpyReadsTheTokens) {
       "json.load(open('meta.json'))['itos'];"
       "open('text', 'w').write(''.join(itos[i] for i in t))";
   ASSERT_EQ(std::system(("cd '" + path("out") + "' && python3 -c \"" + script + "\"").c_str()), 0);
-  EXPECT_EQ(read(path("out/text")), corpus.tokenizer->decode(corpus.train));
+  EXPECT_EQ(read_text(path("out/text")), corpus.tokenizer->decode(corpus.train));
 }
 
 TEST_F(CorpusTest, FetchScriptChecksItsCopy) {
@@ -259,7 +251,8 @@ TEST_F(CorpusTest, FetchScriptChecksItsCopy) {
     return WEXITSTATUS(status);
   };
   EXPECT_EQ(fetch(write("wrong.txt", "not it")), 1);
-  EXPECT_NE(read(path("err")).find("wrong.txt is not Tiny Shakespeare"), std::string::npos) << read(path("err"));
+  EXPECT_NE(read_text(path("err")).find("wrong.txt is not Tiny Shakespeare"), std::string::npos)
+      << read_text(path("err"));
   EXPECT_EQ(fetch(path("missing.txt")), 1);
   EXPECT_EQ(names("main/data/shakespeare"), std::vector<std::string>{"fetch.sh"});
   if (!fs::exists(shared)) GTEST_SKIP() << "no copy beside the checkout";

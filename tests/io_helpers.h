@@ -1,51 +1,24 @@
 #pragma once
-// What the tests of files share: a fresh folder, a run of made-up numbers, child processes.
+// What the tests of files share: a run of made-up numbers, child processes.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include "files.h"
 #include "normscope/run_file.h"
 
 namespace normscope::io_test {
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "normscope_io_XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-  }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-  std::string path() const { return path_.string(); }
-  std::size_t count() const {
-    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
-  }
-
- private:
-  std::filesystem::path path_;
-};
-
-inline std::string slurp(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-inline void spill(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+using test_files::read_text;
+using test_files::TemporaryFolder;
+using test_files::write_text;
 
 /// Runs `work` in a child process; returns its id. The child ends with _exit(0), or 1 after an exception.
 inline pid_t in_child(const std::function<void()>& work) {

@@ -16,7 +16,7 @@ using namespace io_test;
 
 std::vector<nlohmann::json> lines_of(const std::string& path) {
   std::vector<nlohmann::json> lines;
-  std::istringstream in(slurp(path));
+  std::istringstream in(read_text(path));
   for (std::string line; std::getline(in, line);) lines.push_back(nlohmann::json::parse(line));
   return lines;
 }
@@ -58,7 +58,7 @@ TEST(MetricsLog, ResumeCutsLaterAndTornLines) {
       MetricsLog log = MetricsLog::create(path);
       for (std::int64_t step = 0; step < steps; ++step) log.step(step, 1, 1, 1, 1);
     }
-    spill(path, slurp(path) + tail);
+    write_text(path, read_text(path) + tail);
   };
   fill(10, "");
   MetricsLog::resume(path, 6).step(6, 9, 9, 9, 9);
@@ -91,7 +91,7 @@ TEST(FileUtil, OutputFolders) {
   create_output_dir(folder / "a/b/c");
   create_output_dir(folder / "d/");
   EXPECT_TRUE(std::filesystem::is_directory(folder / "a/b/c"));
-  spill(folder / "file", "x");
+  write_text(folder / "file", "x");
   const std::string long_name(300, 'n');
   for (const std::string& path : {folder / "file", folder / "file/below", std::string("/proc/normscope"), std::string(),
                                   folder / "new" + "/" + long_name}) {
@@ -105,8 +105,8 @@ TEST(FileUtil, TextIsWholeOrNotThere) {
   const TemporaryFolder folder;
   write_text_atomically(folder / "a", "one\n");
   write_text_atomically(folder / "a", "two\n");
-  EXPECT_EQ(slurp(folder / "a"), "two\n");
-  for (const std::string& path : {folder / "none/a", folder / "a/b", std::string("/dev/full"), folder.path()}) {
+  EXPECT_EQ(read_text(folder / "a"), "two\n");
+  for (const std::string& path : {folder / "none/a", folder / "a/b", std::string("/dev/full"), folder.path().string()}) {
     const std::string text = message_of<Error>([&] { write_text_atomically(path, "x"); });
     EXPECT_NE(text.find(path), std::string::npos) << text;
   }

@@ -78,6 +78,23 @@ TEST(Gemm, OverNoTermsIsZeroOrWhatWasThere) {
   kernels::gemm(engine(), false, false, 3, 0, 2, nullptr, 2, nullptr, 1, 0, nullptr, 1);
 }
 
+// What an engine plans that computes nothing is what one takes that does, on any number of threads.
+TEST(Gemm, TakesTheMemoryThatADryEnginePlans) {
+  for (const int threads : {1, 2, 5, 16})
+    for (const Size s : {Size{512, 128, 768}, Size{768, 128, 512}, Size{40, 40, 40}})
+      for (const bool ta : {false, true}) {
+        std::size_t peak[2];
+        for (const bool dry : {false, true}) {
+          Engine e({threads, GemmBackend::highway, dry});
+          const Tensor a = Tensor::full(e, {s.m, s.k}, 1), b = Tensor::full(e, {s.k, s.n}, 1);
+          const Tensor c = Tensor::full(e, {s.m, s.n}, 0);
+          kernels::gemm(e, ta, false, s.m, s.n, s.k, a.data(), ta ? s.m : s.k, b.data(), s.n, 0, c.data(), s.n);
+          peak[dry] = e.pool().peak();
+        }
+        EXPECT_EQ(peak[0], peak[1]) << threads << " threads, " << s.m << " x " << s.n << " x " << s.k << " " << ta;
+      }
+}
+
 // Rows a multiple of 4096 bytes apart are copied before they are used; the sums must not notice.
 TEST(Gemm, IsBitwiseTheSameForRowsThatShareTheCachesSets) {
   for (const Size s : {Size{37, 50, 1024}, Size{12, 32, 2048}, Size{5, 17, 1000}}) {

@@ -146,6 +146,21 @@ TEST(Optimizer, NoticesWhatIsNoNumber) {
   }
 }
 
+// A vector's max drops NaN, and with it what its lane held before.
+TEST(Optimizer, LargestMagnitudeOfNanIsNan) {
+  for (const std::int64_t at : {0, 1, 36}) {
+    Model model;
+    const Optimizer optimizer(model.parameters, {});
+    model.set_gradients(1, 1);
+    model.parameters.at("vector").grad()[at] = std::numeric_limits<real>::quiet_NaN();
+    GradientNorms norms;
+    optimizer.measure(norms);
+    EXPECT_TRUE(std::isnan(norms.max_abs[1])) << at;
+    EXPECT_GT(norms.max_abs[0], 0);
+    EXPECT_GT(norms.max_abs[2], 0);
+  }
+}
+
 TEST(Optimizer, WithoutAGradientLeavesWeightsAndMeasuresZero) {
   Model model;
   Optimizer optimizer(model.parameters, {"adamw", 0.9, 0.95, 1e-8, 0.5});

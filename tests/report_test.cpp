@@ -10,33 +10,23 @@
 
 #include "study/figure.h"
 #include "study/html.h"
+#include "tests/files.h"
 #include "tests/synthetic_study.h"
 
 namespace normscope {
 namespace {
 
 namespace fs = std::filesystem;
+using test_files::read_text;
 using testing::fake_run;
 using testing::fake_study;
 using testing::FakeStudy;
 
 class ReportTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "report-test-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  fs::path folder_;
+  test_files::TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
-
-std::string read(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
 
 /// Every SVG of a folder is well-formed XML, every PNG has its signature; returns how many figures there are.
 std::size_t check_figures(const fs::path& folder) {
@@ -48,7 +38,7 @@ std::size_t check_figures(const fs::path& folder) {
       EXPECT_EQ(std::system(command.c_str()), 0) << entry.path();
       ++count;
     } else {
-      EXPECT_EQ(read(entry.path()).substr(1, 3), "PNG") << entry.path();
+      EXPECT_EQ(read_text(entry.path()).substr(1, 3), "PNG") << entry.path();
     }
   }
   return count;
@@ -64,7 +54,7 @@ void expect_self_contained(const std::string& html) {
 TEST_F(ReportTest, AStudyHasItsFiguresAndFindings) {
   const std::string path = write_report(fake_study({}), folder_.string(), false);
   EXPECT_EQ(path, (folder_ / "report.html").string());
-  const std::string html = read(path);
+  const std::string html = read_text(path);
   expect_self_contained(html);
   const std::size_t figures = check_figures(folder_ / "figures");
   EXPECT_GE(figures, 5u);
@@ -93,7 +83,7 @@ TEST_F(ReportTest, FewEpochsManyArmsOddNames) {
   fake.epochs = 1;
   fake.steps_per_epoch = 12;
   fake.unfinished = true;
-  const std::string html = read(write_report(fake_study(fake), folder_.string(), false));
+  const std::string html = read_text(write_report(fake_study(fake), folder_.string(), false));
   expect_self_contained(html);
   EXPECT_GE(check_figures(folder_ / "figures"), 6u);
   EXPECT_NE(html.find("&lt;b&gt;&quot;no&quot;"), std::string::npos);
@@ -120,7 +110,7 @@ TEST_F(ReportTest, ASingleRun) {
   input.runs = {fake_run(fake, {{"norm", "rmsnorm"}}, 0, 7)};
   input.runs[0].epoch_label = "pseudo-epoch (10 steps)";
   input.study.runs = {summarize(input.runs[0], {})};
-  const std::string html = read(write_report(input, folder_.string(), false));
+  const std::string html = read_text(write_report(input, folder_.string(), false));
   expect_self_contained(html);
   EXPECT_GE(check_figures(folder_ / "figures"), 4u);
   for (const char* text : {"Run a &amp; b", "nats a token", "pseudo-epoch (10 steps)", "Learning rate"}) {
@@ -137,7 +127,7 @@ TEST_F(ReportTest, RunsWithGapsStillDraw) {
   input.runs[2] = RunData{};
   input.study.runs[2].status = "pending";
   input.study.comparisons = compare_arms(input.study.axes, input.study.runs);
-  const std::string html = read(write_report(input, folder_.string(), false));
+  const std::string html = read_text(write_report(input, folder_.string(), false));
   EXPECT_NE(html.find("1 of 6 runs are not finished"), std::string::npos);
   EXPECT_GE(check_figures(folder_ / "figures"), 5u);
 }

@@ -281,16 +281,16 @@ TEST(RunFile, RepairMakesACrashedRunPlain) {
 
 TEST(RunFile, BadInputIsNamed) {
   const TemporaryFolder folder;
-  spill(folder / "empty.h5", "");
-  spill(folder / "text.h5", "not a run\n");
+  write_text(folder / "empty.h5", "");
+  write_text(folder / "text.h5", "not a run\n");
   {
     RunFile file = RunFile::create(folder / "run.h5", sample_header());
     append_steps(file, 0, 3000);
     file.finish("done");
   }
-  const std::string whole = slurp(folder / "run.h5");
-  spill(folder / "cut.h5", whole.substr(0, whole.size() * 2 / 3));
-  spill(folder / "stub.h5", whole.substr(0, 20));
+  const std::string whole = read_text(folder / "run.h5");
+  write_text(folder / "cut.h5", whole.substr(0, whole.size() * 2 / 3));
+  write_text(folder / "stub.h5", whole.substr(0, 20));
   for (const std::string name : {"missing.h5", "empty.h5", "text.h5", "cut.h5", "stub.h5", "."}) {
     const std::string path = folder / name;
     const std::vector<std::function<void()>> uses{[&] { read_run(path); }, [&] { RunFile::resume(path, 0); },
@@ -306,9 +306,9 @@ TEST(RunFile, BadInputIsNamed) {
 
 TEST(RunFile, OutputThatCannotBeWritten) {
   const TemporaryFolder folder;
-  spill(folder / "file", "x");
+  write_text(folder / "file", "x");
   for (const std::string& path : {folder / "file/run.h5", folder / "nowhere/run.h5", std::string("/proc/run.h5"),
-                                  std::string("/dev/full"), folder.path()}) {
+                                  std::string("/dev/full"), folder.path().string()}) {
     const std::string text = message_of<Error>([&] { RunFile::create(path, sample_header()); });
     EXPECT_NE(text.find(path), std::string::npos) << text;
   }

@@ -14,6 +14,7 @@
 #include <sstream>
 #include <thread>
 
+#include "tests/files.h"
 #include "tests/synthetic_study.h"
 
 namespace normscope {
@@ -26,15 +27,10 @@ using testing::FakeStudy;
 class StudyTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "study-test-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
     std::ofstream text(folder_ / "text.txt");
     for (int i = 0; i < 400; ++i) text << "the quick brown fox jumps over the lazy dog\n";
   }
-  void TearDown() override {
-    unsetenv("FAKE_TRAIN");
-    fs::remove_all(folder_);
-  }
+  void TearDown() override { unsetenv("FAKE_TRAIN"); }
 
   StudyOptions options() {
     StudyOptions out;
@@ -52,7 +48,8 @@ class StudyTest : public ::testing::Test {
     return out;
   }
 
-  fs::path folder_;
+  test_files::TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 std::string message_of(const StudyOptions& options) {

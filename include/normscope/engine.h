@@ -57,6 +57,7 @@ class Engine {
   explicit Engine(const EngineOptions& options = {});
   Pool& pool() { return pool_; }
   int threads() const { return dry_ ? 0 : threads_; }  ///< of loops (parallel.h)
+  int team() const { return threads_; }                ///< the same, of a dry engine those it plans for
   GemmBackend gemm() const { return gemm_; }
 
   /// A part of memory for each thread, for the buffers of one kernel. It is kept from call to call, so that it stays in

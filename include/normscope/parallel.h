@@ -1,11 +1,22 @@
 #pragma once
-// Work is split into tiles whose borders depend on the shape alone, never on the number of threads, so that sums come
-// out the same on any number of them.
+// Work is split into tiles. Where tiles decide how a sum is ordered their borders depend on the shape alone, so that it
+// comes out the same on any number of threads.
+#include <algorithm>
 #include <cstdint>
 
 #include <immintrin.h>
 
 namespace normscope {
+
+/// How many pieces of `size` cover `extent`; `extent` rounded up to whole pieces.
+inline std::int64_t parts(std::int64_t extent, std::int64_t size) { return (extent + size - 1) / size; }
+inline std::int64_t rounded_up(std::int64_t extent, std::int64_t size) { return parts(extent, size) * size; }
+
+/// Elements of a tile of elementwise work, and how many rows that is.
+inline constexpr std::int64_t kTileElements = 8192;
+inline std::int64_t rows_a_tile(std::int64_t width) {
+  return std::max<std::int64_t>(1, kTileElements / std::max<std::int64_t>(width, 1));
+}
 
 /// Flushes denormals to zero on this thread, restores the old mode when it goes. Slow denormals appear in Adam's
 /// second moments; every thread that computes runs under this guard.
@@ -41,7 +52,7 @@ void parallel_tiles(std::int64_t tiles, int threads, const Work& work) {
 /// The same for a range of n items in tiles of `step`: work(begin, end).
 template <class Work>
 void parallel_ranges(std::int64_t n, std::int64_t step, int threads, const Work& work) {
-  parallel_tiles((n + step - 1) / step, threads, [&](std::int64_t tile) {
+  parallel_tiles(parts(n, step), threads, [&](std::int64_t tile) {
     const std::int64_t begin = tile * step;
     work(begin, begin + step < n ? begin + step : n);
   });

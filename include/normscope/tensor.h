@@ -117,7 +117,7 @@ class BasicTensor {
   }
   BasicTensor clone() const {
     BasicTensor tensor = empty(engine(), shape_);
-    std::copy_n(data_, numel(), tensor.data_);
+    if (engine().threads() > 0) std::copy_n(data_, numel(), tensor.data_);
     return tensor;
   }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 
+#include "kernels/kernels.h"
+
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
 namespace {
@@ -132,7 +134,7 @@ void accumulate(Leaf& leaf, const Tensor& gradient) {
   if (std::exchange(leaf.has_grad, true))
     add_into(leaf.grad, gradient);
   else
-    std::copy_n(gradient.data(), gradient.numel(), leaf.grad.data());
+    kernels::copy(gradient.engine(), gradient.data(), leaf.grad.data(), gradient.numel());
 }
 }  // namespace
 
@@ -220,7 +222,7 @@ void Grads::give(int i, Tensor gradient) {
   if (to.add)
     add_into(to.tensor, gradient);
   else
-    std::copy_n(gradient.data(), gradient.numel(), to.tensor.data());
+    kernels::copy(*engine_, gradient.data(), to.tensor.data(), gradient.numel());
 }
 
 void observe(const std::string& name, const Variable& x) {

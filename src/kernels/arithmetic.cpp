@@ -89,14 +89,11 @@ HWY_EXPORT(magnitude_range);
 
 namespace kernels {
 namespace {
-constexpr std::int64_t kTile = 8192;
+constexpr std::int64_t kTile = kTileElements;
 
 template <class F>
 void binary(Engine& engine, F f, const real* a, const real* b, real* out, std::int64_t n) {
   parallel_ranges(n, kTile, engine.threads(), [&](auto i, auto end) { f(a + i, b + i, out + i, end - i); });
-}
-std::int64_t rows_a_tile(std::int64_t width) {
-  return std::max<std::int64_t>(1, kTile / std::max<std::int64_t>(width, 1));
 }
 }  // namespace
 
@@ -125,10 +122,11 @@ void add_bias(Engine& engine, real* x, const real* bias, std::int64_t rows, std:
 void sum_rows(Engine& engine, const real* x, real* out, bool add, std::int64_t rows, std::int64_t width) {
   const auto f = &HWY_DYNAMIC_DISPATCH(sum_rows_range);
   constexpr std::int64_t kRows = 64;  // partial sums of 64 rows, combined in order
-  const std::int64_t tiles = (rows + kRows - 1) / kRows;
+  const std::int64_t tiles = parts(rows, kRows);
   const Tensor partial = Tensor::full(engine, {tiles, width}, 0);
   parallel_ranges(rows, kRows, engine.threads(),
                   [&](auto r, auto end) { f(x + r * width, partial.data() + r / kRows * width, end - r, width); });
+  if (engine.threads() == 0) return;
   if (!add) std::fill_n(out, width, real{0});
   f(partial.data(), out, tiles, width);
 }

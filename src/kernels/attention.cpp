@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <normscope/parallel.h>
+
 #include "kernels/kernels.h"
 
 #ifndef NORMSCOPE_ATTENTION_PLAN
@@ -24,7 +26,7 @@ constexpr std::int64_t kQueries = 64;  // of a block
 /// of one block of queries.
 struct AttentionBuffers {
   real *query, *key, *value, *dout, *dquery, *dkey, *dvalue, *query_t, *dout_t, *scores, *dscores;
-  static std::int64_t rows(const AttentionShape& s) { return (s.time * s.head_width + 15) / 16 * 16; }
+  static std::int64_t rows(const AttentionShape& s) { return rounded_up(s.time * s.head_width, 16); }
   static std::int64_t size(const AttentionShape& s) { return 7 * rows(s) + 2 * kQueries * (s.head_width + s.time); }
   AttentionBuffers(const AttentionShape& s, real* scratch) {
     for (real** buffer : {&query, &key, &value, &dout, &dquery, &dkey, &dvalue})
@@ -34,16 +36,15 @@ struct AttentionBuffers {
   }
 };
 
-/// Queries [begin, begin + count) and the keys [0, keys) that they see.
+/// Queries [begin, begin + count); they see keys [0, keys()).
 struct QueryBlock {
-  std::int64_t begin, count, keys;
+  std::int64_t begin, count;
+  std::int64_t keys() const { return begin + count; }
 };
 template <class Body>
 void for_query_blocks(std::int64_t time, Body body) {
-  for (std::int64_t begin = 0; begin < time; begin += kQueries) {
-    const std::int64_t end = std::min(begin + kQueries, time);
-    body(QueryBlock{begin, end - begin, end});
-  }
+  for (std::int64_t begin = 0; begin < time; begin += kQueries)
+    body(QueryBlock{begin, std::min(kQueries, time - begin)});
 }
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
 #endif
@@ -76,9 +77,7 @@ HWY_INLINE void rotate(const AttentionShape& s, const real* from, std::int64_t f
 
 /// Columns are left out, or masked, this many at a time: whole vectors, and rows that are computed together.
 HWY_INLINE std::int64_t granule() { return std::max<std::int64_t>(lanes(), kProductRows); }
-HWY_INLINE std::int64_t padded_count(const QueryBlock& block) {
-  return (block.count + granule() - 1) / granule() * granule();
-}
+HWY_INLINE std::int64_t padded_count(const QueryBlock& block) { return rounded_up(block.count, granule()); }
 
 /// to [D, kQueries] = transpose of the block's rows of from [T, D], zeros behind.
 HWY_INLINE void transpose_block(const QueryBlock& block, const real* from, std::int64_t d, real* to) {
@@ -99,7 +98,7 @@ HWY_INLINE void for_row_groups(std::int64_t rows, Body body) {
 HWY_INLINE void score_products(const QueryBlock& block, std::int64_t d, const real* rows, const real* columns,
                                real* to) {
   const std::int64_t padded = padded_count(block);
-  for_row_groups(block.keys, [&](std::int64_t j, std::int64_t count) HWY_ATTR {
+  for_row_groups(block.keys(), [&](std::int64_t j, std::int64_t count) HWY_ATTR {
     const std::int64_t first = std::max<std::int64_t>(0, j - block.begin) / granule() * granule();
     product(count, padded - first, d, {rows + j * d, d, 1}, columns + first, kQueries, to + j * kQueries + first,
             kQueries, false);
@@ -116,7 +115,7 @@ HWY_INLINE void sum_over_keys(const QueryBlock& block, std::int64_t d, const rea
 /// to [keys, D] += weights [keys, count] times the block's rows of rows [T, D].
 HWY_INLINE void add_over_queries(const QueryBlock& block, std::int64_t d, const real* weights, const real* rows,
                                  real* to) {
-  for_row_groups(block.keys, [&](std::int64_t j, std::int64_t count) HWY_ATTR {
+  for_row_groups(block.keys(), [&](std::int64_t j, std::int64_t count) HWY_ATTR {
     const std::int64_t first = std::max<std::int64_t>(0, j - block.begin);
     product(count, d, block.count - first, {weights + j * kQueries + first, kQueries, 1},
             rows + (block.begin + first) * d, d, to + j * d, d, true);
@@ -133,8 +132,8 @@ HWY_INLINE void for_query_vectors(const QueryBlock& block, Body body) {
 template <class Body>
 HWY_INLINE void for_keys(const QueryBlock& block, std::int64_t c, Body body) {
   const std::int64_t all = block.begin + c + 1,
-                     end = std::min(block.keys, block.begin + c / granule() * granule() + granule());
-  for (std::int64_t j = 0; j < std::min(all, end); ++j) body(j * kQueries + c, 0);
+                     end = std::min(block.keys(), block.begin + c / granule() * granule() + granule());
+  for (std::int64_t j = 0; j < all; ++j) body(j * kQueries + c, 0);
   for (std::int64_t j = all; j < end; ++j) body(j * kQueries + c, j - all + 1);
 }
 
@@ -143,7 +142,7 @@ HWY_INLINE void drop(const AttentionShape& s, std::int64_t batch_head, const Que
   if (s.dropout <= 0) return;
   const auto threshold = static_cast<std::uint64_t>(s.dropout * 0x1p32);
   const real scale = static_cast<real>(1 / (1 - s.dropout));
-  for (std::int64_t t = block.begin; t < block.keys; ++t) {
+  for (std::int64_t t = block.begin; t < block.keys(); ++t) {
     const auto first = static_cast<std::uint64_t>((batch_head * s.time + t) * ((s.time + 3) / 4));
     for (std::int64_t j = 0; j <= t; j += 4) {
       std::uint32_t bits[4];
@@ -250,8 +249,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include <omp.h>
-
-#include <normscope/parallel.h>
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 HWY_EXPORT(attend_head);

@@ -35,25 +35,28 @@ void product(GemmBackend backend, bool ta, bool tb, std::int64_t m, std::int64_t
 }
 #endif
 
+/// Products of fewer multiply-adds stay on one thread: forking costs more than it saves.
+constexpr std::int64_t kSmall = std::int64_t{1} << 17;
+
 /// Rows of C in a tile: about 96, an even number of tiles, multiples of 8. Depends on the shape alone, because the
 /// library's order of summation may depend on it.
 std::int64_t tile_rows(std::int64_t m, std::int64_t n, std::int64_t k) {
-  if (m < 16 || m * n * k < (std::int64_t{1} << 17)) return m;  // forking costs more than it saves
+  if (m < 16 || m * n * k < kSmall) return m;
   std::int64_t tiles = std::max<std::int64_t>(2, (m + 48) / 96);
   tiles += tiles % 2;
-  return ((m + tiles - 1) / tiles + 7) / 8 * 8;
+  return rounded_up(parts(m, tiles), 8);
 }
 
 /// A product A^T B of at most this many elements is summed in two halves of K, so that two threads need not pack the
 /// same operands; the second half takes that much memory.
 constexpr std::int64_t kLargestHalved = std::int64_t{1} << 22;
 
-/// Cuts C into tiles, at least one for each thread, whose panels of B (up to `depth` of K at a time) stay in the
-/// second-level cache. Tiles do not change the sums; depth and halves do, and depend on the shape alone. The sizes are
-/// the best of those tried on Zen 4, with operands in memory.
+/// Cuts C into tiles, one for each thread or more where there are enough rows, whose panels of B (up to `depth` of K at
+/// a time) stay in the second-level cache. Tiles do not change the sums; depth and halves do, and depend on the shape
+/// alone. The sizes are the best of those tried on Zen 4, with operands in memory.
 void panel_gemm(Engine& engine, PanelProduct product, std::int64_t m, std::int64_t n) {
-  const bool packs_rows = product.a_row == 1, small = m * n * product.k < (std::int64_t{1} << 17);
-  const int threads = small ? std::min(1, engine.threads()) : engine.threads();  // forking costs more than it saves
+  const bool packs_rows = product.a_row == 1, small = m * n * product.k < kSmall;
+  const int threads = small ? 1 : engine.team();
   const std::int64_t halves =
       packs_rows && !small && product.k >= 256 && product.ldc == n && m * n <= kLargestHalved ? 2 : 1;
   const std::int64_t half = parts(product.k, halves);
@@ -61,9 +64,9 @@ void panel_gemm(Engine& engine, PanelProduct product, std::int64_t m, std::int64
   std::int64_t down = parts(m, packs_rows ? 768 : 2048), across = parts(n, packs_rows ? 384 : 256);
   // Threads that write parts of the same rows take each other's cache lines: split by rows where there are enough.
   std::int64_t& split = m >= 48 || n < 2 * kPanelColumns ? down : across;
-  const std::int64_t share = std::max(threads, 1) / std::gcd(std::max(threads, 1), halves);
+  const std::int64_t share = threads / std::gcd(threads, halves);
   split = parts(split, share) * share;
-  const std::int64_t height = rounded_up(parts(m, down), packs_rows ? 8 : kPanelRows);
+  const std::int64_t height = rounded_up(parts(m, down), packs_rows ? kPackedPanelRows : kPanelRows);
   const std::int64_t width = rounded_up(parts(n, across), kPanelColumns);
   down = parts(m, height), across = parts(n, width);
   const auto& buffers =
@@ -75,7 +78,7 @@ void panel_gemm(Engine& engine, PanelProduct product, std::int64_t m, std::int64
     second.k -= half, second.a += half * second.a_column, second.b += half * second.b_row;
     second.c = rest.data(), second.ldc = n, second.add = false;
   }
-  parallel_tiles(halves * down * across, threads, [&](std::int64_t tile) {
+  parallel_tiles(halves * down * across, std::min(threads, engine.threads()), [&](std::int64_t tile) {
     const std::int64_t i = tile % (down * across) / across * height, j = tile % across * width;
     panel_tile(tile < down * across ? product : second, {i, std::min(i + height, m), j, std::min(j + width, n)},
                buffers.of<real>(omp_get_thread_num()));
@@ -95,7 +98,7 @@ void gemm(Engine& engine, bool transpose_a, bool transpose_b, std::int64_t m, st
           const real* a, std::int64_t lda, const real* b, std::int64_t ldb, real beta, real* c, std::int64_t ldc) {
   if (m == 0 || n == 0) return;
   if (k == 0) {
-    if (beta == 0)
+    if (beta == 0 && engine.threads() > 0)
       for (std::int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, real{0});
     return;
   }

@@ -1,7 +1,6 @@
 #pragma once
 // Loops on raw pointers. No third-party type appears here: what is behind it (Highway, oneDNN, OpenBLAS) is this room's
-// business. All matrices are row-major. Every function splits its work into fixed tiles (parallel.h): results do not
-// depend on the number of threads.
+// business. All matrices are row-major. Results do not depend on the number of threads (parallel.h).
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -21,6 +20,8 @@ void gemm(Engine& engine, bool transpose_a, bool transpose_b, std::int64_t m, st
 #include <normscope/unary.def>
 #undef UNARY
 
+/// to = from
+void copy(Engine& engine, const real* from, real* to, std::int64_t n);
 void add(Engine& engine, const real* a, const real* b, real* out, std::int64_t n);
 void subtract(Engine& engine, const real* a, const real* b, real* out, std::int64_t n);
 void multiply(Engine& engine, const real* a, const real* b, real* out, std::int64_t n);
@@ -42,8 +43,7 @@ void swiglu_backward(Engine& engine, const real* dout, real* slopes, std::int64_
 
 void softmax_forward(Engine& engine, const real* x, real* y, std::int64_t rows, std::int64_t width);
 void softmax_backward(Engine& engine, const real* y, const real* dy, real* dx, std::int64_t rows, std::int64_t width);
-/// log_sum_exp [rows]; returns the mean over rows of log_sum_exp - x[row, target]. Columns from `vocab` on are padding
-/// that the softmax does see.
+/// log_sum_exp [rows]; returns the mean over rows of log_sum_exp - x[row, target].
 double cross_entropy_forward(Engine& engine, const real* logits, const std::int32_t* targets, real* log_sum_exp,
                              std::int64_t rows, std::int64_t width);
 /// dlogits = scale (softmax(logits) - onehot(target)); may overwrite logits.
@@ -79,7 +79,7 @@ void attention_backward(Engine& engine, const AttentionShape& shape, const real*
 void rope(Engine& engine, const real* x, real* y, std::int64_t rows, std::int64_t time, std::int64_t heads,
           std::int64_t head_width, const real* cos, const real* sin, int direction);
 
-/// Sum of squares and largest magnitude, in double, per-tile partials added in order.
+/// Sum of squares and largest magnitude, in double. NaN shows in the sum alone.
 struct Magnitude {
   double sum_squares = 0, max_abs = 0;
 };
@@ -99,10 +99,9 @@ struct Sgd {
 };
 void sgd(const Sgd& options, real* w, const real* g, real* m, std::int64_t n, double sums[2]);
 
-/// This machine's roofs, for the benchmarks: `rounds` of multiply-adds on every thread (returns how many operations
-/// that were), and to = from.
+/// This machine's roof, for the benchmarks: `rounds` of multiply-adds on every thread; returns how many operations that
+/// were.
 double multiply_adds(Engine& engine, std::int64_t rounds);
-void copy(Engine& engine, const real* from, real* to, std::int64_t n);
 
 /// Name of the instruction set the kernels run on ("AVX3"), and of OpenBLAS's kernel ("Cooperlake").
 const char* isa_name();

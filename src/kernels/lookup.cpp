@@ -1,6 +1,5 @@
 // Embedding rows, dropout masks, rotary embedding: index work without vectors of its own.
 #include <algorithm>
-#include <vector>
 
 #include <normscope/parallel.h>
 

@@ -1,13 +1,11 @@
-// Matrix products of linear layers: B is packed into panels that stay in the first-level cache while the rows of A pass
-// by (Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication"). Each element of C is one chain
-// of multiply-adds for each part of k (`depth`), the parts added up in order, so neither tiles nor threads nor the
-// width of the vectors change its bits (multiplying and adding in one rounding or in two does: SSSE3 and plain C++ have
-// two).
+// Matrix products of linear layers: B is packed into panels that stay in the second-level cache while the rows of A
+// pass by, a block at a time (after Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication").
+// Each element of C is one chain of multiply-adds for each part of k (`depth`), the parts added up in order, so neither
+// tiles nor threads nor the width of the vectors change its bits (multiplying and adding in one rounding or in two
+// does: below AVX2 there are two).
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/panel_gemm.cpp"
 #include <hwy/foreach_target.h>
-
-#include <hwy/cache_control.h>
 
 #include "kernels/small_gemm-inl.h"
 
@@ -19,7 +17,6 @@ HWY_BEFORE_NAMESPACE();
 namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
 using kernels::PanelProduct;
 using kernels::PanelTile;
-using kernels::parts;
 
 constexpr std::int64_t kLine = 64 / sizeof(real);  // of the cache
 
@@ -120,13 +117,13 @@ HWY_INLINE void panel_block(std::int64_t k, Rows a, const real* panel, real* c, 
 
 constexpr int kRows = HWY_TARGET <= HWY_AVX3 ? 12 : 6;  // sums fill the vector registers
 constexpr int kPackedRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
+static_assert(kernels::kPanelRows % kRows == 0 && kernels::kPackedPanelRows % kPackedRows == 0);
 
 /// One column of R rows of A at a time, rows side by side as pack_rows() leaves them.
 struct PackedRows {
   const real* data;
-  std::int64_t column_step;
   HWY_INLINE real operator[](int i) const { return data[i]; }
-  HWY_INLINE void next_column() { data += column_step; }
+  HWY_INLINE void next_column() { data += kPackedRows; }
 };
 
 /// Blocks of kPackedRows rows of A, each [k, kPackedRows], `block` reals apart; read along memory, where A's rows lie
@@ -177,8 +174,8 @@ HWY_INLINE void packed_part(const Part& part, Ahead& ahead) {
   const real* packed = part.scratch;
   pack_rows(part.a, part.m, part.k, block, part.scratch);
   std::int64_t i = 0;
-  for (; i + R <= part.m; i += R, packed += block) panel_row_block<R>(part, i, PackedRows{packed, R}, ahead);
-  for (; i < part.m; ++i, ++packed) panel_row_block<1>(part, i, PackedRows{packed, R}, ahead);
+  for (; i + R <= part.m; i += R, packed += block) panel_row_block<R>(part, i, PackedRows{packed}, ahead);
+  for (; i < part.m; ++i, ++packed) panel_row_block<1>(part, i, PackedRows{packed}, ahead);
 }
 
 constexpr std::int64_t kCrowded = 4096;  // bytes: rows so far apart share the sets of the first-level cache
@@ -188,7 +185,7 @@ constexpr std::int64_t kCrowded = 4096;  // bytes: rows so far apart share the s
 HWY_INLINE void plain_part(const Part& part, Ahead& ahead) {
   const Strided a = part.a;
   const bool crowded = a.row_step * static_cast<std::int64_t>(sizeof(real)) % kCrowded == 0;
-  const Strided copy{part.scratch, kernels::rounded_up(part.k, kLine) + kLine, 1};
+  const Strided copy{part.scratch, rounded_up(part.k, kLine) + kLine, 1};
   const std::int64_t calls = part.panel_count() * parts(part.k, kStretch);
   std::int64_t i = 0;
   const auto rows = [&](auto count) HWY_ATTR {
@@ -225,7 +222,7 @@ void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratc
                     c,
                     product.ldc,
                     product.add || p > 0,
-                    scratch + product.depth * kernels::rounded_up(n, kernels::kPanelColumns)};
+                    scratch + product.depth * rounded_up(n, kernels::kPanelColumns)};
     pack_panels(b.from_row(p), k, n, scratch);
     const int height = packs_rows ? kPackedRows : kRows;
     const std::int64_t calls = part.panel_count() * parts(m, height) * parts(k, kStretch);

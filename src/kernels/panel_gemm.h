@@ -2,6 +2,7 @@
 // Our own matrix product, one tile at a time; gemm.cpp cuts the tiles.
 #include <cstdint>
 
+#include <normscope/parallel.h>
 #include <normscope/precision.h>
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
@@ -21,14 +22,12 @@ struct PanelProduct {
 struct PanelTile {
   std::int64_t row_begin, row_end, column_begin, column_end;
 };
-inline constexpr std::int64_t kPanelColumns = 32, kPanelRows = 24;  ///< the largest a processor has
-/// How many pieces of `size` cover `extent`.
-inline std::int64_t parts(std::int64_t extent, std::int64_t size) { return (extent + size - 1) / size; }
-inline std::int64_t rounded_up(std::int64_t n, std::int64_t step) { return parts(n, step) * step; }
+/// Multiples of what any instruction set computes at once: columns of a panel, rows of a block, rows of a packed block.
+inline constexpr std::int64_t kPanelColumns = 32, kPanelRows = 24, kPackedPanelRows = 8;
 /// What panel_tile() needs for a tile of so many rows and columns, in reals: panels of B, and A's rows, all of them
 /// where they lie side by side, else a block.
 inline std::int64_t panel_scratch(const PanelProduct& product, std::int64_t rows, std::int64_t columns) {
-  const std::int64_t packed = product.a_row == 1 ? rounded_up(rows, kPanelRows) : kPanelRows;
+  const std::int64_t packed = product.a_row == 1 ? rounded_up(rows, kPackedPanelRows) : kPanelRows;
   return product.depth * (rounded_up(columns, kPanelColumns) + packed) + 32 * packed;
 }
 void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratch);

@@ -1,12 +1,9 @@
 #include "kernels/row_norm.h"
 
 #include <algorithm>
-#include <vector>
 
 #include <normscope/parallel.h>
 #include <normscope/tensor.h>
-
-#include "kernels/kernels.h"
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
 
@@ -29,7 +26,7 @@ void row_norm_forward(Engine& engine, const RowNormKernel& kernel, RowNormForwar
 void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackward call, std::int64_t rows,
                        bool add_gain, bool add_bias) {
   call.stream = !call.add && streams(call.dh, rows, call.width);
-  const std::int64_t tiles = (rows + kRows - 1) / kRows, width = call.width;
+  const std::int64_t tiles = parts(rows, kRows), width = call.width;
   const std::int64_t vectors = (call.dgain != nullptr) + (call.dbias != nullptr);
   const Tensor partial = Tensor::full(engine, {tiles, vectors * width}, 0);
   const auto scalars = BasicTensor<double>::full(engine, {tiles}, 0.0);
@@ -41,6 +38,7 @@ void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackw
     if (call.dscalar) tile.dscalar = scalars.data() + begin / kRows;
     kernel.backward(tile, begin, end);
   });
+  if (engine.threads() == 0) return;
   const auto combine = [&](real* to, std::int64_t offset, bool keep) {
     if (!keep) std::fill_n(to, width, real{0});
     for (std::int64_t tile = 0; tile < tiles; ++tile) {

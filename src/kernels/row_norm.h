@@ -44,7 +44,7 @@ struct RowNormKernel {
 };
 
 void row_norm_forward(Engine& engine, const RowNormKernel& kernel, RowNormForward call, std::int64_t rows);
-/// dgain and dbias [width], dscalar: overwritten, or added to where the flag says so.
+/// dgain and dbias [width] are overwritten, or added to where the flag says so; dscalar is overwritten.
 void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackward call, std::int64_t rows,
                        bool add_gain, bool add_bias);
 

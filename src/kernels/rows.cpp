@@ -36,9 +36,10 @@ void softmax_gradient_rows(const real* y, const real* dy, real* dx, std::int64_t
     V dot;
     for_vectors(width, [&](std::int64_t i, std::int64_t count)
                            HWY_ATTR { dot = fma(load_n(y + i, count), load_n(dy + i, count), dot); });
-    const V mean(static_cast<real>(sum_lanes(dot)));
-    for_vectors(width, [&](std::int64_t i, std::int64_t count)
-                           HWY_ATTR { store_n(load_n(y + i, count) * (load_n(dy + i, count) - mean), dx + i, count); });
+    const V whole(static_cast<real>(sum_lanes(dot)));
+    for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
+      store_n(load_n(y + i, count) * (load_n(dy + i, count) - whole), dx + i, count);
+    });
   }
 }
 /// log_sum_exp of each row; returns the sum over rows of log_sum_exp - x[target].
@@ -91,7 +92,6 @@ HWY_AFTER_NAMESPACE();
 #include <normscope/parallel.h>
 
 #include <algorithm>
-#include <vector>
 
 #include "kernels/kernels.h"
 
@@ -105,11 +105,10 @@ HWY_EXPORT(swiglu_gradient_rows);
 
 namespace kernels {
 namespace {
-/// Calls body(first_row, rows) for tiles of about 8192 elements.
+/// Calls body(first_row, rows) for each tile.
 template <class Body>
 void for_row_tiles(Engine& engine, std::int64_t rows, std::int64_t width, Body body) {
-  const std::int64_t step = std::max<std::int64_t>(1, 8192 / std::max<std::int64_t>(width, 1));
-  parallel_ranges(rows, step, engine.threads(), [&](auto r, auto end) { body(r, end - r); });
+  parallel_ranges(rows, rows_a_tile(width), engine.threads(), [&](auto r, auto end) { body(r, end - r); });
 }
 }  // namespace
 
@@ -126,6 +125,7 @@ void softmax_backward(Engine& engine, const real* y, const real* dy, real* dx, s
 double cross_entropy_forward(Engine& engine, const real* logits, const std::int32_t* targets, real* log_sum_exp,
                              std::int64_t rows, std::int64_t width) {
   const auto f = &HWY_DYNAMIC_DISPATCH(cross_entropy_rows);
+  if (engine.threads() == 0) return 0;
   constexpr std::int64_t kRows = 16;
   constexpr std::int64_t kBatch = 1024;  // tiles whose sums are kept at once
   double loss = 0, sums[kBatch];
@@ -135,7 +135,7 @@ double cross_entropy_forward(Engine& engine, const real* logits, const std::int3
       const std::int64_t r = begin + i;
       sums[i / kRows] = f(logits + r * width, targets + r, log_sum_exp + r, end - i, width);
     });
-    for (std::int64_t tile = 0; tile < (count + kRows - 1) / kRows; ++tile) loss += sums[tile];
+    for (std::int64_t tile = 0; tile < parts(count, kRows); ++tile) loss += sums[tile];
   }
   return loss / static_cast<double>(std::max<std::int64_t>(rows, 1));
 }

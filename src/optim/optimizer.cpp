@@ -39,6 +39,8 @@ void Optimizer::measure(GradientNorms& norms) const {
     double& top = norms.max_abs[tiles_[i].parameter];
     top = std::max(top, partial_[2 * i + 1]);
   }
+  for (std::size_t p = 0; p < norms.max_abs.size(); ++p)  // the largest of NaN and a number is no NaN
+    if (std::isnan(norms.sum_squares[p])) norms.max_abs[p] = norms.sum_squares[p];
   double total = 0;
   for (const double square : norms.sum_squares) total += square;
   norms.global = std::sqrt(total);

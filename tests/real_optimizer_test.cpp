@@ -146,6 +146,17 @@ TEST(Optimizer, NoticesWhatIsNoNumber) {
   }
 }
 
+// 1 - lr decay, rounded, would shrink every weight by 1.7e-8 too much, a step.
+TEST(Optimizer, DecayOfManyStepsIsNotBiased) {
+  Model model;
+  Optimizer optimizer(model.parameters, {"adamw", 0.9, 0.95, 1e-8, 0.1});
+  model.set_gradients(1, 0);
+  const double before = norm_of(values(model.parameters.at("matrix")));
+  UpdateNorms updates;
+  for (int t = 0; t < 1000; ++t) optimizer.step(1e-3, 1, updates);
+  EXPECT_NEAR(norm_of(values(model.parameters.at("matrix"))) / before, std::pow(1 - 1e-4, 1000), 1e-6);
+}
+
 // A vector's max drops NaN, and with it what its lane held before.
 TEST(Optimizer, LargestMagnitudeOfNanIsNan) {
   for (const std::int64_t at : {0, 1, 36}) {

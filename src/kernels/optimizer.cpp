@@ -31,7 +31,7 @@ HWY_INLINE void update_range(real* w, std::int64_t n, double sums[2], Update upd
 
 /// Loshchilov & Hutter 2019 (1711.05101), eps outside the root, as PyTorch.
 void adamw_range(const kernels::AdamW& o, real* w, const real* g, real* m, real* v, std::int64_t n, double sums[2]) {
-  const V decay(static_cast<real>(-o.lr * o.weight_decay)), rate(static_cast<real>(o.lr / o.correction1));
+  const V decay(static_cast<real>(-o.lr * o.weight_decay)), rate(static_cast<real>(-o.lr / o.correction1));
   const V root(static_cast<real>(1 / std::sqrt(o.correction2))), eps(static_cast<real>(o.eps));
   const V clip(static_cast<real>(o.clip)), b1(static_cast<real>(o.beta1)), b2(static_cast<real>(o.beta2));
   const V c1(static_cast<real>(1 - o.beta1)), c2(static_cast<real>(1 - o.beta2));
@@ -42,7 +42,7 @@ void adamw_range(const kernels::AdamW& o, real* w, const real* g, real* m, real*
     store_n(first, m + i, count);
     store_n(second, v + i, count);
     // Not old (1 - lr decay): that factor, rounded, is off by as much in every step.
-    return fma(decay, old, old) - rate * first / fma(sqrt(second), root, eps);
+    return old + fma(decay, old, rate * first / fma(sqrt(second), root, eps));
   });
 }
 

@@ -1,36 +1,25 @@
 #pragma once
 // What tests do with files: a folder that goes away with the test, whole files as strings.
-#include <cstdlib>
+#include <normscope/file_util.h>
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <stdexcept>
 #include <string>
 
 namespace normscope::test_files {
 
 class TemporaryFolder {
  public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "normscope_test_XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-  const std::filesystem::path& path() const { return path_; }
+  std::string operator/(const std::string& name) const { return (path() / name).string(); }
+  const std::filesystem::path& path() const { return folder_.path; }
   /// How many files and folders lie in it.
   std::size_t count() const {
-    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path()), {}));
   }
 
  private:
-  std::filesystem::path path_;
+  ScratchFolder folder_;
 };
 
 inline std::string read_text(const std::string& path) {

@@ -1,12 +1,9 @@
 // Reports from made-up runs: well-formed figures, a page that needs no network, errors of gnuplot.
 #include <gtest/gtest.h>
 #include <normscope/report.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "study/figure.h"
 #include "study/html.h"

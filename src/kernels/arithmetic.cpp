@@ -89,11 +89,9 @@ HWY_EXPORT(magnitude_range);
 
 namespace kernels {
 namespace {
-constexpr std::int64_t kTile = kTileElements;
-
 template <class F>
 void binary(Engine& engine, F f, const real* a, const real* b, real* out, std::int64_t n) {
-  parallel_ranges(n, kTile, engine.threads(), [&](auto i, auto end) { f(a + i, b + i, out + i, end - i); });
+  parallel_ranges(n, kTileElements, engine.threads(), [&](auto i, auto end) { f(a + i, b + i, out + i, end - i); });
 }
 }  // namespace
 
@@ -111,7 +109,8 @@ void divide(Engine& engine, const real* a, const real* b, real* out, std::int64_
 }
 void affine(Engine& engine, const real* x, real scale, real shift, real* out, std::int64_t n) {
   const auto f = &HWY_DYNAMIC_DISPATCH(affine_range);
-  parallel_ranges(n, kTile, engine.threads(), [&](auto i, auto end) { f(x + i, scale, shift, out + i, end - i); });
+  parallel_ranges(n, kTileElements, engine.threads(),
+                  [&](auto i, auto end) { f(x + i, scale, shift, out + i, end - i); });
 }
 void add_bias(Engine& engine, real* x, const real* bias, std::int64_t rows, std::int64_t width) {
   const auto f = &HWY_DYNAMIC_DISPATCH(add_bias_rows);

@@ -53,9 +53,9 @@ HWY_INLINE void pack_panels(Strided b, std::int64_t k, std::int64_t n, real* to)
     for (std::int64_t p = 0; p < k; ++p) place(j)[p * (j < whole ? panel : width)] = b.data[j * b.column_step + p];
 }
 
-constexpr std::int64_t kStretch = 64;  // columns of A that are computed between two calls of fetch()
+constexpr std::int64_t kStretch = 64;  // columns of A computed between two calls of fetch(), reals fetched at once
 
-/// Rows of memory that will be needed, fetched in pieces of so many reals, evenly over `calls` calls: a burst would
+/// Rows of memory that will be needed, fetched in pieces of kStretch reals, evenly over `calls` calls: a burst would
 /// hold up the loads that the computation waits for.
 struct Spread {
   const real* data = nullptr;

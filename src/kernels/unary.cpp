@@ -111,14 +111,10 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 #undef UNARY
 
 namespace kernels {
-namespace {
-constexpr std::int64_t kTile = 8192;
-}
-
 #define UNARY(name, formula)                                                                         \
   void name(Engine& engine, const real* x, real* y, real* slope, std::int64_t n) {                   \
     const auto f = &HWY_DYNAMIC_DISPATCH(name##_curve);                                              \
-    parallel_ranges(n, kTile, engine.threads(),                                                      \
+    parallel_ranges(n, kTileElements, engine.threads(),                                              \
                     [&](auto i, auto end) { f(x + i, y + i, slope ? slope + i : slope, end - i); }); \
   }
 #include <normscope/unary.def>

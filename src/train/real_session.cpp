@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <normscope/parallel.h>
+
 #include "ops/check.h"
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
@@ -69,20 +71,20 @@ StepRunner::StepRunner(const Transformer& model, const Config& config)
 
 std::int64_t StepRunner::part_of_batch(std::int64_t batch, std::int64_t time) {
   constexpr std::int64_t kTokens = 2048;  // of activations in memory at once
-  const std::int64_t fit = std::max<std::int64_t>(1, kTokens / time), parts = (batch + fit - 1) / fit;
-  return (batch + parts - 1) / parts;
+  const std::int64_t fit = std::max<std::int64_t>(1, kTokens / time);
+  return parts(batch, parts(batch, fit));
 }
 
 double StepRunner::micro_step(std::int64_t micro_step, Observer* observer) {
-  const std::int64_t batch = batch_.tokens.shape()[0], parts = (batch + part_ - 1) / part_;
+  const std::int64_t batch = batch_.tokens.shape()[0], count = parts(batch, part_);
   double sum = 0;
-  for (std::int64_t i = 0; i < parts; ++i) {
+  for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t first = i * part_, rows = std::min(part_, batch - first);
     const double share = static_cast<double>(rows) / static_cast<double>(batch * accumulation_);
     const Tape::Recording recording(tape_);
     tape_.set_observer(observer);
     {
-      const Pass pass{true, seed_, static_cast<std::uint64_t>(micro_step * parts + i)};
+      const Pass pass{true, seed_, static_cast<std::uint64_t>(micro_step * count + i)};
       const Variable loss = model_.loss(batch_.tokens.narrow(first, rows), batch_.targets.narrow(first, rows), pass);
       sum += static_cast<double>(loss.item()) * share;
       tape_.backward(loss, static_cast<real>(share));

@@ -36,6 +36,23 @@ struct AttentionBuffers {
   }
 };
 
+/// Where the first token of query head `item` (of batch * heads) lies in qkv and, of its output, in out.
+struct Head {
+  std::int64_t query, key, value, out;
+  Head(const AttentionShape& s, std::int64_t item) {
+    const std::int64_t b = item / s.heads, h = item % s.heads, group = h * s.kv_heads / s.heads;
+    const std::int64_t sequence = b * s.time * s.row();
+    query = sequence + h * s.head_width;
+    key = sequence + (s.heads + group) * s.head_width;
+    value = key + s.kv_heads * s.head_width;
+    out = (b * s.time * s.heads + h) * s.head_width;
+  }
+  /// The head after `item`; after the last, the last.
+  static Head after(const AttentionShape& s, std::int64_t item) {
+    return {s, std::min(item + 1, s.batch * s.heads - 1)};
+  }
+};
+
 /// Queries [begin, begin + count); they see keys [0, keys()).
 struct QueryBlock {
   std::int64_t begin, count;
@@ -73,6 +90,15 @@ HWY_INLINE void rotate(const AttentionShape& s, const real* from, std::int64_t f
       store_n(fma(a, c, -(b * sine)), to + i, n);
       store_n(fma(b, c, a * sine), to + half + i, n);
     });
+}
+
+/// Fetches the block's rows of what the next head will read, `row` apart, while this one is computed: its copies would
+/// wait for each. A few at a time between products, or the products would wait instead.
+HWY_INLINE void fetch_rows(const AttentionShape& s, const QueryBlock& block, const real* rows, std::int64_t row) {
+  constexpr std::int64_t kLine = 64 / sizeof(real);
+  rows += block.begin * row;
+  for (std::int64_t t = 0; t < block.count; ++t, rows += row)
+    for (std::int64_t i = 0; i < s.head_width; i += kLine) __builtin_prefetch(rows + i, 0, 2);
 }
 
 /// Columns are left out, or masked, this many at a time: whole vectors, and rows that are computed together.
@@ -191,57 +217,60 @@ HWY_INLINE void softmax_gradient(const QueryBlock& block, real* scores, real* ds
 
 void attend_head(const AttentionShape& s, std::int64_t item, const real* qkv, real* out, real* log_sum_exp,
                  real* scratch) {
-  const std::int64_t b = item / s.heads, h = item % s.heads, d = s.head_width, time = s.time;
-  const std::int64_t group = h * s.kv_heads / s.heads, row = s.row(), out_row = s.heads * d;
+  const std::int64_t d = s.head_width, time = s.time, row = s.row(), out_row = s.heads * d;
   const AttentionBuffers buffer(s, scratch);
-  const real* base = qkv + b * time * row;
-  rotate(s, base + h * d, row, static_cast<real>(1 / std::sqrt(static_cast<double>(d))), false, buffer.query, d);
-  rotate(s, base + (s.heads + group) * d, row, 1, false, buffer.key, d);
-  copy_rows(s, base + (s.heads + s.kv_heads + group) * d, row, 1, buffer.value, d);
+  const Head head(s, item), next = Head::after(s, item);
+  rotate(s, qkv + head.query, row, static_cast<real>(1 / std::sqrt(static_cast<double>(d))), false, buffer.query, d);
+  rotate(s, qkv + head.key, row, 1, false, buffer.key, d);
+  copy_rows(s, qkv + head.value, row, 1, buffer.value, d);
   for_query_blocks(time, [&](const QueryBlock& block) HWY_ATTR {
     transpose_block(block, buffer.query, d, buffer.query_t);
     score_products(block, d, buffer.key, buffer.query_t, buffer.scores);
+    fetch_rows(s, block, qkv + next.key, row);
+    fetch_rows(s, block, qkv + next.value, row);
     softmax(block, buffer.scores, log_sum_exp + item * time);
+    fetch_rows(s, block, qkv + next.query, row);
     drop(s, item, block, buffer.scores);
-    sum_over_keys(block, d, buffer.scores, buffer.value, out + b * time * out_row + h * d, out_row);
+    sum_over_keys(block, d, buffer.scores, buffer.value, out + head.out, out_row);
   });
 }
 
-/// Gradients of the query heads that read key/value head `group` of sequence b.
+/// Gradients of the query heads that read key/value head `group` of sequence b, item = b * kv_heads + group.
 void attend_head_gradient(const AttentionShape& s, std::int64_t item, const real* qkv, const real* log_sum_exp,
                           const real* dout, real* dqkv, real* scratch) {
-  const std::int64_t b = item / s.kv_heads, group = item % s.kv_heads, d = s.head_width, time = s.time;
-  const std::int64_t row = s.row(), out_row = s.heads * d;
-  const std::int64_t key = (s.heads + group) * d, value = key + s.kv_heads * d;  // places in a row
+  const std::int64_t d = s.head_width, time = s.time, row = s.row(), out_row = s.heads * d;
+  const std::int64_t first = parts(item * s.heads, s.kv_heads), last = parts((item + 1) * s.heads, s.kv_heads);
   const real root = static_cast<real>(1 / std::sqrt(static_cast<double>(d)));
   const AttentionBuffers buffer(s, scratch);
-  const real* base = qkv + b * time * row;
-  real* dbase = dqkv + b * time * row;
-  rotate(s, base + key, row, 1, false, buffer.key, d);
-  copy_rows(s, base + value, row, 1, buffer.value, d);
+  const Head shared(s, first);
+  rotate(s, qkv + shared.key, row, 1, false, buffer.key, d);
+  copy_rows(s, qkv + shared.value, row, 1, buffer.value, d);
   std::fill_n(buffer.dkey, time * d, real{0});
   std::fill_n(buffer.dvalue, time * d, real{0});
-  for (std::int64_t h = 0; h < s.heads; ++h) {
-    if (h * s.kv_heads / s.heads != group) continue;
-    const std::int64_t head = b * s.heads + h;
-    rotate(s, base + h * d, row, root, false, buffer.query, d);
-    copy_rows(s, dout + b * time * out_row + h * d, out_row, 1, buffer.dout, d);
+  for (std::int64_t i = first; i < last; ++i) {
+    const Head head(s, i), next = Head::after(s, i);
+    rotate(s, qkv + head.query, row, root, false, buffer.query, d);
+    copy_rows(s, dout + head.out, out_row, 1, buffer.dout, d);
     for_query_blocks(time, [&](const QueryBlock& block) HWY_ATTR {
       transpose_block(block, buffer.query, d, buffer.query_t);
       transpose_block(block, buffer.dout, d, buffer.dout_t);
       score_products(block, d, buffer.key, buffer.query_t, buffer.scores);
+      fetch_rows(s, block, qkv + next.key, row);
       score_products(block, d, buffer.value, buffer.dout_t, buffer.dscores);
-      drop(s, head, block, buffer.dscores);
-      softmax_gradient(block, buffer.scores, buffer.dscores, log_sum_exp + head * time);
-      drop(s, head, block, buffer.scores);
+      fetch_rows(s, block, qkv + next.value, row);
+      drop(s, i, block, buffer.dscores);
+      softmax_gradient(block, buffer.scores, buffer.dscores, log_sum_exp + i * time);
+      drop(s, i, block, buffer.scores);
+      fetch_rows(s, block, qkv + next.query, row);
       sum_over_keys(block, d, buffer.dscores, buffer.key, buffer.dquery, d);
+      fetch_rows(s, block, dout + next.out, out_row);
       add_over_queries(block, d, buffer.dscores, buffer.query, buffer.dkey);
       add_over_queries(block, d, buffer.scores, buffer.dout, buffer.dvalue);
     });
-    rotate(s, buffer.dquery, d, root, true, dbase + h * d, row);
+    rotate(s, buffer.dquery, d, root, true, dqkv + head.query, row);
   }
-  rotate(s, buffer.dkey, d, 1, true, dbase + key, row);  // the root is in `query` already
-  copy_rows(s, buffer.dvalue, d, 1, dbase + value, row);
+  rotate(s, buffer.dkey, d, 1, true, dqkv + shared.key, row);  // the root is in `query` already
+  copy_rows(s, buffer.dvalue, d, 1, dqkv + shared.value, row);
 }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE

@@ -53,24 +53,25 @@ HWY_INLINE void pack_panels(Strided b, std::int64_t k, std::int64_t n, real* to)
     for (std::int64_t p = 0; p < k; ++p) place(j)[p * (j < whole ? panel : width)] = b.data[j * b.column_step + p];
 }
 
-constexpr std::int64_t kStretch = 64;  // columns of A computed between two calls of fetch(), reals fetched at once
+/// Columns of A computed between two calls of fetch(): a short product has time for few lines between its own loads.
+HWY_INLINE std::int64_t stretch(std::int64_t k) { return std::clamp<std::int64_t>(k / 4, 16, 64); }
 
-/// Rows of memory that will be needed, fetched in pieces of kStretch reals, evenly over `calls` calls: a burst would
-/// hold up the loads that the computation waits for.
+/// Rows of memory that will be needed, fetched line by line, evenly over `calls` calls: a burst would hold up the loads
+/// that the computation waits for.
 struct Spread {
   const real* data = nullptr;
-  std::int64_t step = 0, length = 0, pieces = 0, calls = 1, due = 0, at = 0;
+  std::int64_t step = 0, length = 0, lines = 0, calls = 1, due = 0, at = 0;
 
   HWY_INLINE void fetch() {
-    for (due += pieces; due >= calls; due -= calls) {
-      for (std::int64_t i = 0; i < kStretch; i += kLine) __builtin_prefetch(data + at + i);
-      at += kStretch;
+    for (due += lines; due >= calls; due -= calls) {
+      __builtin_prefetch(data + at);
+      at += kLine;
       if (at >= length) at = 0, data += step;
     }
   }
   HWY_INLINE void set(const real* from, std::int64_t row_step, std::int64_t rows, std::int64_t row_length,
                       std::int64_t count) {
-    data = from, step = row_step, length = row_length, pieces = rows * parts(row_length, kStretch), calls = count;
+    data = from, step = row_step, length = row_length, lines = rows * parts(row_length, kLine), calls = count;
     due = at = 0;
   }
 };
@@ -85,7 +86,7 @@ template <int R, int NV, class Rows>
 HWY_INLINE void panel_block(std::int64_t k, Rows a, const real* panel, real* c, std::int64_t ldc, bool add,
                             std::int64_t last, Ahead& ahead) {
   const std::int64_t step = lanes();
-  const std::int64_t calls = parts(k, kStretch);
+  const std::int64_t columns = stretch(k), calls = parts(k, columns);
   std::int64_t due = 0;
   const real* next_c = c;
   V sum[R][NV];
@@ -93,7 +94,7 @@ HWY_INLINE void panel_block(std::int64_t k, Rows a, const real* panel, real* c, 
     for (due += R; due >= calls; due -= calls, next_c += ldc)
       __builtin_prefetch(next_c, 1), __builtin_prefetch(next_c + kLine, 1);
     ahead.fetch();
-    for (const std::int64_t end = std::min(p + kStretch, k); p < end; ++p, panel += NV * step, a.next_column()) {
+    for (const std::int64_t end = std::min(p + columns, k); p < end; ++p, panel += NV * step, a.next_column()) {
       V right[NV];
 #pragma GCC unroll 2
       for (int j = 0; j < NV; ++j) right[j] = load(panel + j * step);
@@ -186,7 +187,7 @@ HWY_INLINE void plain_part(const Part& part, Ahead& ahead) {
   const Strided a = part.a;
   const bool crowded = a.row_step * static_cast<std::int64_t>(sizeof(real)) % kCrowded == 0;
   const Strided copy{part.scratch, rounded_up(part.k, kLine) + kLine, 1};
-  const std::int64_t calls = part.panel_count() * parts(part.k, kStretch);
+  const std::int64_t calls = part.panel_count() * parts(part.k, stretch(part.k));
   std::int64_t i = 0;
   const auto rows = [&](auto count) HWY_ATTR {
     constexpr int R = decltype(count)::value;
@@ -225,7 +226,7 @@ void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratc
                     scratch + product.depth * rounded_up(n, kernels::kPanelColumns)};
     pack_panels(b.from_row(p), k, n, scratch);
     const int height = packs_rows ? kPackedRows : kRows;
-    const std::int64_t calls = part.panel_count() * parts(m, height) * parts(k, kStretch);
+    const std::int64_t calls = part.panel_count() * parts(m, height) * parts(k, stretch(k));
     const Strided next_b = b.from_row(p + k);
     Ahead ahead;
     if (b.column_step == 1)

@@ -55,18 +55,19 @@ constexpr std::int64_t kLargestHalved = std::int64_t{1} << 22;
 /// a time) stay in the second-level cache. Tiles do not change the sums; depth and halves do, and depend on the shape
 /// alone. The sizes are the best of those tried on Zen 4, with operands in memory.
 void panel_gemm(Engine& engine, PanelProduct product, std::int64_t m, std::int64_t n) {
-  const bool packs_rows = product.a_row == 1, small = m * n * product.k < kSmall;
+  const bool narrow = product.narrow(), packs_rows = !narrow && product.a_row == 1;
+  const bool small = m * n * product.k < kSmall;
   const int threads = small ? 1 : engine.team();
   const std::int64_t halves =
       packs_rows && !small && product.k >= 256 && product.ldc == n && m * n <= kLargestHalved ? 2 : 1;
   const std::int64_t half = parts(product.k, halves);
-  product.depth = parts(half, parts(half, 384));
-  std::int64_t down = parts(m, packs_rows ? 768 : 2048), across = parts(n, packs_rows ? 384 : 256);
+  product.depth = narrow ? kNarrowDepth : parts(half, parts(half, 384));
+  std::int64_t down = parts(m, narrow ? 192 : packs_rows ? 768 : 2048), across = parts(n, packs_rows ? 384 : 256);
   // Threads that write parts of the same rows take each other's cache lines: split by rows where there are enough.
-  std::int64_t& split = m >= 48 || n < 2 * kPanelColumns ? down : across;
+  std::int64_t& split = m >= (narrow ? 96 : 48) || n < 2 * kPanelColumns ? down : across;
   const std::int64_t share = threads / std::gcd(threads, halves);
   split = parts(split, share) * share;
-  const std::int64_t height = rounded_up(parts(m, down), packs_rows ? kPackedPanelRows : kPanelRows);
+  const std::int64_t height = rounded_up(parts(m, down), narrow || packs_rows ? kPackedPanelRows : kPanelRows);
   const std::int64_t width = rounded_up(parts(n, across), kPanelColumns);
   down = parts(m, height), across = parts(n, width);
   const auto& buffers =

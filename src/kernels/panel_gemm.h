@@ -1,11 +1,17 @@
 #pragma once
 // Our own matrix product, one tile at a time; gemm.cpp cuts the tiles.
+#include <algorithm>
 #include <cstdint>
 
 #include <normscope/parallel.h>
 #include <normscope/precision.h>
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
+
+/// Rows that lie so far apart share the sets of the first-level cache: they would push each other out.
+inline bool crowded(std::int64_t step) { return step * static_cast<std::int64_t>(sizeof(real)) % 4096 == 0; }
+
+inline constexpr std::int64_t kNarrowDepth = 64;  // of a narrow product
 
 /// C [M,N] (+)= A [M,K] B [K,N]. Element (i, j) of A is a[i * a_row + j * a_column], of B likewise; rows of C are ldc
 /// apart. Sums run over `depth` of K at a time.
@@ -18,6 +24,12 @@ struct PanelProduct {
   real* c;
   std::int64_t ldc;
   bool add;
+
+  /// A^T B of short rows, read where they lie; wider ones gain from packing what is read more often.
+  bool narrow() const {
+    constexpr std::int64_t kWidest = 1536;
+    return a_row == 1 && b_column == 1 && std::max(a_column, b_row) <= kWidest && !crowded(a_column) && !crowded(b_row);
+  }
 };
 struct PanelTile {
   std::int64_t row_begin, row_end, column_begin, column_end;

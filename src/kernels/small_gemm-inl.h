@@ -61,10 +61,10 @@ struct RowPointers {
 };
 
 /// C [R, NV vectors] (+)= A B for R rows and one or two vectors of columns; unless kWhole, `last` lanes of the last
-/// vector count.
-template <int R, int NV, bool kWhole>
-HWY_INLINE void product_block(std::int64_t k, RowPointers<R> a, const real* b, std::int64_t ldb, real* c,
-                              std::int64_t ldc, bool add, std::int64_t last) {
+/// vector count. Rows: RowPointers or what gives, like it, a[i] of one column after another.
+template <int R, int NV, bool kWhole, class Rows>
+HWY_INLINE void product_block(std::int64_t k, Rows a, const real* b, std::int64_t ldb, real* c, std::int64_t ldc,
+                              bool add, std::int64_t last) {
   V sum[R][NV];
   const std::int64_t step = lanes();
   for (std::int64_t p = 0; p < k; ++p, b += ldb, a.next_column()) {

@@ -218,6 +218,8 @@ struct AdjacentRows {
   }
 };
 
+constexpr int kNarrowRows = HWY_TARGET <= HWY_AVX3 ? 8 : 6;  // divide a line of the cache, or fill the registers
+
 /// R rows of C [., n] (+)= A^T B. Rows [next, next_end) of B, of the next part of K, are fetched meanwhile.
 template <int R>
 HWY_INLINE void narrow_rows(std::int64_t n, std::int64_t k, AdjacentRows a, const real* b, std::int64_t ldb, real* c,
@@ -234,7 +236,6 @@ HWY_INLINE void narrow_rows(std::int64_t n, std::int64_t k, AdjacentRows a, cons
 /// A tile of a narrow product: a part of K is so short that the first-level cache keeps the lines of a block of A's
 /// rows and a panel of B where they lie; to pack them took a fifth of the time of what was computed from them.
 static HWY_NOINLINE void narrow_tile(const PanelProduct& product, const PanelTile& tile) {
-  constexpr int R = kPackedRows;
   const std::int64_t m = tile.row_end - tile.row_begin, n = tile.column_end - tile.column_begin;
   for (std::int64_t p = 0; p < product.k; p += product.depth) {
     const std::int64_t k = std::min(product.depth, product.k - p);
@@ -248,7 +249,8 @@ static HWY_NOINLINE void narrow_tile(const PanelProduct& product, const PanelTil
         narrow_rows<some>(n, k, {a + i, product.a_column}, b, product.b_row, c + i * product.ldc, product.ldc,
                           product.add || p > 0, k + i * k / m, k + (i + some) * k / m);
     };
-    rows(std::integral_constant<int, R>());
+    rows(std::integral_constant<int, kNarrowRows>());
+    rows(std::integral_constant<int, 4>());
     rows(std::integral_constant<int, 1>());
   }
 }

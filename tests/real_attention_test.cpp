@@ -127,6 +127,27 @@ TEST(Attention, IsUnmovedByLargeEqualScores) {
   EXPECT_LE(error_of(b, a), tolerance(2e-3, 1e-11));  // float: scores of 5000 are known to 2.4e-4
 }
 
+TEST(Attention, OfEqualValuesAndLargeScoresHasNoGradientToItsScores) {
+  // Scores of about 1000: their exponentials minus log-sum-exp are known to 3e-5 in float, their sum is not quite 1.
+  const std::int64_t time = 20, d = 4;
+  const Tensor qkv = Tensor::full(engine(), {1, time, 3 * d}, 1);
+  for (std::int64_t t = 0; t < time; ++t)
+    for (std::int64_t i = 0; i < 2 * d; ++i) qkv.data()[t * 3 * d + i] = as_real(22 + 0.01 * static_cast<double>(t));
+  const Variable x = Variable::leaf(qkv, "qkv");
+  const Result r = run_with_gradients(
+      {x},
+      [&] {
+        return causal_attention(x, {1, 1});
+      },
+      random_tensor({1, time, d}, "seed"));
+  const std::vector<double> g = numbers(r.gradients[0]);
+  for (std::size_t i = 0; i < g.size(); ++i) {
+    if (i % (3 * d) < 2 * d) {
+      ASSERT_NEAR(g[i], 0, tolerance(3e-5, 5e-14)) << i;  // 22 times the rounding of sums of up to 20
+    }
+  }
+}
+
 TEST(AttentionDropout, ScalesWhatItKeepsAndSharesItsMaskWithTheGradient) {
   // Equal keys and values 1: an output is (kept weights) / (1 - p) / (t + 1); its gradient to value s is the weight.
   const std::int64_t T = 64;

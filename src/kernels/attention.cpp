@@ -95,10 +95,8 @@ HWY_INLINE void rotate(const AttentionShape& s, const real* from, std::int64_t f
 /// Fetches the block's rows of what the next head will read, `row` apart, while this one is computed: its copies would
 /// wait for each. A few at a time between products, or the products would wait instead.
 HWY_INLINE void fetch_rows(const AttentionShape& s, const QueryBlock& block, const real* rows, std::int64_t row) {
-  constexpr std::int64_t kLine = 64 / sizeof(real);
   rows += block.begin * row;
-  for (std::int64_t t = 0; t < block.count; ++t, rows += row)
-    for (std::int64_t i = 0; i < s.head_width; i += kLine) __builtin_prefetch(rows + i, 0, 2);
+  for (std::int64_t t = 0; t < block.count; ++t, rows += row) prefetch(rows, s.head_width);
 }
 
 /// Columns are left out, or masked, this many at a time: whole vectors, and rows that are computed together.
@@ -198,19 +196,23 @@ HWY_INLINE void softmax(const QueryBlock& block, real* scores, real* log_sum_exp
     for_keys(block, c, [&](std::int64_t at, std::int64_t) HWY_ATTR { store(load(scores + at) * scale, scores + at); });
   });
 }
-/// Scores to softmax p again; dscores, the gradient of p, to that of the scores: p (dp - sum over keys of p dp).
+/// Scores to softmax p again; dscores, the gradient of p, to that of the scores: p (dp - mean of dp weighted by p). The
+/// mean is divided by the sum of p: exp(score - log_sum_exp) is off by the rounding of log_sum_exp, the same for every
+/// key, and where all dp are alike that error would be what is left of their difference.
 HWY_INLINE void softmax_gradient(const QueryBlock& block, real* scores, real* dscores, const real* log_sum_exp) {
   for_query_vectors(block, [&](std::int64_t c) HWY_ATTR {
     const V shift = load_n(log_sum_exp + block.begin + c, std::min(lanes(), block.count - c));
-    V dot;
+    V dot, sum;
     for_keys(block, c, [&](std::int64_t at, std::int64_t hidden) HWY_ATTR {
       const V p = replace_first(exp(load(scores + at) - shift), hidden, V(0));
       const V dp = replace_first(load(dscores + at), hidden, V(0));
       dot = fma(p, dp, dot);
+      sum += p;
       store(p, scores + at);
     });
+    const V mean = dot / sum;
     for_keys(block, c, [&](std::int64_t at, std::int64_t hidden) HWY_ATTR {
-      store(replace_first(load(scores + at) * (load(dscores + at) - dot), hidden, V(0)), dscores + at);
+      store(replace_first(load(scores + at) * (load(dscores + at) - mean), hidden, V(0)), dscores + at);
     });
   });
 }

@@ -51,23 +51,33 @@ std::int64_t tile_rows(std::int64_t m, std::int64_t n, std::int64_t k) {
 /// same operands; the second half takes that much memory.
 constexpr std::int64_t kLargestHalved = std::int64_t{1} << 22;
 
-/// Cuts C into tiles, one for each thread or more where there are enough rows, whose panels of B (up to `depth` of K at
-/// a time) stay in the second-level cache. Tiles do not change the sums; depth and halves do, and depend on the shape
-/// alone. The sizes are the best of those tried on Zen 4, with operands in memory.
+/// The largest tiles, what their height is a multiple of, from how many rows of C on they are split by rows first, and
+/// how much of K is summed at a time. Panels of B stay in the second-level cache; of a narrow product the tile of C
+/// does, which is read again for each part of K. The best of those tried on Zen 4, with operands in memory.
+struct TileSizes {
+  std::int64_t rows, columns, unit, split_from, depth;
+};
+constexpr TileSizes kNarrow{192, 256, kPackedPanelRows, 96, kNarrowDepth};
+constexpr TileSizes kRowsPacked{768, 384, kPackedPanelRows, 48, 384};
+constexpr TileSizes kRowsPlain{2048, 256, kPanelRows, 48, 384};
+
+/// Cuts C into tiles, one for each thread or more where there are enough rows. Tiles do not change the sums; depth and
+/// halves do, and depend on the shape alone.
 void panel_gemm(Engine& engine, PanelProduct product, std::int64_t m, std::int64_t n) {
   const bool narrow = product.narrow(), packs_rows = !narrow && product.a_row == 1;
+  const TileSizes& sizes = narrow ? kNarrow : packs_rows ? kRowsPacked : kRowsPlain;
   const bool small = m * n * product.k < kSmall;
   const int threads = small ? 1 : engine.team();
   const std::int64_t halves =
       packs_rows && !small && product.k >= 256 && product.ldc == n && m * n <= kLargestHalved ? 2 : 1;
   const std::int64_t half = parts(product.k, halves);
-  product.depth = narrow ? kNarrowDepth : parts(half, parts(half, 384));
-  std::int64_t down = parts(m, narrow ? 192 : packs_rows ? 768 : 2048), across = parts(n, packs_rows ? 384 : 256);
+  product.depth = parts(half, parts(half, sizes.depth));
+  std::int64_t down = parts(m, sizes.rows), across = parts(n, sizes.columns);
   // Threads that write parts of the same rows take each other's cache lines: split by rows where there are enough.
-  std::int64_t& split = m >= (narrow ? 96 : 48) || n < 2 * kPanelColumns ? down : across;
+  std::int64_t& split = m >= sizes.split_from || n < 2 * kPanelColumns ? down : across;
   const std::int64_t share = threads / std::gcd(threads, halves);
   split = parts(split, share) * share;
-  const std::int64_t height = rounded_up(parts(m, down), narrow || packs_rows ? kPackedPanelRows : kPanelRows);
+  const std::int64_t height = rounded_up(parts(m, down), sizes.unit);
   const std::int64_t width = rounded_up(parts(n, across), kPanelColumns);
   down = parts(m, height), across = parts(n, width);
   const auto& buffers =

@@ -18,13 +18,7 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
 using kernels::PanelProduct;
 using kernels::PanelTile;
 
-constexpr std::int64_t kLine = 64 / sizeof(real);  // of the cache
-
 constexpr std::int64_t kAhead = 6;  // rows: what the processor's own prefetching misses at the start of each
-
-HWY_INLINE void prefetch(const real* from, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; i += kLine) __builtin_prefetch(from + i, 0, 2);  // into the second-level cache
-}
 
 /// Panels of two vectors of columns (the last of one, where that is enough), each [k, its width], zeros behind.
 HWY_INLINE void pack_panels(Strided b, std::int64_t k, std::int64_t n, real* to) {

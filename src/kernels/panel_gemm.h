@@ -11,7 +11,7 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
 /// Rows that lie so far apart share the sets of the first-level cache: they would push each other out.
 inline bool crowded(std::int64_t step) { return step * static_cast<std::int64_t>(sizeof(real)) % 4096 == 0; }
 
-inline constexpr std::int64_t kNarrowDepth = 64;  // of a narrow product
+inline constexpr std::int64_t kNarrowDepth = 64;  // of K summed at a time, at most, in a narrow product
 
 /// C [M,N] (+)= A [M,K] B [K,N]. Element (i, j) of A is a[i * a_row + j * a_column], of B likewise; rows of C are ldc
 /// apart. Sums run over `depth` of K at a time.
@@ -37,8 +37,9 @@ struct PanelTile {
 /// Multiples of what any instruction set computes at once: columns of a panel, rows of a block, rows of a packed block.
 inline constexpr std::int64_t kPanelColumns = 32, kPanelRows = 24, kPackedPanelRows = 8;
 /// What panel_tile() needs for a tile of so many rows and columns, in reals: panels of B, and A's rows, all of them
-/// where they lie side by side, else a block.
+/// where they lie side by side, else a block. Narrow products pack nothing.
 inline std::int64_t panel_scratch(const PanelProduct& product, std::int64_t rows, std::int64_t columns) {
+  if (product.narrow()) return 0;
   const std::int64_t packed = product.a_row == 1 ? rounded_up(rows, kPackedPanelRows) : kPanelRows;
   return product.depth * (rounded_up(columns, kPanelColumns) + packed) + 32 * packed;
 }

@@ -56,6 +56,11 @@ HWY_INLINE void store(V x, real* p) { hn::StoreU(x.v, Lanes(), p); }
 /// Past the caches: for a whole vector at an aligned place that nobody reads soon. hwy::FlushStream() before others
 /// read it.
 HWY_INLINE void stream(V x, real* p) { hn::Stream(x.v, Lanes(), p); }
+constexpr std::int64_t kLine = 64 / sizeof(real);  // of the cache
+/// n reals into the second-level cache. May point anywhere: what does not exist is not fetched.
+HWY_INLINE void prefetch(const real* from, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; i += kLine) __builtin_prefetch(from + i, 0, 2);
+}
 /// The first `count` lanes, zeros behind; never touches memory beyond them.
 HWY_INLINE V load_some(const real* p, std::int64_t count) {
 #if HWY_MEM_OPS_MIGHT_FAULT

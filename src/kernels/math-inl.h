@@ -62,6 +62,7 @@ HWY_INLINE V erf(V x, V e) {
   p = fma(p, z, V(0.112836001559));
   p = fma(p, z, V(-0.376126271342));
   p = fma(p, z, V(1.12837916591));
+  if (all_less(a, V(1))) return x * p;  // most vectors of an MLP
   V q = fma(V(-0.000388884043787), a, V(0.00600512418896));
   q = fma(q, a, V(-0.0409981533885));
   q = fma(q, a, V(0.164133578539));

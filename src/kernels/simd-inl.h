@@ -48,6 +48,8 @@ HWY_INLINE V min(V a, V b) { return hn::Min(a.v, b.v); }
 HWY_INLINE V copy_sign(V magnitude, V sign) { return hn::CopySign(magnitude.v, sign.v); }
 /// a < b ? yes : no, lane by lane.
 HWY_INLINE V where_less(V a, V b, V yes, V no) { return hn::IfThenElse(hn::Lt(a.v, b.v), yes.v, no.v); }
+/// Whether a < b in every lane.
+HWY_INLINE bool all_less(V a, V b) { return hn::AllTrue(Lanes(), hn::Lt(a.v, b.v)); }
 /// x where x is NaN, else y.
 HWY_INLINE V keep_nan(V x, V y) { return hn::IfThenElse(hn::Eq(x.v, x.v), y.v, x.v); }
 

@@ -1,8 +1,8 @@
 """The other side of the comparison: a `normscope dump` file computed again by PyTorch and transformers.
 
 The model classes are transformers' own (GPT2LMHeadModel, LlamaForCausalLM; eager attention), in float64 whatever the
-dump's precision, unless asked otherwise (LLaMA's class still takes softmax, RMSNorm and angles through float32: about
-1e-7). A norm that such a class does not come with (GPT with RMSNorm, LLaMA with LayerNorm) is put in as PyTorch's.
+dump's precision (LLaMA's class still takes softmax, RMSNorm and angles through float32: about 1e-7). A norm that such
+a class does not come with (GPT with RMSNorm, LLaMA with LayerNorm) is put in as PyTorch's module.
 """
 import contextlib
 import io
@@ -48,7 +48,7 @@ def part(dump, group):
 class Peer:
     """transformers' model of a dump's configuration, with the dump's parameters in it."""
 
-    def __init__(self, dump, dtype="float64"):
+    def __init__(self, dump):
         config, parameters = dump["config"], part(dump, "params")
         if config["norm_placement"] != "pre" or config["block"] or config["dropout"]:
             raise SystemExit("reference.py knows pre-norm models of one norm without dropout only")
@@ -57,9 +57,8 @@ class Peer:
         with contextlib.redirect_stdout(io.StringIO()):
             self.model = (self._gpt if config["arch"] == "gpt" else self._llama)(vocabulary)
         self.model.set_attn_implementation("eager")
-        self.model.eval()
+        self.model.double().eval()
         self._replace_norms()
-        self.model.to(getattr(torch, dtype))
         self.slots = self._slots()
         self._load(parameters)
 
@@ -97,7 +96,7 @@ class Peer:
             return
         make = {"layernorm": torch.nn.LayerNorm, "rmsnorm": torch.nn.RMSNorm}[name]
         for _, owner, attribute in self._norm_slots():
-            setattr(owner, attribute, make(width, eps=eps))
+            setattr(owner, attribute, make(width, eps=eps).double())
 
     def _slots(self):
         """{our path: (their parameter, view of ours in it)}; Conv1D keeps [in, out] and q, k, v side by side."""

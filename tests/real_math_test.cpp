@@ -129,6 +129,32 @@ TEST(Activations, AreWithinAFewRoundingsOfTheirArgument) {
   }
 }
 
+TEST(Activations, SlopesOfGeluAndSiluAreWithinAFewRoundings) {
+  std::vector<real> x = linear_sweep(-9, 9, 20001);  // by turns vectors of small arguments, of large ones and of both
+  for (const real v : linear_sweep(-2, 2, 20001)) x.push_back(v);
+  const auto n = static_cast<std::int64_t>(x.size());
+  const auto check = [&](Function f, auto exact) {
+    const Variable in = Variable::leaf(Tensor::empty(engine(), {n}), "x");
+    std::copy(x.begin(), x.end(), in.value().data());
+    const Tensor slope = run_with_gradients(
+                             {in}, [&] { return f(in); }, Tensor::full(engine(), {n}, 1))
+                             .gradients[0];
+    for (std::int64_t i = 0; i < n; ++i) {
+      const auto at = static_cast<long double>(x[static_cast<std::size_t>(i)]);
+      // A sum of terms of the order of 1; silu's x (1 - s) loses half a rounding of 1, times x.
+      const long double allowed = std::numeric_limits<real>::epsilon() * (2 + std::abs(at) / 2);
+      ASSERT_LE(std::abs(static_cast<long double>(slope.data()[i]) - exact(at)), allowed) << "slope at " << at;
+    }
+  };
+  check(gelu, [](long double v) {
+    return 0.5L * std::erfc(-v / std::sqrt(2.0L)) + v * std::exp(-v * v / 2) / std::sqrt(2 * 3.14159265358979323846L);
+  });
+  check(silu, [](long double v) {
+    const long double s = 1 / (1 + std::exp(-v));
+    return s * (1 + v * (1 - s));
+  });
+}
+
 TEST(Roots, AndReciprocalsRoundRightly) {
   for (const real x : sweep(kTiny * 4, std::numeric_limits<real>::max() / 4, 5000)) {
     ASSERT_EQ(values_of(sqrt, {std::abs(x)})[0], std::sqrt(std::abs(x))) << x;

@@ -16,8 +16,8 @@ HWY_BEFORE_NAMESPACE();
 namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
 
 /// e^x. float: 2^n e^r, 0 <= r < ln 2 (a hair beyond, so that x = -1e-45 gives 1), e^r by a least-squares fit (relative
-/// error 3e-9); zero below the smallest normal number. double: Highway 1.0.3's Exp wraps around above its range and
-/// loses NaN; the ends are put right here.
+/// error 3e-9); zero below the smallest normal number. n + 127 stands in the last bits of `shifted`: adding 1.5 2^23
+/// rounds there. double: Highway 1.0.3's Exp wraps around above its range and loses NaN; the ends are put right here.
 HWY_INLINE V exp(V x) {
 #if defined(NORMSCOPE_FLOAT64)
   const V top(709.79), bottom(-745.2);
@@ -25,17 +25,17 @@ HWY_INLINE V exp(V x) {
   const V low = where_less(x, bottom, V(0), inner);
   return keep_nan(x, where_less(top, x, V(std::numeric_limits<real>::infinity()), low));
 #else
-  const hn::RebindToSigned<Lanes> whole;
+  constexpr double kShift = 0x1.8p23 + 127;
   const V a = where_less(x, V(-87.5), V(-87.5), x);
-  const V n = min(hn::Floor(fma(a, V(1.44269504089), V(1.0 / 64)).v), V(127));
-  const V r = fma(n, V(2.12194440055e-4), fma(n, V(-0.693359375), a));
+  const V shifted = min(fma(a, V(1.44269504089), V(1.0 / 64 - 0.5)) + V(kShift), V(kShift + 127));
+  const V n = shifted - V(kShift), r = fma(n, V(2.12194440055e-4), fma(n, V(-0.693359375), a));
   V p = fma(V(0.00191762053873), r, V(0.00785979349166));
   p = fma(p, r, V(0.0418600924313));
   p = fma(p, r, V(0.166630670428));
   p = fma(p, r, V(0.500002384186));
   p = fma(fma(p, r, V(1)), r, V(1));
-  const auto exponent = hn::Add(hn::ConvertTo(whole, n.v), hn::Set(whole, 127));
-  return p * V(hn::BitCast(Lanes(), hn::ShiftLeft<23>(exponent)));
+  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(hn::RebindToSigned<Lanes>(), shifted.v));
+  return p * V(hn::BitCast(Lanes(), exponent));
 #endif
 }
 
@@ -44,25 +44,19 @@ HWY_INLINE V log(V x) { return keep_nan(x, hn::Log(Lanes(), x.v)); }
 
 HWY_INLINE V tanh(V x) { return keep_nan(x, hn::Tanh(Lanes(), min(max(x, V(-30)), V(30)).v)); }
 
-/// erf(x). float: |x| < 1: x P(x^2); beyond: 1 - exp(-x^2) Q(|x|); P, Q least-squares fits made with iteratively
-/// reweighted Chebyshev nodes (errors of erf 1.2e-9 and 1.4e-8). double: the C library, lane by lane.
-/// `e` = exp(-x^2), which who needs erf often has.
-HWY_INLINE V erf(V x, V e) {
 #if defined(NORMSCOPE_FLOAT64)
-  (void)e;
+/// erf by the C library, lane by lane; `e` is not used.
+HWY_INLINE V erf(V x, V) {
   HWY_ALIGN real buffer[HWY_MAX_BYTES / sizeof(real)];
   hn::Store(x.v, Lanes(), buffer);
   for (std::int64_t i = 0; i < lanes(); ++i) buffer[i] = std::erf(buffer[i]);
   return V(hn::Load(Lanes(), buffer));
+}
 #else
-  const V z = x * x, a = min(abs(x), V(4.2));
-  V p = fma(V(7.88906933695e-5), z, V(-0.00080208262567));
-  p = fma(p, z, V(0.00518953365411));
-  p = fma(p, z, V(-0.0268544437212));
-  p = fma(p, z, V(0.112836001559));
-  p = fma(p, z, V(-0.376126271342));
-  p = fma(p, z, V(1.12837916591));
-  if (all_less(a, V(1))) return x * p;  // most vectors of an MLP
+/// erf(x) where |x| >= 1, e = exp(-x^2): 1 - e Q(|x|), a least-squares fit made, like that below, with iteratively
+/// reweighted Chebyshev nodes (error 1.4e-8).
+HWY_INLINE V erf_tail(V x, V e) {
+  const V a = min(abs(x), V(4.2));
   V q = fma(V(-0.000388884043787), a, V(0.00600512418896));
   q = fma(q, a, V(-0.0409981533885));
   q = fma(q, a, V(0.164133578539));
@@ -70,10 +64,20 @@ HWY_INLINE V erf(V x, V e) {
   q = fma(q, a, V(0.792594611645));
   q = fma(q, a, V(-1.04821050167));
   q = fma(q, a, V(0.986127257347));
-  const V tail = copy_sign(V(1) - e * q, x);
-  return keep_nan(x, where_less(a, V(1), x * p, tail));
-#endif
+  return copy_sign(V(1) - e * q, x);
 }
+/// erf(x), e = exp(-x^2), which who needs erf often has; |x| < 1: x P(x^2) (error 1.2e-9).
+HWY_INLINE V erf(V x, V e) {
+  const V z = x * x;
+  V p = fma(V(7.88906933695e-5), z, V(-0.00080208262567));
+  p = fma(p, z, V(0.00518953365411));
+  p = fma(p, z, V(-0.0268544437212));
+  p = fma(p, z, V(0.112836001559));
+  p = fma(p, z, V(-0.376126271342));
+  p = fma(p, z, V(1.12837916591));
+  return keep_nan(x, where_less(z, V(1), x * p, erf_tail(x, e)));
+}
+#endif
 HWY_INLINE V erf(V x) {
   const V a = min(abs(x), V(4.2));  // no infinity times zero
   return erf(x, exp(-a * a));

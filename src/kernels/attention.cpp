@@ -119,8 +119,8 @@ HWY_INLINE void for_row_groups(std::int64_t rows, Body body) {
   for (std::int64_t i = 0; i < rows; i += kProductRows) body(i, std::min<std::int64_t>(kProductRows, rows - i));
 }
 /// to [keys, kQueries] = rows [T, D] times columns [D, kQueries], where a query may see a key.
-HWY_INLINE void score_products(const QueryBlock& block, std::int64_t d, const real* rows, const real* columns,
-                               real* to) {
+static HWY_NOINLINE void score_products(const QueryBlock& block, std::int64_t d, const real* rows, const real* columns,
+                                        real* to) {
   const std::int64_t padded = padded_count(block);
   for_row_groups(block.keys(), [&](std::int64_t j, std::int64_t count) HWY_ATTR {
     const std::int64_t first = std::max<std::int64_t>(0, j - block.begin) / granule() * granule();
@@ -129,16 +129,16 @@ HWY_INLINE void score_products(const QueryBlock& block, std::int64_t d, const re
   });
 }
 /// The block's rows of to = weights^T [count, keys] times rows [T, D].
-HWY_INLINE void sum_over_keys(const QueryBlock& block, std::int64_t d, const real* weights, const real* rows, real* to,
-                              std::int64_t to_row) {
+static HWY_NOINLINE void sum_over_keys(const QueryBlock& block, std::int64_t d, const real* weights, const real* rows,
+                                       real* to, std::int64_t to_row) {
   for_row_groups(block.count, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
     product(count, d, block.begin + i + count, {weights + i, 1, kQueries}, rows, d, to + (block.begin + i) * to_row,
             to_row, false);
   });
 }
 /// to [keys, D] += weights [keys, count] times the block's rows of rows [T, D].
-HWY_INLINE void add_over_queries(const QueryBlock& block, std::int64_t d, const real* weights, const real* rows,
-                                 real* to) {
+static HWY_NOINLINE void add_over_queries(const QueryBlock& block, std::int64_t d, const real* weights,
+                                          const real* rows, real* to) {
   for_row_groups(block.keys(), [&](std::int64_t j, std::int64_t count) HWY_ATTR {
     const std::int64_t first = std::max<std::int64_t>(0, j - block.begin);
     product(count, d, block.count - first, {weights + j * kQueries + first, kQueries, 1},

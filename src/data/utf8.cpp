@@ -11,7 +11,7 @@ namespace {
 using Traits = boost::locale::utf::utf_traits<char>;
 }
 
-std::optional<char32_t> next(std::string_view text, std::size_t& at) {
+std::optional<char32_t> next_long(std::string_view text, std::size_t& at) {
   const char* p = text.data() + at;
   const auto c = Traits::decode(p, text.data() + text.size());
   if (c == boost::locale::utf::illegal || c == boost::locale::utf::incomplete) return std::nullopt;

@@ -7,8 +7,13 @@
 
 namespace normscope::utf8 {
 
+/// next() for what may be longer than a byte.
+std::optional<char32_t> next_long(std::string_view text, std::size_t& at);
 /// Code point at `at`, which moves behind it; nothing (and `at` unchanged) when the bytes there are not UTF-8.
-std::optional<char32_t> next(std::string_view text, std::size_t& at);
+inline std::optional<char32_t> next(std::string_view text, std::size_t& at) {
+  if (const auto byte = static_cast<unsigned char>(text[at]); byte < 0x80) return ++at, byte;
+  return next_long(text, at);
+}
 /// Appends the UTF-8 bytes of `c`.
 void append(std::string& text, char32_t c);
 /// Byte offset of the first character that is not UTF-8.

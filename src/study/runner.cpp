@@ -75,6 +75,10 @@ struct Worker {
   std::size_t run = 0;
   Clock::time_point start;
 };
+struct Ended {
+  Worker worker;
+  ExitStatus status;
+};
 
 class Runner {
  public:
@@ -181,6 +185,18 @@ class Runner {
     save();
   }
 
+  /// Workers whose process has ended; they leave workers_.
+  std::vector<Ended> take_ended() {
+    std::vector<Ended> ended;
+    std::erase_if(workers_, [&](const Worker& worker) {
+      ExitStatus status;
+      if (!poll_process(worker.pid, &status)) return false;
+      ended.push_back({worker, status});
+      return true;
+    });
+    return ended;
+  }
+
   void work(Progress* progress) {
     StopGuard guard;
     bool asked = false;
@@ -194,26 +210,18 @@ class Runner {
         asked = true;
       }
       if (stopping_) waiting_.clear();
+      const std::vector<Ended> ended = take_ended();
       while (!stopping_ && !waiting_.empty() && workers_.size() < static_cast<std::size_t>(plan_.jobs)) {
         const std::size_t next = waiting_.front();
         waiting_.pop_front();
         start(next);
       }
-      for (std::size_t w = 0; w < workers_.size();) {
-        ExitStatus status;
-        if (!poll_process(workers_[w].pid, &status)) {
-          ++w;
-          continue;
-        }
-        const Worker ended = workers_[w];
-        workers_.erase(workers_.begin() + static_cast<std::ptrdiff_t>(w));
-        finish(ended, status, progress);
-      }
+      for (const Ended& one : ended) finish(one.worker, one.status, progress);  // while the next one runs
       if (seconds_since(last_bar) > 0.5) {
         progress->bar(workers_.size());
         last_bar = Clock::now();
       }
-      if (!workers_.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      if (ended.empty() && !workers_.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
   }
 

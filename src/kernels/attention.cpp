@@ -118,13 +118,14 @@ template <class Body>
 HWY_INLINE void for_row_groups(std::int64_t rows, Body body) {
   for (std::int64_t i = 0; i < rows; i += kProductRows) body(i, std::min<std::int64_t>(kProductRows, rows - i));
 }
-/// to [keys, kQueries] = rows [T, D] times columns [D, kQueries], where a query may see a key.
-static HWY_NOINLINE void score_products(const QueryBlock& block, std::int64_t d, const real* rows, const real* columns,
-                                        real* to) {
+/// to [keys, kQueries] = rows [T, D], `row` apart, times columns [D, kQueries], where a query may see a key. Each row
+/// is read once: it need not be copied.
+static HWY_NOINLINE void score_products(const QueryBlock& block, std::int64_t d, const real* rows, std::int64_t row,
+                                        const real* columns, real* to) {
   const std::int64_t padded = padded_count(block);
   for_row_groups(block.keys(), [&](std::int64_t j, std::int64_t count) HWY_ATTR {
     const std::int64_t first = std::max<std::int64_t>(0, j - block.begin) / granule() * granule();
-    product(count, padded - first, d, {rows + j * d, d, 1}, columns + first, kQueries, to + j * kQueries + first,
+    product(count, padded - first, d, {rows + j * row, row, 1}, columns + first, kQueries, to + j * kQueries + first,
             kQueries, false);
   });
 }
@@ -223,11 +224,11 @@ void attend_head(const AttentionShape& s, std::int64_t item, const real* qkv, re
   const AttentionBuffers buffer(s, scratch);
   const Head head(s, item), next = Head::after(s, item);
   rotate(s, qkv + head.query, row, static_cast<real>(1 / std::sqrt(static_cast<double>(d))), false, buffer.query, d);
-  rotate(s, qkv + head.key, row, 1, false, buffer.key, d);
+  if (s.cos) rotate(s, qkv + head.key, row, 1, false, buffer.key, d);
   copy_rows(s, qkv + head.value, row, 1, buffer.value, d);
   for_query_blocks(time, [&](const QueryBlock& block) HWY_ATTR {
     transpose_block(block, buffer.query, d, buffer.query_t);
-    score_products(block, d, buffer.key, buffer.query_t, buffer.scores);
+    score_products(block, d, s.cos ? buffer.key : qkv + head.key, s.cos ? d : row, buffer.query_t, buffer.scores);
     fetch_rows(s, block, qkv + next.key, row);
     fetch_rows(s, block, qkv + next.value, row);
     softmax(block, buffer.scores, log_sum_exp + item * time);
@@ -246,7 +247,6 @@ void attend_head_gradient(const AttentionShape& s, std::int64_t item, const real
   const AttentionBuffers buffer(s, scratch);
   const Head shared(s, first);
   rotate(s, qkv + shared.key, row, 1, false, buffer.key, d);
-  copy_rows(s, qkv + shared.value, row, 1, buffer.value, d);
   std::fill_n(buffer.dkey, time * d, real{0});
   std::fill_n(buffer.dvalue, time * d, real{0});
   for (std::int64_t i = first; i < last; ++i) {
@@ -256,9 +256,9 @@ void attend_head_gradient(const AttentionShape& s, std::int64_t item, const real
     for_query_blocks(time, [&](const QueryBlock& block) HWY_ATTR {
       transpose_block(block, buffer.query, d, buffer.query_t);
       transpose_block(block, buffer.dout, d, buffer.dout_t);
-      score_products(block, d, buffer.key, buffer.query_t, buffer.scores);
+      score_products(block, d, buffer.key, d, buffer.query_t, buffer.scores);
       fetch_rows(s, block, qkv + next.key, row);
-      score_products(block, d, buffer.value, buffer.dout_t, buffer.dscores);
+      score_products(block, d, qkv + shared.value, row, buffer.dout_t, buffer.dscores);
       fetch_rows(s, block, qkv + next.value, row);
       drop(s, i, block, buffer.dscores);
       softmax_gradient(block, buffer.scores, buffer.dscores, log_sum_exp + i * time);

@@ -17,6 +17,15 @@ std::vector<real> values_of(Function f, const std::vector<real>& x) {
   return f(Variable(Tensor::from(engine(), {static_cast<std::int64_t>(x.size())}, x))).value().to_vector();
 }
 
+std::vector<real> slopes_of(Function f, const std::vector<real>& x) {
+  const auto n = static_cast<std::int64_t>(x.size());
+  const Variable in = Variable::leaf(Tensor::from(engine(), {n}, x), "x");
+  return run_with_gradients(
+             {in}, [&] { return f(in); }, Tensor::full(engine(), {n}, 1))
+      .gradients[0]
+      .to_vector();
+}
+
 /// Steps through the numbers of one sign between two magnitudes, evenly in their bits.
 std::vector<real> sweep(real from, real to, int count) {
   std::vector<real> list;
@@ -132,18 +141,13 @@ TEST(Activations, AreWithinAFewRoundingsOfTheirArgument) {
 TEST(Activations, SlopesOfGeluAndSiluAreWithinAFewRoundings) {
   std::vector<real> x = linear_sweep(-9, 9, 20001);  // by turns vectors of small arguments, of large ones and of both
   for (const real v : linear_sweep(-2, 2, 20001)) x.push_back(v);
-  const auto n = static_cast<std::int64_t>(x.size());
   const auto check = [&](Function f, auto exact) {
-    const Variable in = Variable::leaf(Tensor::empty(engine(), {n}), "x");
-    std::copy(x.begin(), x.end(), in.value().data());
-    const Tensor slope = run_with_gradients(
-                             {in}, [&] { return f(in); }, Tensor::full(engine(), {n}, 1))
-                             .gradients[0];
-    for (std::int64_t i = 0; i < n; ++i) {
-      const auto at = static_cast<long double>(x[static_cast<std::size_t>(i)]);
+    const std::vector<real> slope = slopes_of(f, x);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const auto at = static_cast<long double>(x[i]);
       // A sum of terms of the order of 1; silu's x (1 - s) loses half a rounding of 1, times x.
       const long double allowed = std::numeric_limits<real>::epsilon() * (2 + std::abs(at) / 2);
-      ASSERT_LE(std::abs(static_cast<long double>(slope.data()[i]) - exact(at)), allowed) << "slope at " << at;
+      ASSERT_LE(std::abs(static_cast<long double>(slope[i]) - exact(at)), allowed) << "slope at " << at;
     }
   };
   check(gelu, [](long double v) {
@@ -206,13 +210,7 @@ TEST(Unary, WritesNothingBehindItsEnd) {
 
 TEST(Unary, GradientsAreRightInTheTails) {
   // Where finite differences see nothing: saturated, huge and tiny arguments.
-  const auto gradient = [](Function f, real at) {
-    const Variable x = leaf({1}, {static_cast<double>(at)});
-    return static_cast<double>(run_with_gradients(
-                                   {x}, [&] { return f(x); }, Tensor::full(engine(), {1}, 1))
-                                   .gradients[0]
-                                   .data()[0]);
-  };
+  const auto gradient = [](Function f, real at) { return static_cast<double>(slopes_of(f, {at})[0]); };
   for (const Function f : {gelu, gelu_tanh, silu, relu}) {
     EXPECT_EQ(gradient(f, 50), 1);
     EXPECT_EQ(gradient(f, 1e6f), 1);

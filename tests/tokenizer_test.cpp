@@ -7,6 +7,8 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "data/utf8.h"
+
 namespace normscope {
 namespace {
 
@@ -130,6 +132,14 @@ TEST(TokenizerFromJson, RefusesWhatIsNoVocabulary) {
     SCOPED_TRACE(json);
     expect_parts(message_of([&, text = json] { tokenizer_from_json(text); }), {part});
   }
+}
+
+TEST(Utf8, NothingStandsBehindTheLastCharacter) {
+  const std::string_view text = std::string_view("ab").substr(0, 1);  // "b" lies behind it
+  std::size_t at = 0;
+  EXPECT_EQ(utf8::next(text, at), U'a');
+  EXPECT_EQ(utf8::next(text, at), std::nullopt);
+  EXPECT_EQ(at, 1U);
 }
 
 TEST(Sha256, KnownAnswers) {

@@ -11,7 +11,7 @@ namespace normscope::utf8 {
 std::optional<char32_t> next_long(std::string_view text, std::size_t& at);
 /// Code point at `at`, which moves behind it; nothing (and `at` unchanged) when the bytes there are not UTF-8.
 inline std::optional<char32_t> next(std::string_view text, std::size_t& at) {
-  if (const auto byte = static_cast<unsigned char>(text[at]); byte < 0x80) return ++at, byte;
+  if (at < text.size() && static_cast<unsigned char>(text[at]) < 0x80) return text[at++];
   return next_long(text, at);
 }
 /// Appends the UTF-8 bytes of `c`.

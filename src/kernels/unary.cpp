@@ -29,8 +29,7 @@ struct gelu_function {
     if (all_less(z, V(2))) return inner;  // most vectors of an MLP
     const V e = exp(V(-0.5) * z);
     const Curve outer = from(x, erf_tail(x * V(kInvSqrt2), e), e);
-    return {keep_nan(x, where_less(z, V(2), inner.value, outer.value)),
-            keep_nan(x, where_less(z, V(2), inner.slope, outer.slope))};
+    return {where_less(z, V(2), inner.value, outer.value), where_less(z, V(2), inner.slope, outer.slope)};
   }
   /// For z = x^2 < 2: 1/2 + x P(z) and 1/2 + x Q(z), least-squares fits (errors 9e-9 and 4e-9, a third of a rounding).
   HWY_INLINE static Curve near_zero(V x, V z) {

@@ -51,15 +51,15 @@ std::int64_t tile_rows(std::int64_t m, std::int64_t n, std::int64_t k) {
 /// same operands; the second half takes that much memory.
 constexpr std::int64_t kLargestHalved = std::int64_t{1} << 22;
 
-/// The largest tiles, what their height is a multiple of, from how many rows of C on they are split by rows first, and
-/// how much of K is summed at a time. Panels of B stay in the second-level cache; of a narrow product the tile of C
-/// does, which is read again for each part of K. The best of those tried on Zen 4, with operands in memory.
+/// The largest tiles, from how many rows of C on they are split by rows first, and how much of K is summed at a time.
+/// Panels of B stay in the second-level cache; of a narrow product the tile of C does, which is read again for each
+/// part of K. The best of those tried on Zen 4, with operands in memory.
 struct TileSizes {
-  std::int64_t rows, columns, unit, split_from, depth;
+  std::int64_t rows, columns, split_from, depth;
 };
-constexpr TileSizes kNarrow{192, 256, kPackedPanelRows, 96, kNarrowDepth};
-constexpr TileSizes kRowsPacked{768, 384, kPackedPanelRows, 48, 384};
-constexpr TileSizes kRowsPlain{2048, 256, kPanelRows, 48, 384};
+constexpr TileSizes kNarrow{192, 256, 96, kNarrowDepth};
+constexpr TileSizes kRowsPacked{768, 384, 48, 384};
+constexpr TileSizes kRowsPlain{2048, 256, 48, 384};
 
 /// Cuts C into tiles, one for each thread or more where there are enough rows. Tiles do not change the sums; depth and
 /// halves do, and depend on the shape alone.
@@ -77,7 +77,7 @@ void panel_gemm(Engine& engine, PanelProduct product, std::int64_t m, std::int64
   std::int64_t& split = m >= sizes.split_from || n < 2 * kPanelColumns ? down : across;
   const std::int64_t share = threads / std::gcd(threads, halves);
   split = parts(split, share) * share;
-  const std::int64_t height = rounded_up(parts(m, down), sizes.unit);
+  const std::int64_t height = rounded_up(parts(m, down), kPanelRows);
   const std::int64_t width = rounded_up(parts(n, across), kPanelColumns);
   down = parts(m, height), across = parts(n, width);
   const auto& buffers =

@@ -18,21 +18,24 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
 using kernels::PanelProduct;
 using kernels::PanelTile;
 
+/// What is summed at once: kRows rows of kVectors vectors fill the registers. Few rows and many vectors, because each
+/// row's number is spread over a vector by an instruction of its own: 6 x 4 sums take a tenth fewer than 12 x 2.
+constexpr int kRows = kernels::kPanelRows, kVectors = HWY_TARGET <= HWY_AVX3 ? 4 : 2;
+HWY_INLINE std::int64_t panel_width() { return kVectors * lanes(); }
 constexpr std::int64_t kAhead = 6;  // rows: what the processor's own prefetching misses at the start of each
 
-/// Panels of two vectors of columns (the last of one, where that is enough), each [k, its width], zeros behind.
+/// Panels of kVectors vectors of columns (the last of as many as are needed), each [k, its width], zeros behind.
 HWY_INLINE void pack_panels(Strided b, std::int64_t k, std::int64_t n, real* to) {
-  const std::int64_t panel = 2 * lanes(), whole = n / panel * panel;
-  const std::int64_t width = n - whole > lanes() ? panel : lanes();  // of the last
+  const std::int64_t panel = panel_width(), whole = n / panel * panel;
+  const std::int64_t width = rounded_up(n - whole, lanes());  // of the last
   if (whole < n) std::fill_n(to + whole * k, width * k, real{0});
   if (b.column_step == 1) {
     for (std::int64_t p = 0; p < k; ++p) {
       const real* from = b.data + p * b.row_step;
       prefetch(from + kAhead * b.row_step, n);
-      for (std::int64_t j = 0; j < whole; j += panel) {
-        store(load(from + j), to + j * k + p * panel);
-        store(load(from + j + lanes()), to + j * k + p * panel + lanes());
-      }
+      for (std::int64_t j = 0; j < whole; j += panel)
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) store(load(from + j + v * lanes()), to + j * k + p * panel + v * lanes());
       for_vectors(n - whole, [&](std::int64_t j, std::int64_t count) HWY_ATTR {
         store_n(load_n(from + whole + j, count), to + whole * k + p * width + j, count);
       });
@@ -86,23 +89,24 @@ HWY_INLINE void panel_block(std::int64_t k, Rows a, const real* panel, real* c, 
   V sum[R][NV];
   for (std::int64_t p = 0; p < k;) {
     for (due += R; due >= calls; due -= calls, next_c += ldc)
-      __builtin_prefetch(next_c, 1), __builtin_prefetch(next_c + kLine, 1);
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) __builtin_prefetch(next_c + j * kLine, 1);
     ahead.fetch();
     for (const std::int64_t end = std::min(p + columns, k); p < end; ++p, panel += NV * step, a.next_column()) {
       V right[NV];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) right[j] = load(panel + j * step);
-#pragma GCC unroll 16
+#pragma GCC unroll 6
       for (int i = 0; i < R; ++i) {
         const V left(a[i]);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int j = 0; j < NV; ++j) sum[i][j] = fma(left, right[j], sum[i][j]);
       }
     }
   }
-#pragma GCC unroll 16
+#pragma GCC unroll 6
   for (int i = 0; i < R; ++i)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) {
       const std::int64_t count = j == NV - 1 ? last : step;
       real* to = c + i * ldc + j * step;
@@ -110,27 +114,21 @@ HWY_INLINE void panel_block(std::int64_t k, Rows a, const real* panel, real* c, 
     }
 }
 
-constexpr int kRows = HWY_TARGET <= HWY_AVX3 ? 12 : 6;  // sums fill the vector registers
-constexpr int kPackedRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
-static_assert(kernels::kPanelRows % kRows == 0 && kernels::kPackedPanelRows % kPackedRows == 0);
-
 /// One column of R rows of A at a time, rows side by side as pack_rows() leaves them.
 struct PackedRows {
   const real* data;
   HWY_INLINE real operator[](int i) const { return data[i]; }
-  HWY_INLINE void next_column() { data += kPackedRows; }
+  HWY_INLINE void next_column() { data += kRows; }
 };
 
-/// Blocks of kPackedRows rows of A, each [k, kPackedRows], `block` reals apart; read along memory, where A's rows lie
-/// side by side.
+/// Blocks of kRows rows of A, each [k, kRows], `block` reals apart; read along memory, where A's rows lie side by side.
 HWY_INLINE void pack_rows(Strided a, std::int64_t m, std::int64_t k, std::int64_t block, real* to) {
   for (std::int64_t p = 0; p < k; ++p) {
     const real* from = a.data + p * a.column_step;
-    real* place = to + p * kPackedRows;
+    real* place = to + p * kRows;
     prefetch(from + kAhead * a.column_step, m);
     std::int64_t i = 0;
-    for (; i + kPackedRows <= m; i += kPackedRows, place += block)
-      std::memcpy(place, from + i, kPackedRows * sizeof(real));
+    for (; i + kRows <= m; i += kRows, place += block) std::memcpy(place, from + i, kRows * sizeof(real));
     if (i < m) std::copy_n(from + i, m - i, place);
   }
 }
@@ -145,58 +143,69 @@ struct Part {
   bool add;
   real* scratch;
 
-  HWY_INLINE std::int64_t panel_count() const { return parts(n, 2 * lanes()); }
+  HWY_INLINE std::int64_t panel_count() const { return parts(n, panel_width()); }
 };
+
+/// R rows of C from row i on, NV vectors from column j on; `last` as in panel_block().
+template <int NV, int R, class Rows>
+HWY_INLINE void panel_columns(const Part& part, std::int64_t i, std::int64_t j, Rows a, std::int64_t last,
+                              Ahead& ahead) {
+  panel_block<R, NV>(part.k, a, part.panels + j * part.k, part.c + i * part.ldc + j, part.ldc, part.add, last, ahead);
+}
 
 /// R rows of C from row i on.
 template <int R, class Rows>
 HWY_INLINE void panel_row_block(const Part& part, std::int64_t i, Rows a, Ahead& ahead) {
-  const std::int64_t n = part.n, k = part.k, panel = 2 * lanes();
-  real* c = part.c + i * part.ldc;
+  const std::int64_t n = part.n;
   std::int64_t j = 0;
-  for (; j + panel <= n; j += panel)
-    panel_block<R, 2>(k, a, part.panels + j * k, c + j, part.ldc, part.add, lanes(), ahead);
-  if (n - j > lanes())
-    panel_block<R, 2>(k, a, part.panels + j * k, c + j, part.ldc, part.add, n - j - lanes(), ahead);
-  else if (n > j)
-    panel_block<R, 1>(k, a, part.panels + j * k, c + j, part.ldc, part.add, n - j, ahead);
+  for (; j + panel_width() <= n; j += panel_width()) panel_columns<kVectors, R>(part, i, j, a, lanes(), ahead);
+  if (j == n) return;
+  const std::int64_t vectors = parts(n - j, lanes()), last = n - j - (vectors - 1) * lanes();
+  if (vectors == 1) panel_columns<1, R>(part, i, j, a, last, ahead);
+  if (vectors == 2) panel_columns<2, R>(part, i, j, a, last, ahead);
+  if constexpr (kVectors > 2) {
+    if (vectors == 3) panel_columns<3, R>(part, i, j, a, last, ahead);
+    if (vectors == 4) panel_columns<4, R>(part, i, j, a, last, ahead);
+  }
+}
+
+/// body(R, i) with R a constant: blocks of kRows rows, what is left by fours, twos and ones.
+template <class Body>
+HWY_INLINE void for_row_blocks(std::int64_t m, Body body) {
+  std::int64_t i = 0;
+  for (; i + kRows <= m; i += kRows) body(std::integral_constant<int, kRows>(), i);
+  for (; i + 4 <= m; i += 4) body(std::integral_constant<int, 4>(), i);
+  for (; i + 2 <= m; i += 2) body(std::integral_constant<int, 2>(), i);
+  for (; i < m; ++i) body(std::integral_constant<int, 1>(), i);
 }
 
 /// For an A whose rows lie side by side.
-HWY_INLINE void packed_part(const Part& part, Ahead& ahead) {
-  constexpr int R = kPackedRows;
-  const std::int64_t block = part.k * R + kLine;  // blocks must not share the cache's sets
-  const real* packed = part.scratch;
+static HWY_NOINLINE void packed_part(const Part& part, Ahead& ahead) {
+  const std::int64_t block = part.k * kRows + kLine;  // blocks must not share the cache's sets
   pack_rows(part.a, part.m, part.k, block, part.scratch);
-  std::int64_t i = 0;
-  for (; i + R <= part.m; i += R, packed += block) panel_row_block<R>(part, i, PackedRows{packed}, ahead);
-  for (; i < part.m; ++i, ++packed) panel_row_block<1>(part, i, PackedRows{packed}, ahead);
+  for_row_blocks(part.m, [&](auto rows, std::int64_t i) HWY_ATTR {
+    panel_row_block<rows()>(part, i, PackedRows{part.scratch + i / kRows * block + i % kRows}, ahead);
+  });
 }
 
 /// For an A whose rows lie apart: they are read as they lie, unless their starts fall on the same sets of the cache,
 /// where they would push each other out; then they are copied, a block at a time.
-HWY_INLINE void plain_part(const Part& part, Ahead& ahead) {
+static HWY_NOINLINE void plain_part(const Part& part, Ahead& ahead) {
   const Strided a = part.a;
   const bool crowded = kernels::crowded(a.row_step);
   const Strided copy{part.scratch, rounded_up(part.k, kLine) + kLine, 1};
   const std::int64_t calls = part.panel_count() * parts(part.k, stretch(part.k));
-  std::int64_t i = 0;
-  const auto rows = [&](auto count) HWY_ATTR {
-    constexpr int R = decltype(count)::value;
-    for (; i + R <= part.m; i += R) {
-      const Strided from = a.from_row(i);
-      for (int r = 0; crowded && r < R; ++r) {
-        const real* row = from.from_row(r).data;
-        real* to = part.scratch + r * copy.row_step;
-        for_vectors(part.k, [&](std::int64_t p, std::int64_t n) HWY_ATTR { store_n(load_n(row + p, n), to + p, n); });
-      }
-      ahead.rows.set(from.from_row(R).data, a.row_step, R, part.k, calls);
-      panel_row_block<R>(part, i, RowPointers<R>(crowded ? copy : from), ahead);
+  for_row_blocks(part.m, [&](auto rows, std::int64_t i) HWY_ATTR {
+    constexpr int R = rows();
+    const Strided from = a.from_row(i);
+    for (int r = 0; crowded && r < R; ++r) {
+      const real* row = from.from_row(r).data;
+      real* to = part.scratch + r * copy.row_step;
+      for_vectors(part.k, [&](std::int64_t p, std::int64_t n) HWY_ATTR { store_n(load_n(row + p, n), to + p, n); });
     }
-  };
-  rows(std::integral_constant<int, kRows>());
-  rows(std::integral_constant<int, 4>());
-  rows(std::integral_constant<int, 1>());
+    ahead.rows.set(from.from_row(R).data, a.row_step, R, part.k, calls);
+    panel_row_block<R>(part, i, RowPointers<R>(crowded ? copy : from), ahead);
+  });
 }
 
 /// One column of rows of A at a time, where rows lie side by side: fetched twice, from afar while the part of K before
@@ -212,18 +221,17 @@ struct AdjacentRows {
   }
 };
 
-constexpr int kNarrowRows = HWY_TARGET <= HWY_AVX3 ? 8 : 6;  // divide a line of the cache, or fill the registers
-
 /// R rows of C [., n] (+)= A^T B. Rows [next, next_end) of B, of the next part of K, are fetched meanwhile.
 template <int R>
 HWY_INLINE void narrow_rows(std::int64_t n, std::int64_t k, AdjacentRows a, const real* b, std::int64_t ldb, real* c,
                             std::int64_t ldc, bool add, std::int64_t next, std::int64_t next_end) {
   const std::int64_t step = lanes();
   std::int64_t j = 0;
-  for (; j + 2 * step <= n; j += 2 * step) {
-    for (std::int64_t p = next; p < next_end; ++p) prefetch(b + p * ldb + j, 2 * step);
-    product_block<R, 2, true>(k, a, b + j, ldb, c + j, ldc, add, step);
+  for (; j + panel_width() <= n; j += panel_width()) {
+    for (std::int64_t p = next; p < next_end; ++p) prefetch(b + p * ldb + j, panel_width());
+    product_block<R, kVectors, true>(k, a, b + j, ldb, c + j, ldc, add, step);
   }
+  for (; j + 2 * step <= n; j += 2 * step) product_block<R, 2, true>(k, a, b + j, ldb, c + j, ldc, add, step);
   for (; j < n; j += step) product_block<R, 1, false>(k, a, b + j, ldb, c + j, ldc, add, std::min(step, n - j));
 }
 
@@ -236,16 +244,10 @@ static HWY_NOINLINE void narrow_tile(const PanelProduct& product, const PanelTil
     const real* a = product.a + tile.row_begin + p * product.a_column;
     const real* b = product.b + tile.column_begin + p * product.b_row;
     real* c = product.c + tile.row_begin * product.ldc + tile.column_begin;
-    std::int64_t i = 0;
-    const auto rows = [&](auto count) HWY_ATTR {
-      constexpr int some = decltype(count)::value;
-      for (; i + some <= m; i += some)
-        narrow_rows<some>(n, k, {a + i, product.a_column}, b, product.b_row, c + i * product.ldc, product.ldc,
-                          product.add || p > 0, k + i * k / m, k + (i + some) * k / m);
-    };
-    rows(std::integral_constant<int, kNarrowRows>());
-    rows(std::integral_constant<int, 4>());
-    rows(std::integral_constant<int, 1>());
+    for_row_blocks(m, [&](auto rows, std::int64_t i) HWY_ATTR {
+      narrow_rows<rows()>(n, k, {a + i, product.a_column}, b, product.b_row, c + i * product.ldc, product.ldc,
+                          product.add || p > 0, k + i * k / m, k + (i + rows()) * k / m);
+    });
   }
 }
 
@@ -268,8 +270,7 @@ void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratc
                     product.add || p > 0,
                     scratch + product.depth * rounded_up(n, kernels::kPanelColumns)};
     pack_panels(b.from_row(p), k, n, scratch);
-    const int height = packs_rows ? kPackedRows : kRows;
-    const std::int64_t calls = part.panel_count() * parts(m, height) * parts(k, stretch(k));
+    const std::int64_t calls = part.panel_count() * parts(m, kRows) * parts(k, stretch(k));
     const Strided next_b = b.from_row(p + k);
     Ahead ahead;
     if (b.column_step == 1)

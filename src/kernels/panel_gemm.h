@@ -34,13 +34,13 @@ struct PanelProduct {
 struct PanelTile {
   std::int64_t row_begin, row_end, column_begin, column_end;
 };
-/// Multiples of what any instruction set computes at once: columns of a panel, rows of a block, rows of a packed block.
-inline constexpr std::int64_t kPanelColumns = 32, kPanelRows = 24, kPackedPanelRows = 8;
+/// Rows computed at once, and a multiple of the columns that any instruction set does.
+inline constexpr std::int64_t kPanelRows = 6, kPanelColumns = 64;
 /// What panel_tile() needs for a tile of so many rows and columns, in reals: panels of B, and A's rows, all of them
 /// where they lie side by side, else a block. Narrow products pack nothing.
 inline std::int64_t panel_scratch(const PanelProduct& product, std::int64_t rows, std::int64_t columns) {
   if (product.narrow()) return 0;
-  const std::int64_t packed = product.a_row == 1 ? rounded_up(rows, kPackedPanelRows) : kPanelRows;
+  const std::int64_t packed = product.a_row == 1 ? rounded_up(rows, kPanelRows) : kPanelRows;
   return product.depth * (rounded_up(columns, kPanelColumns) + packed) + 32 * packed;
 }
 void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratch);

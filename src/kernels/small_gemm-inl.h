@@ -60,7 +60,7 @@ struct RowPointers {
   }
 };
 
-/// C [R, NV vectors] (+)= A B for R rows and one or two vectors of columns; unless kWhole, `last` lanes of the last
+/// C [R, NV vectors] (+)= A B for R rows and up to four vectors of columns; unless kWhole, `last` lanes of the last
 /// vector count. Rows: RowPointers or what gives, like it, a[i] of one column after another.
 template <int R, int NV, bool kWhole, class Rows>
 HWY_INLINE void product_block(std::int64_t k, Rows a, const real* b, std::int64_t ldb, real* c, std::int64_t ldc,
@@ -69,16 +69,19 @@ HWY_INLINE void product_block(std::int64_t k, Rows a, const real* b, std::int64_
   const std::int64_t step = lanes();
   for (std::int64_t p = 0; p < k; ++p, b += ldb, a.next_column()) {
     V right[NV];
+#pragma GCC unroll 4
     for (int j = 0; j < NV - 1; ++j) right[j] = load(b + j * step);
     right[NV - 1] = kWhole ? load(b + (NV - 1) * step) : load_some(b + (NV - 1) * step, last);
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
       const V left(a[i]);
+#pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) sum[i][j] = fma(left, right[j], sum[i][j]);
     }
   }
 #pragma GCC unroll 16
   for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) {
       const std::int64_t count = kWhole || j < NV - 1 ? step : last;
       real* to = c + i * ldc + j * step;

@@ -3,6 +3,7 @@
 // learning.
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "train_helpers.h"
 
@@ -208,6 +209,16 @@ TEST(Divergence, IsAResultWithACompleteFile) {
   EXPECT_EQ(last.step.size(), N - 1);
   ASSERT_FALSE(last.evals.empty());
   EXPECT_FALSE(std::isfinite(last.evals.back().val_loss));
+}
+
+TEST(BenchStep, PrintsTheLossOfTheLastStepAskedFor) {
+  const TemporaryFolder folder;
+  const std::string keys = kTiny + " --max_iters 6";
+  expect_done(folder, "train" + keys + " --out_dir run");
+  const Outcome bench = run(folder, "bench step --warmup 2 --steps 4 --json" + keys);
+  ASSERT_EQ(bench.code, 0) << bench.err;
+  EXPECT_FLOAT_EQ(nlohmann::json::parse(bench.out).at("loss").get<float>(),
+                  static_cast<float>(read_run(folder / "run/run.h5").loss.back()));
 }
 
 TEST(Training, LearnsTowardsTheEntropyRateAndNotBelow) {

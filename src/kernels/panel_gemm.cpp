@@ -78,11 +78,25 @@ struct Ahead {
   HWY_INLINE void fetch() { rows.fetch(), part_a.fetch(), part_b.fetch(); }
 };
 
-/// C [R, NV vectors] (+)= A B; of the last vector of C `last` lanes exist, the panel is padded.
-template <int R, int NV, class Rows>
-HWY_INLINE void panel_block(std::int64_t k, Rows a, const real* panel, real* c, std::int64_t ldc, bool add,
-                            std::int64_t last, Ahead& ahead) {
-  const std::int64_t step = lanes();
+/// One part of K of one tile: C [m, n] (+)= A [m, k] B [k, n].
+struct Part {
+  std::int64_t m, n, k;
+  Strided a;
+  const real* panels;  ///< B as pack_panels() leaves it
+  real* c;
+  std::int64_t ldc;
+  bool add;
+  real* scratch;
+
+  HWY_INLINE std::int64_t panel_count() const { return parts(n, panel_width()); }
+};
+
+/// R rows of C from row i on, NV vectors from column j on; of the last vector `last` lanes exist, the panel is padded.
+template <int NV, int R, class Rows>
+HWY_INLINE void panel_block(const Part& part, std::int64_t i, std::int64_t j, Rows a, std::int64_t last, Ahead& ahead) {
+  const std::int64_t step = lanes(), k = part.k, ldc = part.ldc;
+  const real* panel = part.panels + j * k;
+  real* c = part.c + i * ldc + j;
   const std::int64_t columns = stretch(k), calls = parts(k, columns);
   std::int64_t due = 0;
   const real* next_c = c;
@@ -90,27 +104,27 @@ HWY_INLINE void panel_block(std::int64_t k, Rows a, const real* panel, real* c, 
   for (std::int64_t p = 0; p < k;) {
     for (due += R; due >= calls; due -= calls, next_c += ldc)
 #pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) __builtin_prefetch(next_c + j * kLine, 1);
+      for (int v = 0; v < NV; ++v) __builtin_prefetch(next_c + v * kLine, 1);
     ahead.fetch();
     for (const std::int64_t end = std::min(p + columns, k); p < end; ++p, panel += NV * step, a.next_column()) {
       V right[NV];
 #pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) right[j] = load(panel + j * step);
+      for (int v = 0; v < NV; ++v) right[v] = load(panel + v * step);
 #pragma GCC unroll 6
-      for (int i = 0; i < R; ++i) {
-        const V left(a[i]);
+      for (int r = 0; r < R; ++r) {
+        const V left(a[r]);
 #pragma GCC unroll 4
-        for (int j = 0; j < NV; ++j) sum[i][j] = fma(left, right[j], sum[i][j]);
+        for (int v = 0; v < NV; ++v) sum[r][v] = fma(left, right[v], sum[r][v]);
       }
     }
   }
 #pragma GCC unroll 6
-  for (int i = 0; i < R; ++i)
+  for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) {
-      const std::int64_t count = j == NV - 1 ? last : step;
-      real* to = c + i * ldc + j * step;
-      store_n(add ? sum[i][j] + load_n(to, count) : sum[i][j], to, count);
+    for (int v = 0; v < NV; ++v) {
+      const std::int64_t count = v == NV - 1 ? last : step;
+      real* to = c + r * ldc + v * step;
+      store_n(part.add ? sum[r][v] + load_n(to, count) : sum[r][v], to, count);
     }
 }
 
@@ -133,39 +147,19 @@ HWY_INLINE void pack_rows(Strided a, std::int64_t m, std::int64_t k, std::int64_
   }
 }
 
-/// One part of K of one tile: C [m, n] (+)= A [m, k] B [k, n].
-struct Part {
-  std::int64_t m, n, k;
-  Strided a;
-  const real* panels;  ///< B as pack_panels() leaves it
-  real* c;
-  std::int64_t ldc;
-  bool add;
-  real* scratch;
-
-  HWY_INLINE std::int64_t panel_count() const { return parts(n, panel_width()); }
-};
-
-/// R rows of C from row i on, NV vectors from column j on; `last` as in panel_block().
-template <int NV, int R, class Rows>
-HWY_INLINE void panel_columns(const Part& part, std::int64_t i, std::int64_t j, Rows a, std::int64_t last,
-                              Ahead& ahead) {
-  panel_block<R, NV>(part.k, a, part.panels + j * part.k, part.c + i * part.ldc + j, part.ldc, part.add, last, ahead);
-}
-
 /// R rows of C from row i on.
 template <int R, class Rows>
 HWY_INLINE void panel_row_block(const Part& part, std::int64_t i, Rows a, Ahead& ahead) {
   const std::int64_t n = part.n;
   std::int64_t j = 0;
-  for (; j + panel_width() <= n; j += panel_width()) panel_columns<kVectors, R>(part, i, j, a, lanes(), ahead);
+  for (; j + panel_width() <= n; j += panel_width()) panel_block<kVectors, R>(part, i, j, a, lanes(), ahead);
   if (j == n) return;
   const std::int64_t vectors = parts(n - j, lanes()), last = n - j - (vectors - 1) * lanes();
-  if (vectors == 1) panel_columns<1, R>(part, i, j, a, last, ahead);
-  if (vectors == 2) panel_columns<2, R>(part, i, j, a, last, ahead);
+  if (vectors == 1) panel_block<1, R>(part, i, j, a, last, ahead);
+  if (vectors == 2) panel_block<2, R>(part, i, j, a, last, ahead);
   if constexpr (kVectors > 2) {
-    if (vectors == 3) panel_columns<3, R>(part, i, j, a, last, ahead);
-    if (vectors == 4) panel_columns<4, R>(part, i, j, a, last, ahead);
+    if (vectors == 3) panel_block<3, R>(part, i, j, a, last, ahead);
+    if (vectors == 4) panel_block<4, R>(part, i, j, a, last, ahead);
   }
 }
 

@@ -58,17 +58,17 @@ BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t 
       b.targets.data()[i] = static_cast<std::int32_t>(random.below(2 * i + 1, vocab));
     }
   };
-  constexpr std::int64_t kTurns = 5;
-  const Schedule lr = schedule(config, warmup + steps + kTurns);
+  const Schedule lr = schedule(config, warmup + steps);
   GradientNorms gradients;
   UpdateNorms updates;
   std::vector<double> times;
   BenchOutcome outcome;
+  double loss = 0;
   const auto step_seconds = [&](std::int64_t s) {
     const double before = now_s();
     const bool probed = !config.probe.empty() && s % config.probe_interval == 0;
     probe.start_step();
-    outcome.loss = runner.run(
+    loss = runner.run(
         s, [&](std::int64_t micro, const Batch& b) { fetch(s, micro, b); }, probed ? &probe : nullptr);
     optimizer.measure(gradients);
     probe.finish_step(probed);
@@ -79,6 +79,7 @@ BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t 
     const double seconds = step_seconds(s);
     if (s >= warmup) times.push_back(seconds);
   }
+  outcome.loss = loss;
   const double seconds = median(times);
   outcome.peak_rss_mb = peak_rss_mb();
   const std::int64_t tokens = config.batch_size * config.block_size * config.gradient_accumulation_steps;
@@ -88,15 +89,17 @@ BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t 
   const ModelOptions& options = session.model.options();
   const double useful = flops_per_step(options, tokens);
   outcome.gflops = useful / seconds * 1e-9;
+  const std::vector<ProductShape> products = linear_products(options);
+  double product_flops = 0;
+  for (const ProductShape& p : products) product_flops += 6.0 * static_cast<double>(p.count * rows * p.in * p.out);
   // A step and its products in turn: where others share the processor its pace changes from one second to the next.
+  constexpr std::int64_t kTurns = 5;
   std::vector<double> shares;
   for (std::int64_t turn = 0; turn < kTurns; ++turn) {
     const double step_s = step_seconds(warmup + steps + turn);
-    double product_s = 0, product_flops = 0;
-    for (const ProductShape& p : linear_products(options)) {
+    double product_s = 0;
+    for (const ProductShape& p : products)
       product_s += static_cast<double>(p.count) * product_seconds(session.engine, rows, p.in, p.out);
-      product_flops += 6.0 * static_cast<double>(p.count * rows * p.in * p.out);
-    }
     shares.push_back(product_s * useful / product_flops / step_s);
   }
   outcome.gemm_share = median(shares);

@@ -36,7 +36,7 @@ struct Sums {
     product[k] = fma(count == lanes() ? t.left : keep_some(t.left, count),
                      count == lanes() ? t.right : keep_some(t.right, count), product[k]);
   }
-  HWY_INLINE void means(double part, double* a, double* b) const {
+  HWY_INLINE void means(real part, real* a, real* b) const {
     sum_lanes((plain[0] + plain[1]) + (plain[2] + plain[3]), (product[0] + product[1]) + (product[2] + product[3]), a,
               b);
     *a *= part;
@@ -48,14 +48,14 @@ struct Sums {
 struct Row {
   const real* x;
   std::int64_t width;
-  double part;  ///< 1 / width: divisions are slow
+  real part;  ///< 1 / width: divisions are slow
 
-  HWY_INLINE Row(const real* data, std::int64_t n) : x(data), width(n), part(1 / static_cast<double>(n)) {}
+  HWY_INLINE Row(const real* data, std::int64_t n) : x(data), width(n), part(1 / static_cast<real>(n)) {}
   /// The row's first k entries.
   HWY_INLINE Row first(std::int64_t k) const { return {x, k}; }
   /// Means over the row of what f(V) returns: a of the plain terms, b of the products.
   template <class F>
-  HWY_INLINE void means(F f, double* a, double* b) const {
+  HWY_INLINE void means(F f, real* a, real* b) const {
     Sums sums;
     for_vectors_by_four(width, [&](std::int64_t i, std::int64_t count, int k)
                                    HWY_ATTR { sums.add(k, count, f(load_n(x + i, count))); });
@@ -66,7 +66,7 @@ struct Row {
 /// What every row arithmetic has unless it says otherwise.
 struct RowDefaults {
   /// Gradient of the norm's own trained scalar from the means of terms(), summed over the row.
-  HWY_INLINE double scalar_gradient(double, double, std::int64_t) const { return 0; }
+  HWY_INLINE double scalar_gradient(real, real, std::int64_t) const { return 0; }
 };
 
 /// `count` lanes; past the caches for whole vectors at aligned places.
@@ -82,6 +82,7 @@ HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t b
   const std::int64_t width = call.width;
   const real *gain = call.gain, *bias = call.bias;  // read once: a store of vectors might alias the call
   const bool streams = call.stream;
+  const RowNormOptions options = call.options;  // these too
   Row row(nullptr, width);
   for (std::int64_t r = begin; r < end; ++r) {
     const real* x = call.x + r * width;
@@ -93,7 +94,7 @@ HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t b
       x = h;
     }
     row.x = x;
-    const N norm = N::of(row, call.options);
+    const N norm = N::of(row, options);
     std::memcpy(call.statistics + r * static_cast<std::int64_t>(sizeof(N) / sizeof(real)), &norm, sizeof(N));
     real* y = call.y + r * width;
     for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
@@ -108,7 +109,7 @@ HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t b
 template <class N>
 HWY_INLINE void backward_rows(const kernels::RowNormBackward& call, std::int64_t begin, std::int64_t end) {
   const std::int64_t width = call.width;
-  const double part = 1 / static_cast<double>(width);
+  const real part = 1 / static_cast<real>(width);
   const real* gain = call.gain;
   real *dgain = call.dgain, *dbias = call.dbias;
   const bool add = call.add, streams = call.stream;
@@ -125,10 +126,10 @@ HWY_INLINE void backward_rows(const kernels::RowNormBackward& call, std::int64_t
       if (dgain) store_n(fma(dyi, norm.value(xi), load_n(dgain + i, count)), dgain + i, count);
       if (dbias) store_n(dyi + load_n(dbias + i, count), dbias + i, count);
     });
-    double a, b;
+    real a, b;
     sums.means(part, &a, &b);
     if (call.dscalar) *call.dscalar += norm.scalar_gradient(a, b, width);
-    const V va(static_cast<real>(a)), vb(static_cast<real>(b));
+    const V va(a), vb(b);
     for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
       const V dyi = load_n(dy + i, count);
       const V dn = gain ? dyi * load_n(gain + i, count) : dyi;

@@ -104,7 +104,7 @@ HWY_INLINE double sum_lanes(V x) {
 #if HWY_TARGET != HWY_SCALAR
 /// Sums of the even and of the odd lanes.
 template <class D>
-HWY_INLINE void sum_pairs(D d, hn::Vec<D> x, double* even, double* odd) {
+HWY_INLINE void sum_pairs(D d, hn::Vec<D> x, real* even, real* odd) {
   if constexpr (hn::MaxLanes(d) > 2) {
     const hn::Half<D> half;
     sum_pairs(half, hn::Add(hn::LowerHalf(half, x), hn::UpperHalf(half, x)), even, odd);
@@ -115,20 +115,12 @@ HWY_INLINE void sum_pairs(D d, hn::Vec<D> x, double* even, double* odd) {
 }
 #endif
 /// Sums of the lanes of a and of b, at little more than the price of one.
-HWY_INLINE void sum_lanes(V a, V b, double* sum_a, double* sum_b) {
+HWY_INLINE void sum_lanes(V a, V b, real* sum_a, real* sum_b) {
 #if HWY_TARGET == HWY_SCALAR
-  *sum_a = sum_lanes(a), *sum_b = sum_lanes(b);
+  *sum_a = hn::GetLane(a.v), *sum_b = hn::GetLane(b.v);
 #else
-  const auto both = hn::Add(hn::InterleaveLower(Lanes(), a.v, b.v), hn::InterleaveUpper(Lanes(), a.v, b.v));
-#if defined(NORMSCOPE_FLOAT64)
-  sum_pairs(Lanes(), both, sum_a, sum_b);
-#else
-  const hn::Half<Lanes> half;
-  const hn::Rebind<double, hn::Half<Lanes> > wide;
-  sum_pairs(wide,
-            hn::Add(hn::PromoteTo(wide, hn::LowerHalf(half, both)), hn::PromoteTo(wide, hn::UpperHalf(half, both))),
-            sum_a, sum_b);
-#endif
+  sum_pairs(Lanes(), hn::Add(hn::InterleaveLower(Lanes(), a.v, b.v), hn::InterleaveUpper(Lanes(), a.v, b.v)), sum_a,
+            sum_b);
 #endif
 }
 HWY_INLINE real max_lanes(V x) { return hn::GetLane(hn::MaxOfLanes(Lanes(), x.v)); }

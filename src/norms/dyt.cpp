@@ -14,8 +14,8 @@ struct DytRow : RowDefaults {
   }
   HWY_INLINE Terms terms(V x, V dn) const { return {V(0), slope(x, dn), x}; }
   HWY_INLINE V gradient(V x, V dn, V, V) const { return V(alpha) * slope(x, dn); }
-  HWY_INLINE double scalar_gradient(double, double mean, std::int64_t width) const {
-    return mean * static_cast<double>(width);
+  HWY_INLINE double scalar_gradient(real, real mean, std::int64_t width) const {
+    return static_cast<double>(mean) * static_cast<double>(width);
   }
 };
 ROW_NORM_END(DytRow)

@@ -9,11 +9,10 @@ struct LayerNormRow : RowDefaults {
   HWY_INLINE static LayerNormRow of(Row x, const RowNormOptions& o) {
     // Sums of differences only, so that a large offset costs no digits: E[x^2] - E[x]^2 would cancel. The row's first
     // entry is a good enough centre unless it is an outlier; then the mean it led to is.
-    real centre = x.x[0];
-    double offset = 0, variance = 0;
+    real centre = x.x[0], offset = 0, variance = 0;
     for (int pass = 0; pass < 2; ++pass) {
       const V from(centre);
-      double square;
+      real square;
       x.means(
           [&](V v) HWY_ATTR {
             const V d = v - from;
@@ -22,11 +21,12 @@ struct LayerNormRow : RowDefaults {
           &offset, &square);
       variance = square - offset * offset;
       if (square <= 8 * variance) break;
-      if (pass == 0) centre = static_cast<real>(static_cast<double>(centre) + offset);
+      if (pass == 0) centre += offset;
     }
-    const double from = static_cast<double>(centre);
-    const real m = static_cast<real>(from + offset), r = 1 / std::sqrt(static_cast<real>(variance + o.eps));
-    return {{}, m, r, static_cast<real>(static_cast<double>(m) - from - offset) * r};
+    // m is the sum rounded; what it lost, exactly (Knuth's two-sum).
+    const real m = centre + offset, part = m - centre, lost = (centre - (m - part)) + (offset - part);
+    const real r = 1 / std::sqrt(variance + static_cast<real>(o.eps));
+    return {{}, m, r, -lost * r};
   }
   HWY_INLINE V value(V x) const { return fma(x - V(mean), V(r), V(shift)); }
   HWY_INLINE Terms terms(V x, V dn) const { return {dn, dn, value(x)}; }

@@ -7,9 +7,9 @@ struct RmsNormRow : RowDefaults {
   real r;
 
   HWY_INLINE static RmsNormRow of(Row x, const RowNormOptions& o) {
-    double none, square;
+    real none, square;
     x.means([](V v) HWY_ATTR { return Terms{V(0), v, v}; }, &none, &square);
-    return {{}, 1 / std::sqrt(static_cast<real>(square + o.eps))};
+    return {{}, 1 / std::sqrt(square + static_cast<real>(o.eps))};
   }
   HWY_INLINE V value(V x) const { return x * V(r); }
   HWY_INLINE Terms terms(V x, V dn) const { return {V(0), dn, value(x)}; }

@@ -23,7 +23,7 @@ target_include_directories(dnnl_found INTERFACE ${DNNL_INCLUDE})
 target_link_libraries(dnnl_found INTERFACE ${DNNL_LIBRARY})
 add_library(PkgConfig::dnnl ALIAS dnnl_found)
 
-# The openmp variant: the pthread variant spins beside OpenMP loops and slows them many times over.
+# The openmp variant: the pthread variant spins beside our threads and slows them many times over.
 find_library(OPENBLAS_LIBRARY NAMES openblas PATH_SUFFIXES openblas-openmp NO_CACHE)
 find_path(OPENBLAS_INCLUDE cblas.h PATH_SUFFIXES openblas-openmp ${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp
           ${CMAKE_LIBRARY_ARCHITECTURE})

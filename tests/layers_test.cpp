@@ -23,7 +23,7 @@ const std::map<std::string, int> kRank{{"core", 0},  {"kernels", 1}, {"autograd"
 const std::map<std::string, std::vector<std::string>> kHeaders{
     {"core",
      {"build_facts.h", "engine.h", "error.h", "model_options.h", "norm_spec.h", "parallel.h", "pass.h", "precision.h",
-      "random.h", "schedule.h", "sha256.h", "tensor.h"}},
+      "random.h", "schedule.h", "sha256.h", "team.h", "tensor.h"}},
     {"kernels", {"unary.def"}},
     {"autograd", {"variable.h", "gradcheck.h"}},
     {"ops", {"ops.h"}},
@@ -47,6 +47,7 @@ const std::vector<Fence> kFences{
     {"oneapi/", {"kernels"}},
     {"dnnl", {"kernels"}},
     {"cblas", {"kernels"}},
+    {"omp.h", {"core"}},
     {"hdf5", {"io"}},
     {"toml++/", {"data", "io", "train", "study", "cli"}},
     {"nlohmann/", {"data", "io", "train", "study", "cli"}},

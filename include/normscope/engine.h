@@ -6,6 +6,7 @@
 #include <string>
 
 #include <normscope/error.h>
+#include <normscope/team.h>
 
 namespace normscope {
 
@@ -56,8 +57,8 @@ class Engine {
  public:
   explicit Engine(const EngineOptions& options = {});
   Pool& pool() { return pool_; }
-  int threads() const { return dry_ ? 0 : threads_; }  ///< of loops (parallel.h)
-  int team() const { return threads_; }                ///< the same, of a dry engine those it plans for
+  int threads() const { return dry_ ? 0 : team_.size(); }  ///< of loops (parallel.h)
+  Team& team() { return team_; }                           ///< of a dry engine the one it plans for
   GemmBackend gemm() const { return gemm_; }
 
   /// A part of memory for each thread, for the buffers of one kernel. It is kept from call to call, so that it stays in
@@ -79,7 +80,7 @@ class Engine {
 
  private:
   Pool pool_;
-  int threads_;
+  Team team_;
   bool dry_;
   GemmBackend gemm_;
   Workspace workspace_;

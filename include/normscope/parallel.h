@@ -6,6 +6,8 @@
 
 #include <immintrin.h>
 
+#include <normscope/engine.h>
+
 namespace normscope {
 
 /// How many pieces of `size` cover `extent`; `extent` rounded up to whole pieces.
@@ -31,28 +33,27 @@ class FlushDenormals {
   unsigned old_;
 };
 
-/// Calls work(tile) for every tile in [0, tiles), on up to `threads` OpenMP threads; on none (an engine that only
-/// plans) there is nothing to do. `work` must not throw.
+/// Calls work(tile) for every tile in [0, tiles), on up to `threads` of the engine's threads (0: all), each an unbroken
+/// part; on an engine that only plans there is nothing to do. `work` must not throw.
 template <class Work>
-void parallel_tiles(std::int64_t tiles, int threads, const Work& work) {
-  if (threads <= 0) return;
-  if (threads == 1 || tiles <= 1) {
+void parallel_tiles(Engine& engine, std::int64_t tiles, const Work& work, int threads = 0) {
+  const int all = engine.threads();
+  if (all == 0) return;
+  const std::int64_t share = std::min<std::int64_t>({threads > 0 ? threads : all, all, tiles});
+  const auto part = [&](int k) {
     const FlushDenormals guard;
-    for (std::int64_t tile = 0; tile < tiles; ++tile) work(tile);
-    return;
-  }
-#pragma omp parallel num_threads(threads)
-  {
-    const FlushDenormals guard;
-#pragma omp for schedule(static) nowait  // the region's end waits anyway
-    for (std::int64_t tile = 0; tile < tiles; ++tile) work(tile);
-  }
+    for (std::int64_t tile = tiles * k / share; tile < tiles * (k + 1) / share; ++tile) work(tile);
+  };
+  if (share > 1)
+    engine.team().run(static_cast<int>(share), part);
+  else if (tiles > 0)
+    part(0);
 }
 
 /// The same for a range of n items in tiles of `step`: work(begin, end).
 template <class Work>
-void parallel_ranges(std::int64_t n, std::int64_t step, int threads, const Work& work) {
-  parallel_tiles(parts(n, step), threads, [&](std::int64_t tile) {
+void parallel_ranges(Engine& engine, std::int64_t n, std::int64_t step, const Work& work) {
+  parallel_tiles(engine, parts(n, step), [&](std::int64_t tile) {
     const std::int64_t begin = tile * step;
     work(begin, begin + step < n ? begin + step : n);
   });

@@ -1,7 +1,5 @@
 #include <normscope/engine.h>
 
-#include <omp.h>
-
 #include <iterator>
 #include <utility>
 
@@ -9,20 +7,16 @@ namespace normscope {
 
 Engine::Engine(const EngineOptions& options)
     : pool_(options.dry),
-      threads_(options.threads > 0 ? options.threads : omp_get_num_procs()),
+      team_(options.threads > 0 ? options.threads : available_cores()),
       dry_(options.dry),
-      gemm_(options.gemm) {
-  // Our loops name their number of threads; libraries called outside of one (oneDNN's sgemm) get one thread, or they
-  // would make a team of all cores behind our back.
-  omp_set_num_threads(1);
-}
+      gemm_(options.gemm) {}
 
 const Engine::Workspace& Engine::workspace(std::size_t bytes_a_thread) {
   if (bytes_a_thread > workspace_.stride_) {
     pool_.release(std::exchange(workspace_.base_, nullptr));
     workspace_.stride_ = 0;
     const std::size_t stride = (bytes_a_thread + 4095) / 4096 * 4096 + 64;  // not a power of two apart
-    workspace_.base_ = static_cast<std::byte*>(pool_.allocate(stride * static_cast<std::size_t>(threads_)));
+    workspace_.base_ = static_cast<std::byte*>(pool_.allocate(stride * static_cast<std::size_t>(team_.size())));
     workspace_.stride_ = stride;
   }
   return workspace_;

@@ -91,7 +91,7 @@ namespace kernels {
 namespace {
 template <class F>
 void binary(Engine& engine, F f, const real* a, const real* b, real* out, std::int64_t n) {
-  parallel_ranges(n, kTileElements, engine.threads(), [&](auto i, auto end) { f(a + i, b + i, out + i, end - i); });
+  parallel_ranges(engine, n, kTileElements, [&](auto i, auto end) { f(a + i, b + i, out + i, end - i); });
 }
 }  // namespace
 
@@ -109,13 +109,11 @@ void divide(Engine& engine, const real* a, const real* b, real* out, std::int64_
 }
 void affine(Engine& engine, const real* x, real scale, real shift, real* out, std::int64_t n) {
   const auto f = &HWY_DYNAMIC_DISPATCH(affine_range);
-  parallel_ranges(n, kTileElements, engine.threads(),
-                  [&](auto i, auto end) { f(x + i, scale, shift, out + i, end - i); });
+  parallel_ranges(engine, n, kTileElements, [&](auto i, auto end) { f(x + i, scale, shift, out + i, end - i); });
 }
 void add_bias(Engine& engine, real* x, const real* bias, std::int64_t rows, std::int64_t width) {
   const auto f = &HWY_DYNAMIC_DISPATCH(add_bias_rows);
-  parallel_ranges(rows, rows_a_tile(width), engine.threads(),
-                  [&](auto r, auto end) { f(x + r * width, bias, end - r, width); });
+  parallel_ranges(engine, rows, rows_a_tile(width), [&](auto r, auto end) { f(x + r * width, bias, end - r, width); });
 }
 
 void sum_rows(Engine& engine, const real* x, real* out, bool add, std::int64_t rows, std::int64_t width) {
@@ -123,7 +121,7 @@ void sum_rows(Engine& engine, const real* x, real* out, bool add, std::int64_t r
   constexpr std::int64_t kRows = 64;  // partial sums of 64 rows, combined in order
   const std::int64_t tiles = parts(rows, kRows);
   const Tensor partial = Tensor::full(engine, {tiles, width}, 0);
-  parallel_ranges(rows, kRows, engine.threads(),
+  parallel_ranges(engine, rows, kRows,
                   [&](auto r, auto end) { f(x + r * width, partial.data() + r / kRows * width, end - r, width); });
   if (engine.threads() == 0) return;
   if (!add) std::fill_n(out, width, real{0});
@@ -136,7 +134,7 @@ void sum_each_row(Engine& engine, const real* x, real* out, std::int64_t rows, s
 
 void row_moments(Engine& engine, const real* x, real* sum_squares, real* sum, std::int64_t rows, std::int64_t width) {
   const auto f = &HWY_DYNAMIC_DISPATCH(row_moments_range);
-  parallel_ranges(rows, rows_a_tile(width), engine.threads(), [&](auto r, auto end) {
+  parallel_ranges(engine, rows, rows_a_tile(width), [&](auto r, auto end) {
     f(x + r * width, sum_squares ? sum_squares + r : nullptr, sum ? sum + r : nullptr, end - r, width);
   });
 }

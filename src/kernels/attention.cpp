@@ -279,7 +279,6 @@ void attend_head_gradient(const AttentionShape& s, std::int64_t item, const real
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include <omp.h>
 
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 HWY_EXPORT(attend_head);
@@ -295,17 +294,16 @@ const Engine::Workspace& workspace(Engine& engine, const AttentionShape& shape) 
 void attention_forward(Engine& engine, const AttentionShape& shape, const real* qkv, real* out, real* log_sum_exp) {
   const auto f = &HWY_DYNAMIC_DISPATCH(attend_head);
   const auto& buffers = workspace(engine, shape);
-  parallel_tiles(shape.batch * shape.heads, engine.threads(), [&](std::int64_t item) {
-    f(shape, item, qkv, out, log_sum_exp, buffers.of<real>(omp_get_thread_num()));
-  });
+  parallel_tiles(engine, shape.batch * shape.heads,
+                 [&](std::int64_t item) { f(shape, item, qkv, out, log_sum_exp, buffers.of<real>(Team::index())); });
 }
 
 void attention_backward(Engine& engine, const AttentionShape& shape, const real* qkv, const real* log_sum_exp,
                         const real* dout, real* dqkv) {
   const auto f = &HWY_DYNAMIC_DISPATCH(attend_head_gradient);
   const auto& buffers = workspace(engine, shape);
-  parallel_tiles(shape.batch * shape.kv_heads, engine.threads(), [&](std::int64_t item) {
-    f(shape, item, qkv, log_sum_exp, dout, dqkv, buffers.of<real>(omp_get_thread_num()));
+  parallel_tiles(engine, shape.batch * shape.kv_heads, [&](std::int64_t item) {
+    f(shape, item, qkv, log_sum_exp, dout, dqkv, buffers.of<real>(Team::index()));
   });
 }
 }  // namespace kernels

@@ -1,5 +1,4 @@
 #include <cblas.h>
-#include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 
 #include <algorithm>
@@ -67,7 +66,7 @@ void panel_gemm(Engine& engine, PanelProduct product, std::int64_t m, std::int64
   const bool narrow = product.narrow(), packs_rows = !narrow && product.a_row == 1;
   const TileSizes& sizes = narrow ? kNarrow : packs_rows ? kRowsPacked : kRowsPlain;
   const bool small = m * n * product.k < kSmall;
-  const int threads = small ? 1 : engine.team();
+  const int threads = small ? 1 : engine.team().size();
   const std::int64_t halves =
       packs_rows && !small && product.k >= 256 && product.ldc == n && m * n <= kLargestHalved ? 2 : 1;
   const std::int64_t half = parts(product.k, halves);
@@ -89,11 +88,12 @@ void panel_gemm(Engine& engine, PanelProduct product, std::int64_t m, std::int64
     second.k -= half, second.a += half * second.a_column, second.b += half * second.b_row;
     second.c = rest.data(), second.ldc = n, second.add = false;
   }
-  parallel_tiles(halves * down * across, std::min(threads, engine.threads()), [&](std::int64_t tile) {
+  const auto work = [&](std::int64_t tile) {
     const std::int64_t i = tile % (down * across) / across * height, j = tile % across * width;
     panel_tile(tile < down * across ? product : second, {i, std::min(i + height, m), j, std::min(j + width, n)},
-               buffers.of<real>(omp_get_thread_num()));
-  });
+               buffers.of<real>(Team::index()));
+  };
+  parallel_tiles(engine, halves * down * across, work, threads);
   if (halves == 2) add(engine, product.c, rest.data(), product.c, m * n);
 }
 
@@ -122,7 +122,7 @@ void gemm(Engine& engine, bool transpose_a, bool transpose_b, std::int64_t m, st
   }
   quiet_openblas();
   const std::int64_t rows = tile_rows(m, n, k);
-  parallel_ranges(m, rows, engine.threads(), [&](std::int64_t begin, std::int64_t end) {
+  parallel_ranges(engine, m, rows, [&](std::int64_t begin, std::int64_t end) {
     product(engine.gemm(), transpose_a, transpose_b, end - begin, n, k, a + (transpose_a ? begin : begin * lda), lda, b,
             ldb, beta, c + begin * ldc, ldc);
   });

@@ -110,7 +110,7 @@ const char* isa_name();
 std::vector<std::string> isa_names();
 void use_isa(std::size_t k);
 const char* openblas_core();
-/// Is it OpenBLAS's pthread build, whose waiting threads spin beside OpenMP's?
+/// Is it OpenBLAS's pthread build, whose waiting threads spin beside ours?
 bool openblas_spins();
 std::string onednn_version();
 

@@ -9,7 +9,7 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
 
 void gather_rows(Engine& engine, const real* table, const std::int32_t* tokens, real* out, std::int64_t rows,
                  std::int64_t width) {
-  parallel_ranges(rows, 64, engine.threads(), [&](auto r, auto end) {
+  parallel_ranges(engine, rows, 64, [&](auto r, auto end) {
     for (; r < end; ++r) std::copy_n(table + tokens[r] * width, width, out + r * width);
   });
 }
@@ -18,7 +18,7 @@ void scatter_rows(Engine& engine, const real* dy, const std::int32_t* tokens, re
                   std::int64_t width, std::int64_t entries) {
   // Each tile owns a strip of columns and walks the rows in order: no two threads write one element.
   const std::int64_t strip = std::max<std::int64_t>(16, (width + 7) / 8);
-  parallel_ranges(width, strip, engine.threads(), [&](auto begin, auto end) {
+  parallel_ranges(engine, width, strip, [&](auto begin, auto end) {
     const std::int64_t count = end - begin;
     if (!add)
       for (std::int64_t e = 0; e < entries; ++e) std::fill_n(dtable + e * width + begin, count, real{0});
@@ -33,7 +33,7 @@ void scatter_rows(Engine& engine, const real* dy, const std::int32_t* tokens, re
 void dropout(Engine& engine, const real* x, real* y, std::int64_t n, double p, const Random& random) {
   const auto threshold = static_cast<std::uint64_t>(p * 0x1p32);
   const real scale = static_cast<real>(1 / (1 - p));
-  parallel_ranges(n, 4096, engine.threads(), [&](auto begin, auto end) {
+  parallel_ranges(engine, n, 4096, [&](auto begin, auto end) {
     for (std::int64_t i = begin; i < end; i += 4) {
       std::uint32_t bits[4];
       random.block(static_cast<std::uint64_t>(i) / 4, bits);
@@ -45,7 +45,7 @@ void dropout(Engine& engine, const real* x, real* y, std::int64_t n, double p, c
 void rope(Engine& engine, const real* x, real* y, std::int64_t rows, std::int64_t time, std::int64_t heads,
           std::int64_t head_width, const real* cos, const real* sin, int direction) {
   const std::int64_t half = head_width / 2;
-  parallel_ranges(rows, 32, engine.threads(), [&](auto begin, auto end) {
+  parallel_ranges(engine, rows, 32, [&](auto begin, auto end) {
     for (std::int64_t r = begin; r < end; ++r) {
       const real* c = cos + r % time * half;
       const real* s = sin + r % time * half;

@@ -38,7 +38,7 @@ HWY_EXPORT(multiply_add_chains);
 namespace kernels {
 double multiply_adds(Engine& engine, std::int64_t rounds) {
   std::atomic<std::int64_t> operations{0};
-  parallel_tiles(engine.threads(), engine.threads(), [&](std::int64_t) {
+  parallel_tiles(engine, engine.threads(), [&](std::int64_t) {
     real unused;
     operations += static_cast<std::int64_t>(HWY_DYNAMIC_DISPATCH(multiply_add_chains)(rounds, &unused));
   });
@@ -46,7 +46,7 @@ double multiply_adds(Engine& engine, std::int64_t rounds) {
 }
 
 void copy(Engine& engine, const real* from, real* to, std::int64_t n) {
-  parallel_ranges(n, 16384, engine.threads(), [&](std::int64_t begin, std::int64_t end) {
+  parallel_ranges(engine, n, 16384, [&](std::int64_t begin, std::int64_t end) {
     std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin) * sizeof(real));
   });
 }

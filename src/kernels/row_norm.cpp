@@ -20,7 +20,7 @@ bool streams(const real* to, std::int64_t rows, std::int64_t width) {
 
 void row_norm_forward(Engine& engine, const RowNormKernel& kernel, RowNormForward call, std::int64_t rows) {
   call.stream = streams(call.y, rows, call.width);
-  parallel_ranges(rows, kRows, engine.threads(), [&](auto begin, auto end) { kernel.forward(call, begin, end); });
+  parallel_ranges(engine, rows, kRows, [&](auto begin, auto end) { kernel.forward(call, begin, end); });
 }
 
 void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackward call, std::int64_t rows,
@@ -30,7 +30,7 @@ void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackw
   const std::int64_t vectors = (call.dgain != nullptr) + (call.dbias != nullptr);
   const Tensor partial = Tensor::full(engine, {tiles, vectors * width}, 0);
   const auto scalars = BasicTensor<double>::full(engine, {tiles}, 0.0);
-  parallel_ranges(rows, kRows, engine.threads(), [&](auto begin, auto end) {
+  parallel_ranges(engine, rows, kRows, [&](auto begin, auto end) {
     RowNormBackward tile = call;
     real* sums = partial.data() + begin / kRows * vectors * width;
     if (call.dgain) tile.dgain = sums;

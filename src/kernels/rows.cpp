@@ -108,7 +108,7 @@ namespace {
 /// Calls body(first_row, rows) for each tile.
 template <class Body>
 void for_row_tiles(Engine& engine, std::int64_t rows, std::int64_t width, Body body) {
-  parallel_ranges(rows, rows_a_tile(width), engine.threads(), [&](auto r, auto end) { body(r, end - r); });
+  parallel_ranges(engine, rows, rows_a_tile(width), [&](auto r, auto end) { body(r, end - r); });
 }
 }  // namespace
 
@@ -131,7 +131,7 @@ double cross_entropy_forward(Engine& engine, const real* logits, const std::int3
   double loss = 0, sums[kBatch];
   for (std::int64_t begin = 0; begin < rows; begin += kRows * kBatch) {
     const std::int64_t count = std::min(rows - begin, kRows * kBatch);
-    parallel_ranges(count, kRows, engine.threads(), [&](auto i, auto end) {
+    parallel_ranges(engine, count, kRows, [&](auto i, auto end) {
       const std::int64_t r = begin + i;
       sums[i / kRows] = f(logits + r * width, targets + r, log_sum_exp + r, end - i, width);
     });

@@ -145,7 +145,7 @@ namespace kernels {
 #define UNARY(name, formula)                                                                         \
   void name(Engine& engine, const real* x, real* y, real* slope, std::int64_t n) {                   \
     const auto f = &HWY_DYNAMIC_DISPATCH(name##_curve);                                              \
-    parallel_ranges(n, kTileElements, engine.threads(),                                              \
+    parallel_ranges(engine, n, kTileElements,                                                        \
                     [&](auto i, auto end) { f(x + i, y + i, slope ? slope + i : slope, end - i); }); \
   }
 #include <normscope/unary.def>

@@ -9,7 +9,7 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 
 namespace {
 void fill(Engine& engine, real* to, std::int64_t count, const Init& init, const Random& random) {
-  parallel_ranges(count, 65536, engine.threads(), [&](std::int64_t begin, std::int64_t end) {
+  parallel_ranges(engine, count, 65536, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const double noise =
           init.kind == Init::Kind::normal ? init.std * random.normal(static_cast<std::uint64_t>(i)) : 0;

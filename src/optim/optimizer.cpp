@@ -25,7 +25,7 @@ Optimizer::Optimizer(const Parameters& parameters, const OptimizerOptions& optio
 }
 
 void Optimizer::measure(GradientNorms& norms) const {
-  parallel_tiles(static_cast<std::int64_t>(tiles_.size()), parameters_.engine().threads(), [&](std::int64_t i) {
+  parallel_tiles(parameters_.engine(), static_cast<std::int64_t>(tiles_.size()), [&](std::int64_t i) {
     const Tile& tile = tiles_[static_cast<std::size_t>(i)];
     const real* gradient = parameters_.all()[tile.parameter].grad();
     const auto found = gradient ? kernels::magnitude(gradient + tile.offset, tile.count) : kernels::Magnitude{};
@@ -55,7 +55,7 @@ void Optimizer::step(double lr, double clip, UpdateNorms& norms) {
   ++steps_;
   const auto t = static_cast<double>(steps_);
   const OptimizerOptions& o = options_;
-  parallel_tiles(static_cast<std::int64_t>(tiles_.size()), parameters_.engine().threads(), [&](std::int64_t i) {
+  parallel_tiles(parameters_.engine(), static_cast<std::int64_t>(tiles_.size()), [&](std::int64_t i) {
     const Tile& tile = tiles_[static_cast<std::size_t>(i)];
     const Parameter& p = parameters_.all()[tile.parameter];
     double* sums = &partial_[static_cast<std::size_t>(2 * i)];

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 #include <normscope/corpus.h>
+#include <normscope/team.h>
 
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
 #include <limits>
 #include <set>
-#include <thread>
 
 #include "study/arms.h"
 
@@ -77,7 +77,7 @@ void check_data(const std::vector<Config>& configs) {
 }
 
 void set_workers(const StudyOptions& options, Plan* plan) {
-  const int cores = std::max(1u, std::thread::hardware_concurrency());
+  const int cores = available_cores();
   const int runs = static_cast<int>(plan->study.runs.size());
   const int asked = static_cast<int>(options.base.threads);
   plan->jobs = options.jobs > 0 ? options.jobs : std::max(1, cores / std::max(1, asked));

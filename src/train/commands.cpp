@@ -46,7 +46,7 @@ Saved open_saved(const std::string& run, int threads) {
 }
 
 /// OpenBLAS 0.3.21 does not know newer processors and then runs kernels of 2004, at a fifth of the speed; its pthread
-/// build slows OpenMP loops many times over.
+/// build spins beside our threads and slows them many times over.
 void warn_of_slow_blas(const Config& config) {
   if (f32::kernels::openblas_spins())
     spdlog::warn(

@@ -66,7 +66,7 @@ void check_ranges(const Config& c) {
   size("vocab_size", c.vocab_size, 0);
   size("batch_size", c.batch_size, 1);
   size("gradient_accumulation_steps", c.gradient_accumulation_steps, 1);
-  size("threads", c.threads, 0, 1024);  // libgomp puts its list of threads on the stack
+  size("threads", c.threads, 0, 1024);
   require(c, "dropout", c.dropout >= 0 && c.dropout < 1, "at least 0 and below 1");
   require(c, "rope_theta", c.rope_theta > 0, "above 0");
   require(c, "norm_eps", c.norm_eps >= 0, "0 or above");

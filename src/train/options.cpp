@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <thread>
 
 #include <normscope/error.h>
+#include <normscope/team.h>
 
 namespace normscope {
 
@@ -85,9 +85,6 @@ bool matches_any(const std::vector<std::string>& globs, const std::string& name)
                      [&](const std::string& glob) { return fnmatch(glob.c_str(), name.c_str(), 0) == 0; });
 }
 
-int thread_count(const Config& c) {
-  return c.threads > 0 ? static_cast<int>(c.threads)
-                       : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-}
+int thread_count(const Config& c) { return c.threads > 0 ? static_cast<int>(c.threads) : available_cores(); }
 
 }  // namespace normscope

@@ -8,7 +8,7 @@ namespace normscope {
 
 /// Holds SIGINT and SIGTERM back while it lives; stopped() asks whether one has come. No handler runs: oneDNN's sgemm
 /// kernels (2.6) use the stack pointer for data, and a signal frame pushed there overwrites the heap. Make it before
-/// the first OpenMP region, since threads inherit the mask.
+/// an engine's team starts, since threads inherit the mask.
 class StopSignals {
  public:
   StopSignals();

@@ -93,9 +93,9 @@ BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t 
   double product_flops = 0;
   for (const ProductShape& p : products) product_flops += 6.0 * static_cast<double>(p.count * rows * p.in * p.out);
   // A step and its products in turn: where others share the processor its pace changes from one second to the next.
-  constexpr std::int64_t kTurns = 5;
+  const std::int64_t turns = std::clamp<std::int64_t>(steps, 1, 5);
   std::vector<double> shares;
-  for (std::int64_t turn = 0; turn < kTurns; ++turn) {
+  for (std::int64_t turn = 0; turn < turns; ++turn) {
     const double step_s = step_seconds(warmup + steps + turn);
     double product_s = 0;
     for (const ProductShape& p : products)

@@ -2,7 +2,6 @@
 #include <oneapi/dnnl/dnnl.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include <normscope/parallel.h>
 #include <normscope/tensor.h>
@@ -46,10 +45,6 @@ std::int64_t tile_rows(std::int64_t m, std::int64_t n, std::int64_t k) {
   return rounded_up(parts(m, tiles), 8);
 }
 
-/// A product A^T B of at most this many elements is summed in two halves of K, so that two threads need not pack the
-/// same operands; the second half takes that much memory.
-constexpr std::int64_t kLargestHalved = std::int64_t{1} << 22;
-
 /// The largest tiles, from how many rows of C on they are split by rows first, and how much of K is summed at a time.
 /// Panels of B stay in the second-level cache; of a narrow product the tile of C does, which is read again for each
 /// part of K. The best of those tried on Zen 4, with operands in memory.
@@ -57,44 +52,30 @@ struct TileSizes {
   std::int64_t rows, columns, split_from, depth;
 };
 constexpr TileSizes kNarrow{192, 256, 96, kNarrowDepth};
-constexpr TileSizes kRowsPacked{768, 384, 48, 384};
+constexpr TileSizes kRowsPacked{2048, 384, 48, 384};
 constexpr TileSizes kRowsPlain{2048, 256, 48, 384};
 
-/// Cuts C into tiles, one for each thread or more where there are enough rows. Tiles do not change the sums; depth and
-/// halves do, and depend on the shape alone.
+/// Cuts C into tiles, one for each thread or more where there are enough rows. Tiles do not change the sums; depth
+/// does, and depends on the shape alone.
 void panel_gemm(Engine& engine, PanelProduct product, std::int64_t m, std::int64_t n) {
-  const bool narrow = product.narrow(), packs_rows = !narrow && product.a_row == 1;
-  const TileSizes& sizes = narrow ? kNarrow : packs_rows ? kRowsPacked : kRowsPlain;
-  const bool small = m * n * product.k < kSmall;
-  const int threads = small ? 1 : engine.team().size();
-  const std::int64_t halves =
-      packs_rows && !small && product.k >= 256 && product.ldc == n && m * n <= kLargestHalved ? 2 : 1;
-  const std::int64_t half = parts(product.k, halves);
-  product.depth = parts(half, parts(half, sizes.depth));
+  const bool narrow = product.narrow();
+  const TileSizes& sizes = narrow ? kNarrow : product.a_row == 1 ? kRowsPacked : kRowsPlain;
+  const int threads = m * n * product.k < kSmall ? 1 : engine.team().size();
+  product.depth = parts(product.k, parts(product.k, sizes.depth));
   std::int64_t down = parts(m, sizes.rows), across = parts(n, sizes.columns);
   // Threads that write parts of the same rows take each other's cache lines: split by rows where there are enough.
   std::int64_t& split = m >= sizes.split_from || n < 2 * kPanelColumns ? down : across;
-  const std::int64_t share = threads / std::gcd(threads, halves);
-  split = parts(split, share) * share;
+  split = rounded_up(split, threads);
   const std::int64_t height = rounded_up(parts(m, down), kPanelRows);
   const std::int64_t width = rounded_up(parts(n, across), kPanelColumns);
   down = parts(m, height), across = parts(n, width);
   const auto& buffers =
       engine.workspace(static_cast<std::size_t>(panel_scratch(product, height, width)) * sizeof(real));
-  const Tensor rest = halves == 2 ? Tensor::empty(engine, {m, n}) : Tensor();
-  PanelProduct second = product;
-  if (halves == 2) {
-    product.k = half;
-    second.k -= half, second.a += half * second.a_column, second.b += half * second.b_row;
-    second.c = rest.data(), second.ldc = n, second.add = false;
-  }
   const auto work = [&](std::int64_t tile) {
-    const std::int64_t i = tile % (down * across) / across * height, j = tile % across * width;
-    panel_tile(tile < down * across ? product : second, {i, std::min(i + height, m), j, std::min(j + width, n)},
-               buffers.of<real>(Team::index()));
+    const std::int64_t i = tile / across * height, j = tile % across * width;
+    panel_tile(product, {i, std::min(i + height, m), j, std::min(j + width, n)}, buffers.of<real>(Team::index()));
   };
-  parallel_tiles(engine, halves * down * across, work, threads);
-  if (halves == 2) add(engine, product.c, rest.data(), product.c, m * n);
+  parallel_tiles(engine, down * across, work, threads);
 }
 
 /// Threads are ours, never OpenBLAS's: one thread a call keeps the order of summation fixed.

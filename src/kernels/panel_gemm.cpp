@@ -60,6 +60,7 @@ struct Spread {
   std::int64_t step = 0, length = 0, lines = 0, calls = 1, due = 0, at = 0;
 
   HWY_INLINE void fetch() {
+    asm volatile("" ::: "memory");  // else g++ keeps these numbers in vector registers, and panels on the stack
     for (due += lines; due >= calls; due -= calls) {
       __builtin_prefetch(data + at);
       at += kLine;
@@ -73,14 +74,13 @@ struct Spread {
   }
 };
 struct Ahead {
-  Spread rows;            ///< the next rows of A
-  Spread part_a, part_b;  ///< what the next part of K will be packed from
-  HWY_INLINE void fetch() { rows.fetch(), part_a.fetch(), part_b.fetch(); }
+  Spread rows, part_b;  ///< the next rows of A; what the next part of K will be packed from
+  HWY_INLINE void fetch() { rows.fetch(), part_b.fetch(); }
 };
 
 /// One part of K of one tile: C [m, n] (+)= A [m, k] B [k, n].
 struct Part {
-  std::int64_t m, n, k;
+  std::int64_t m, n, k, next_k;
   Strided a;
   const real* panels;  ///< B as pack_panels() leaves it
   real* c;
@@ -173,13 +173,20 @@ HWY_INLINE void for_row_blocks(std::int64_t m, Body body) {
   for (; i < m; ++i) body(std::integral_constant<int, 1>(), i);
 }
 
-/// For an A whose rows lie side by side.
+/// For an A whose rows lie side by side: packed stripe by stripe; while one is computed the next is fetched.
 static HWY_NOINLINE void packed_part(const Part& part, Ahead& ahead) {
   const std::int64_t block = part.k * kRows + kLine;  // blocks must not share the cache's sets
-  pack_rows(part.a, part.m, part.k, block, part.scratch);
-  for_row_blocks(part.m, [&](auto rows, std::int64_t i) HWY_ATTR {
-    panel_row_block<rows()>(part, i, PackedRows{part.scratch + i / kRows * block + i % kRows}, ahead);
-  });
+  for (std::int64_t i = 0; i < part.m; i += kernels::kStripe) {
+    const std::int64_t m = std::min(kernels::kStripe, part.m - i), left = part.m - i - m;
+    pack_rows(part.a.from_row(i), m, part.k, block, part.scratch);
+    const Strided next = left > 0 ? part.a.from_row(i + m) : part.a.from_column(part.k);
+    ahead.rows.set(next.data, next.column_step, left > 0 ? part.k : part.next_k,
+                   std::min(kernels::kStripe, left > 0 ? left : part.m),
+                   parts(m, kRows) * part.panel_count() * parts(part.k, stretch(part.k)));
+    for_row_blocks(m, [&](auto rows, std::int64_t r) HWY_ATTR {
+      panel_row_block<rows()>(part, i + r, PackedRows{part.scratch + r / kRows * block + r % kRows}, ahead);
+    });
+  }
 }
 
 /// For an A whose rows lie apart: they are read as they lie, unless their starts fall on the same sets of the cache,
@@ -251,12 +258,12 @@ void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratc
   const Strided a{product.a + tile.row_begin * product.a_row, product.a_row, product.a_column};
   const Strided b{product.b + tile.column_begin * product.b_column, product.b_row, product.b_column};
   real* c = product.c + tile.row_begin * product.ldc + tile.column_begin;
-  const bool packs_rows = product.a_row == 1;
   for (std::int64_t p = 0; p < product.k; p += product.depth) {
     const std::int64_t k = std::min(product.depth, product.k - p), next = std::min(product.depth, product.k - p - k);
     const Part part{m,
                     n,
                     k,
+                    next,
                     a.from_column(p),
                     scratch,
                     c,
@@ -271,12 +278,7 @@ void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratc
       ahead.part_b.set(next_b.data, b.row_step, next, n, calls);
     else
       ahead.part_b.set(next_b.data, b.column_step, n, next, calls);
-    if (packs_rows) {
-      ahead.part_a.set(a.from_column(p + k).data, a.column_step, next, m, calls);
-      packed_part(part, ahead);
-    } else {
-      plain_part(part, ahead);
-    }
+    product.a_row == 1 ? packed_part(part, ahead) : plain_part(part, ahead);
   }
 }
 

@@ -27,20 +27,21 @@ struct PanelProduct {
 
   /// A^T B of short rows, read where they lie; wider ones gain from packing what is read more often.
   bool narrow() const {
-    constexpr std::int64_t kWidest = 1536;
+    constexpr std::int64_t kWidest = 512;
     return a_row == 1 && b_column == 1 && std::max(a_column, b_row) <= kWidest && !crowded(a_column) && !crowded(b_row);
   }
 };
 struct PanelTile {
   std::int64_t row_begin, row_end, column_begin, column_end;
 };
-/// Rows computed at once, and a multiple of the columns that any instruction set does.
-inline constexpr std::int64_t kPanelRows = 6, kPanelColumns = 64;
-/// What panel_tile() needs for a tile of so many rows and columns, in reals: panels of B, and A's rows, all of them
-/// where they lie side by side, else a block. Narrow products pack nothing.
+/// Rows computed at once; a multiple of the columns that any instruction set does; rows packed before they are
+/// computed.
+inline constexpr std::int64_t kPanelRows = 6, kPanelColumns = 64, kStripe = 96;
+/// What panel_tile() needs for a tile of so many rows and columns, in reals: panels of B, and rows of A, a stripe of
+/// them where they lie side by side, else a block. Narrow products pack nothing.
 inline std::int64_t panel_scratch(const PanelProduct& product, std::int64_t rows, std::int64_t columns) {
   if (product.narrow()) return 0;
-  const std::int64_t packed = product.a_row == 1 ? rounded_up(rows, kPanelRows) : kPanelRows;
+  const std::int64_t packed = product.a_row == 1 ? rounded_up(std::min(rows, kStripe), kPanelRows) : kPanelRows;
   return product.depth * (rounded_up(columns, kPanelColumns) + packed) + 32 * packed;
 }
 void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratch);

@@ -104,8 +104,12 @@ TEST(Parallel, CutsTilesIntoUnbrokenPartsForAnyNumberOfThreads) {
             most);
         for (std::size_t tile = 0; tile < times.size(); ++tile) {
           EXPECT_EQ(times[tile], 1);
-          if (tile > 0) EXPECT_GE(who[tile], who[tile - 1]);
-          if (most > 0) EXPECT_LT(who[tile], most);
+          if (tile > 0) {
+            EXPECT_GE(who[tile], who[tile - 1]);
+          }
+          if (most > 0) {
+            EXPECT_LT(who[tile], most);
+          }
         }
       }
   Engine dry({2, GemmBackend::highway, true});

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <ctime>
+#include <limits>
 #include <vector>
 
 #include <normscope/parallel.h>
@@ -114,6 +115,25 @@ TEST(Parallel, CutsTilesIntoUnbrokenPartsForAnyNumberOfThreads) {
       }
   Engine dry({2, GemmBackend::highway, true});
   parallel_tiles(dry, 5, [](std::int64_t) { FAIL() << "an engine that only plans computes nothing"; });
+}
+
+TEST(Parallel, FlushesDenormalsOnEveryThreadAndRestoresTheModeAfter) {
+  volatile float least = std::numeric_limits<float>::denorm_min(), small = std::numeric_limits<float>::min();
+  for (const int threads : {1, 2, 3}) {
+    Engine engine({threads, GemmBackend::highway});
+    std::vector<float> read(3, 1), made(3, 1);
+    parallel_tiles(engine, 3, [&](std::int64_t tile) {
+      read[static_cast<std::size_t>(tile)] = least * 1e30f;
+      made[static_cast<std::size_t>(tile)] = small * 0.5f;
+    });
+    EXPECT_EQ(read, std::vector<float>(3, 0)) << threads;
+    EXPECT_EQ(made, std::vector<float>(3, 0)) << threads;
+    EXPECT_GT(least * 1e30f, 0);
+    EXPECT_GT(small * 0.5f, 0);
+    std::vector<float> after(3, 0);
+    engine.team().run(threads, [&](int k) { after[static_cast<std::size_t>(k)] = small * 0.5f; });
+    for (int k = 0; k < threads; ++k) EXPECT_GT(after[static_cast<std::size_t>(k)], 0) << threads;
+  }
 }
 
 }  // namespace

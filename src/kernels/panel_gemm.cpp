@@ -88,7 +88,10 @@ struct Part {
   bool add;
   real* scratch;
 
-  HWY_INLINE std::int64_t panel_count() const { return parts(n, panel_width()); }
+  /// How often fetch() is called while so many rows are computed.
+  HWY_INLINE std::int64_t fetches(std::int64_t rows) const {
+    return parts(rows, kRows) * parts(n, panel_width()) * parts(k, stretch(k));
+  }
 };
 
 /// R rows of C from row i on, NV vectors from column j on; of the last vector `last` lanes exist, the panel is padded.
@@ -179,10 +182,11 @@ static HWY_NOINLINE void packed_part(const Part& part, Ahead& ahead) {
   for (std::int64_t i = 0; i < part.m; i += kernels::kStripe) {
     const std::int64_t m = std::min(kernels::kStripe, part.m - i), left = part.m - i - m;
     pack_rows(part.a.from_row(i), m, part.k, block, part.scratch);
-    const Strided next = left > 0 ? part.a.from_row(i + m) : part.a.from_column(part.k);
-    ahead.rows.set(next.data, next.column_step, left > 0 ? part.k : part.next_k,
-                   std::min(kernels::kStripe, left > 0 ? left : part.m),
-                   parts(m, kRows) * part.panel_count() * parts(part.k, stretch(part.k)));
+    const auto fetch_next = [&](Strided next, std::int64_t rows, std::int64_t columns) HWY_ATTR {
+      ahead.rows.set(next.data, next.column_step, columns, std::min(kernels::kStripe, rows), part.fetches(m));
+    };
+    left > 0 ? fetch_next(part.a.from_row(i + m), left, part.k)
+             : fetch_next(part.a.from_column(part.k), part.m, part.next_k);
     for_row_blocks(m, [&](auto rows, std::int64_t r) HWY_ATTR {
       panel_row_block<rows()>(part, i + r, PackedRows{part.scratch + r / kRows * block + r % kRows}, ahead);
     });
@@ -195,7 +199,6 @@ static HWY_NOINLINE void plain_part(const Part& part, Ahead& ahead) {
   const Strided a = part.a;
   const bool crowded = kernels::crowded(a.row_step);
   const Strided copy{part.scratch, rounded_up(part.k, kLine) + kLine, 1};
-  const std::int64_t calls = part.panel_count() * parts(part.k, stretch(part.k));
   for_row_blocks(part.m, [&](auto rows, std::int64_t i) HWY_ATTR {
     constexpr int R = rows();
     const Strided from = a.from_row(i);
@@ -204,7 +207,7 @@ static HWY_NOINLINE void plain_part(const Part& part, Ahead& ahead) {
       real* to = part.scratch + r * copy.row_step;
       for_vectors(part.k, [&](std::int64_t p, std::int64_t n) HWY_ATTR { store_n(load_n(row + p, n), to + p, n); });
     }
-    ahead.rows.set(from.from_row(R).data, a.row_step, R, part.k, calls);
+    ahead.rows.set(from.from_row(R).data, a.row_step, R, part.k, part.fetches(R));
     panel_row_block<R>(part, i, RowPointers<R>(crowded ? copy : from), ahead);
   });
 }
@@ -271,7 +274,7 @@ void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratc
                     product.add || p > 0,
                     scratch + product.depth * rounded_up(n, kernels::kPanelColumns)};
     pack_panels(b.from_row(p), k, n, scratch);
-    const std::int64_t calls = part.panel_count() * parts(m, kRows) * parts(k, stretch(k));
+    const std::int64_t calls = part.fetches(m);
     const Strided next_b = b.from_row(p + k);
     Ahead ahead;
     if (b.column_step == 1)

@@ -120,8 +120,32 @@ TEST(Norms, AreExactAtEveryWidthScaleAndOffset) {
           expect_exact(entry.name, width, in, fused, width % 2 == 0);
           if (HasFatalFailure()) return;
         }
-    expect_exact(entry.name, 768, {1, 1e4}, true, true);
+    for (const bool bias : {false, true})
+      for (const std::int64_t width : {32, 64, 128, 768}) expect_exact(entry.name, width, {1, 1e4}, true, bias);
   }
+}
+
+TEST(Norms, WithoutGainAreThoseOfGainOne) {
+  // Rows of some widths stay in registers, but only with a gain: both ways must be there, and agree.
+  for (const NormEntry& entry : norm_table())
+    for (const std::int64_t width : {5, 16, 32, 64, 128}) {
+      const Variable x = random_leaf({70, width}, "x");
+      const Tensor dy = random_tensor({70, width}, "dy");
+      std::vector<Result> results;
+      for (const bool affine : {false, true}) {
+        Parameters parameters(engine(), 1);
+        NormSpec spec;
+        spec.name = entry.name;
+        spec.affine = affine;
+        const auto norm = make_norm({parameters, "", -1, "norm"}, spec, width);
+        results.push_back(run_with_gradients(
+            {x}, [&] { return norm->forward(x); }, dy));
+      }
+      const double limit = kDouble ? 1e-14 : 1e-6;
+      SCOPED_TRACE(entry.name + " width " + std::to_string(width));
+      expect_close(numbers(results[0].value), numbers(results[1].value), limit);
+      expect_close(numbers(results[0].gradients[0]), numbers(results[1].gradients[0]), 2 * limit);
+    }
 }
 
 TEST(LayerNorm, DoesNotLoseDigitsToALargeMean) {

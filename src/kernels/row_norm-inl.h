@@ -44,26 +44,83 @@ struct Sums {
   }
 };
 
-/// One row, for the statistics.
-struct Row {
-  const real* x;
-  std::int64_t width;
-  real part;  ///< 1 / width: divisions are slow
+/// body(i, count, k) for every vector of a row. Of K vectors, k = 0 to K - 1, it is spelled out, so that what is
+/// indexed by k can stay in registers; K = 0 stands for any width, k then runs from 0 to 3 in turn.
+template <int K, class Body>
+HWY_INLINE void for_row(std::int64_t width, Body body) {
+  if constexpr (K == 0) {
+    for_vectors_by_four(width, body);
+  } else {
+#pragma GCC unroll 8
+    for (int k = 0; k < K; ++k) body(k * lanes(), lanes(), k);
+  }
+}
+/// K vectors in registers. Not of V: the loop that its constructor makes of an array would put them in memory.
+template <int K>
+using Kept = hn::Vec<Lanes>[K > 0 ? K : 1];
 
-  HWY_INLINE Row(const real* data, std::int64_t n) : x(data), width(n), part(1 / static_cast<real>(n)) {}
-  /// The row's first k entries.
-  HWY_INLINE Row first(std::int64_t k) const { return {x, k}; }
+/// What make(i, count) returns for the vectors of a row: worked out once and kept, or with K = 0 whenever it is needed.
+template <int K, class Make>
+struct Values {
+  Make make;
+  Kept<K> kept;
+
+  HWY_INLINE Values(std::int64_t width, Make m) : make(m) {
+    if constexpr (K > 0) for_row<K>(width, [&](auto i, auto count, int k) HWY_ATTR { kept[k] = make(i, count).v; });
+  }
+  HWY_INLINE V operator()(std::int64_t i, std::int64_t count, int k) const {
+    if constexpr (K > 0)
+      return kept[k];
+    else
+      return make(i, count);
+  }
+};
+template <int K, class Make>
+HWY_INLINE Values<K, Make> values(std::int64_t width, Make make) {
+  return {width, make};
+}
+
+/// [width] that every row is added to: kept until finish(), or with K = 0 where it lies.
+template <int K>
+struct Total {
+  real* to;
+  std::int64_t width;
+  Kept<K> kept;
+
+  HWY_INLINE Total(real* p, std::int64_t n) : to(p), width(n) {
+    if constexpr (K > 0) for_row<K>(width, [&](auto i, auto, int k) HWY_ATTR { kept[k] = load(to + i).v; });
+  }
+  HWY_INLINE void finish() const {  // no destructor: g++ 12 would keep what it reads in memory all the time
+    if constexpr (K > 0) for_row<K>(width, [&](auto i, auto, int k) HWY_ATTR { store(kept[k], to + i); });
+  }
+  /// += a b
+  HWY_INLINE void add(std::int64_t i, std::int64_t count, int k, V a, V b) {
+    if constexpr (K > 0)
+      kept[k] = fma(a, b, kept[k]).v;
+    else
+      store_n(fma(a, b, load_n(to + i, count)), to + i, count);
+  }
+};
+
+/// One row, for the statistics.
+template <int K, class Make>
+struct Row {
+  const Values<K, Make>& x;
+  std::int64_t width;
+  real part;   ///< 1 / width: divisions are slow
+  real first;  ///< entry
+
   /// Means over the row of what f(V) returns: a of the plain terms, b of the products.
   template <class F>
   HWY_INLINE void means(F f, real* a, real* b) const {
     Sums sums;
-    for_vectors_by_four(width, [&](std::int64_t i, std::int64_t count, int k)
-                                   HWY_ATTR { sums.add(k, count, f(load_n(x + i, count))); });
+    for_row<K>(width, [&](auto i, auto count, int k) HWY_ATTR { sums.add(k % 4, count, f(x(i, count, k))); });
     sums.means(part, a, b);
   }
 };
 
-/// What every row arithmetic has unless it says otherwise.
+/// What every row arithmetic has unless it says otherwise. The rest is its own: of(row, options) with the statistics;
+/// value(x) = n(x); terms(x, n, dn), whose means over the row gradient(n, dn, mean plain, mean product) = dx needs.
 struct RowDefaults {
   /// Gradient of the norm's own trained scalar from the means of terms(), summed over the row.
   HWY_INLINE double scalar_gradient(real, real, std::int64_t) const { return 0; }
@@ -77,13 +134,13 @@ HWY_INLINE void put(bool past_caches, V x, real* p, std::int64_t count) {
     store_n(x, p, count);
 }
 
-template <class N>
+template <class N, int K>
 HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t begin, std::int64_t end) {
   const std::int64_t width = call.width;
+  const real part = 1 / static_cast<real>(width);
   const real *gain = call.gain, *bias = call.bias;  // read once: a store of vectors might alias the call
-  const bool streams = call.stream;
+  const bool streams = K == 0 && call.stream;
   const RowNormOptions options = call.options;  // these too
-  Row row(nullptr, width);
   for (std::int64_t r = begin; r < end; ++r) {
     const real* x = call.x + r * width;
     if (call.f) {
@@ -93,51 +150,66 @@ HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t b
                              HWY_ATTR { store_n(load_n(x + i, count) + load_n(f + i, count), h + i, count); });
       x = h;
     }
-    row.x = x;
-    const N norm = N::of(row, options);
+    const auto row = values<K>(width, [&](auto i, auto count) HWY_ATTR { return load_n(x + i, count); });
+    const N norm = N::of(Row{row, width, part, x[0]}, options);
     std::memcpy(call.statistics + r * static_cast<std::int64_t>(sizeof(N) / sizeof(real)), &norm, sizeof(N));
     real* y = call.y + r * width;
-    for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-      V n = norm.value(load_n(x + i, count));
-      if (gain) n = bias ? fma(n, load_n(gain + i, count), load_n(bias + i, count)) : n * load_n(gain + i, count);
+    for_row<K>(width, [&](auto i, auto count, int k) HWY_ATTR {
+      V n = norm.value(row(i, count, k));
+      if (K > 0 || gain)
+        n = bias ? fma(n, load_n(gain + i, count), load_n(bias + i, count)) : n * load_n(gain + i, count);
       put(streams, n, y + i, count);
     });
   }
   if (streams) hwy::FlushStream();
 }
 
-template <class N>
+template <class N, int K>
 HWY_INLINE void backward_rows(const kernels::RowNormBackward& call, std::int64_t begin, std::int64_t end) {
   const std::int64_t width = call.width;
   const real part = 1 / static_cast<real>(width);
   const real* gain = call.gain;
   real *dgain = call.dgain, *dbias = call.dbias;
-  const bool add = call.add, streams = call.stream;
+  const bool add = call.add, streams = K == 0 && call.stream;
+  Total<K> gain_total(dgain, width);
+  Total<0> bias_total(dbias, width);
   for (std::int64_t r = begin; r < end; ++r) {
     N norm;
     std::memcpy(static_cast<void*>(&norm), call.statistics + r * static_cast<std::int64_t>(sizeof(N) / sizeof(real)),
                 sizeof(N));
     const real *x = call.h + r * width, *dy = call.dy + r * width;
     real* dh = call.dh + r * width;
+    const auto n = values<K>(width, [&](auto i, auto count) HWY_ATTR { return norm.value(load_n(x + i, count)); });
+    const auto dn = values<K>(width, [&](auto i, auto count) HWY_ATTR {
+      const V dyi = load_n(dy + i, count);
+      return K > 0 || gain ? dyi * load_n(gain + i, count) : dyi;
+    });
     Sums sums;
-    for_vectors_by_four(width, [&](std::int64_t i, std::int64_t count, int k) HWY_ATTR {
-      const V xi = load_n(x + i, count), dyi = load_n(dy + i, count);
-      sums.add(k, count, norm.terms(xi, gain ? dyi * load_n(gain + i, count) : dyi));
-      if (dgain) store_n(fma(dyi, norm.value(xi), load_n(dgain + i, count)), dgain + i, count);
-      if (dbias) store_n(dyi + load_n(dbias + i, count), dbias + i, count);
+    for_row<K>(width, [&](auto i, auto count, int k) HWY_ATTR {
+      const V ni = n(i, count, k), dyi = load_n(dy + i, count);
+      sums.add(k % 4, count, norm.terms(load_n(x + i, count), ni, dn(i, count, k)));
+      if (K > 0 || dgain) gain_total.add(i, count, k, dyi, ni);
+      if (dbias) bias_total.add(i, count, k, dyi, V(1));
     });
     real a, b;
     sums.means(part, &a, &b);
     if (call.dscalar) *call.dscalar += norm.scalar_gradient(a, b, width);
     const V va(a), vb(b);
-    for_vectors(width, [&](std::int64_t i, std::int64_t count) HWY_ATTR {
-      const V dyi = load_n(dy + i, count);
-      const V dn = gain ? dyi * load_n(gain + i, count) : dyi;
-      const V g = norm.gradient(load_n(x + i, count), dn, va, vb);
+    for_row<K>(width, [&](auto i, auto count, int k) HWY_ATTR {
+      const V g = norm.gradient(n(i, count, k), dn(i, count, k), va, vb);
       put(streams, add ? g + load_n(dh + i, count) : g, dh + i, count);
     });
   }
+  gain_total.finish();
   if (streams) hwy::FlushStream();
+}
+
+/// body(K) with the number of vectors in a row where they can stay in registers, else with 0.
+template <class Body>
+HWY_INLINE void with_vectors(std::int64_t width, bool can, Body body) {
+  if (can && width == 4 * lanes()) return body(std::integral_constant<int, 4>());
+  if (can && width == 8 * lanes()) return body(std::integral_constant<int, 8>());
+  body(std::integral_constant<int, 0>());
 }
 
 }  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
@@ -154,10 +226,12 @@ HWY_AFTER_NAMESPACE();
   HWY_BEFORE_NAMESPACE();
 #define ROW_NORM_END(N)                                                                           \
   void N##_forward(const kernels::RowNormForward& call, std::int64_t begin, std::int64_t end) {   \
-    forward_rows<N>(call, begin, end);                                                            \
+    with_vectors(call.width, call.gain && !call.stream,                                           \
+                 [&](auto k) HWY_ATTR { forward_rows<N, k()>(call, begin, end); });               \
   }                                                                                               \
   void N##_backward(const kernels::RowNormBackward& call, std::int64_t begin, std::int64_t end) { \
-    backward_rows<N>(call, begin, end);                                                           \
+    with_vectors(call.width, !call.stream && call.dgain && call.gain,                             \
+                 [&](auto k) HWY_ATTR { backward_rows<N, k()>(call, begin, end); });              \
   }                                                                                               \
   constexpr std::int64_t N##_statistics = sizeof(N) / sizeof(real);                               \
   }                                                                                               \

@@ -5,6 +5,8 @@
 #include <normscope/parallel.h>
 #include <normscope/tensor.h>
 
+#include "kernels/kernels.h"
+
 namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
 
 namespace {
@@ -28,11 +30,12 @@ void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackw
   call.stream = !call.add && streams(call.dh, rows, call.width);
   const std::int64_t tiles = parts(rows, kRows), width = call.width;
   const std::int64_t vectors = (call.dgain != nullptr) + (call.dbias != nullptr);
-  const Tensor partial = Tensor::full(engine, {tiles, vectors * width}, 0);
+  const Tensor partial = Tensor::empty(engine, {tiles, vectors * width});
   const auto scalars = BasicTensor<double>::full(engine, {tiles}, 0.0);
   parallel_ranges(engine, rows, kRows, [&](auto begin, auto end) {
     RowNormBackward tile = call;
     real* sums = partial.data() + begin / kRows * vectors * width;
+    std::fill_n(sums, vectors * width, real{0});  // here, where they are used: lines travel slowly between cores
     if (call.dgain) tile.dgain = sums;
     if (call.dbias) tile.dbias = sums + (call.dgain ? width : 0);
     if (call.dscalar) tile.dscalar = scalars.data() + begin / kRows;
@@ -41,10 +44,7 @@ void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackw
   if (engine.threads() == 0) return;
   const auto combine = [&](real* to, std::int64_t offset, bool keep) {
     if (!keep) std::fill_n(to, width, real{0});
-    for (std::int64_t tile = 0; tile < tiles; ++tile) {
-      const real* from = partial.data() + tile * vectors * width + offset;
-      for (std::int64_t i = 0; i < width; ++i) to[i] += from[i];
-    }
+    add_rows(partial.data() + offset, vectors * width, tiles, to, width);
   };
   if (call.dgain) combine(call.dgain, 0, add_gain);
   if (call.dbias) combine(call.dbias, call.dgain ? width : 0, add_bias);

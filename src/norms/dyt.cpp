@@ -6,14 +6,14 @@ ROW_NORM_BEGIN
 struct DytRow : RowDefaults {
   real alpha;
 
-  HWY_INLINE static DytRow of(Row, const RowNormOptions& o) { return {{}, static_cast<real>(o.scalar)}; }
-  HWY_INLINE V value(V x) const { return tanh(x * V(alpha)); }
-  HWY_INLINE V slope(V x, V dn) const {
-    const V n = value(x);
-    return dn * (V(1) - n * n);
+  template <class R>
+  HWY_INLINE static DytRow of(const R&, const RowNormOptions& o) {
+    return {{}, static_cast<real>(o.scalar)};
   }
-  HWY_INLINE Terms terms(V x, V dn) const { return {V(0), slope(x, dn), x}; }
-  HWY_INLINE V gradient(V x, V dn, V, V) const { return V(alpha) * slope(x, dn); }
+  HWY_INLINE V value(V x) const { return tanh(x * V(alpha)); }
+  HWY_INLINE static V slope(V n, V dn) { return dn * (V(1) - n * n); }
+  HWY_INLINE Terms terms(V x, V n, V dn) const { return {V(0), slope(n, dn), x}; }
+  HWY_INLINE V gradient(V n, V dn, V, V) const { return V(alpha) * slope(n, dn); }
   HWY_INLINE double scalar_gradient(real, real mean, std::int64_t width) const {
     return static_cast<double>(mean) * static_cast<double>(width);
   }

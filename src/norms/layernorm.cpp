@@ -6,10 +6,11 @@ ROW_NORM_BEGIN
 struct LayerNormRow : RowDefaults {
   real mean, r, shift;  // mu = mean - shift / r: the rounding that `mean` suffered is kept apart
 
-  HWY_INLINE static LayerNormRow of(Row x, const RowNormOptions& o) {
+  template <class R>
+  HWY_INLINE static LayerNormRow of(const R& x, const RowNormOptions& o) {
     // Sums of differences only, so that a large offset costs no digits: E[x^2] - E[x]^2 would cancel. The row's first
     // entry is a good enough centre unless it is an outlier; then the mean it led to is.
-    real centre = x.x[0], offset = 0, variance = 0;
+    real centre = x.first, offset = 0, variance = 0;
     for (int pass = 0; pass < 2; ++pass) {
       const V from(centre);
       real square;
@@ -29,10 +30,10 @@ struct LayerNormRow : RowDefaults {
     return {{}, m, r, -lost * r};
   }
   HWY_INLINE V value(V x) const { return fma(x - V(mean), V(r), V(shift)); }
-  HWY_INLINE Terms terms(V x, V dn) const { return {dn, dn, value(x)}; }
-  HWY_INLINE V gradient(V x, V dn, V mean_dn, V mean_dn_n) const {
-    const V slope = V(-r) * V(r) * mean_dn_n, level = V(-r) * V(shift) * mean_dn_n;  // of the row
-    return fma(V(r), dn - mean_dn, fma(x - V(mean), slope, level));
+  HWY_INLINE Terms terms(V, V n, V dn) const { return {dn, dn, n}; }
+  HWY_INLINE V gradient(V n, V dn, V mean_dn, V mean_dn_n) const {
+    const V slope = V(-r) * mean_dn_n;  // of the row
+    return fma(V(r), dn - mean_dn, n * slope);
   }
 };
 ROW_NORM_END(LayerNormRow)

@@ -176,6 +176,28 @@ TEST(AttentionDropout, ScalesWhatItKeepsAndSharesItsMaskWithTheGradient) {
   EXPECT_NEAR(kept / total, 1 - p, 4 * std::sqrt(p * (1 - p) / total));
 }
 
+TEST(AttentionDropout, DrawsByHeadQueryAndKey) {
+  // Gradients to value s of query t, alone: the weight, so what was kept. Every query's draws begin a block of four.
+  const std::int64_t T = 300, H = 2;
+  const double p = 0.5;
+  const Random random(3, Purpose::dropout, 4);
+  const AttentionOptions options{H, H, nullptr, p, random};
+  const Variable x = Variable::leaf(Tensor::full(engine(), {1, T, 3 * H}, 1), "qkv");
+  for (const std::int64_t t : {0, 1, 63, 64, 255, 256, 257, 299}) {
+    const Tensor seed = Tensor::full(engine(), {1, T, H}, 0);
+    for (std::int64_t h = 0; h < H; ++h) seed.data()[t * H + h] = 1;
+    const Result r = run_with_gradients(
+        {x}, [&] { return causal_attention(x, options); }, seed);
+    for (std::int64_t h = 0; h < H; ++h)
+      for (std::int64_t s = 0; s < T; ++s) {
+        const auto element = static_cast<std::uint64_t>((h * T + t) * (T / 4) * 4 + s);
+        const bool kept = r.gradients[0].data()[s * 3 * H + 2 * H + h] != 0;
+        ASSERT_EQ(kept, s <= t && random.bits(element) >= 0x80000000u)
+            << "query " << t << " key " << s << " head " << h;
+      }
+  }
+}
+
 TEST(Attention, IsBitwiseTheSameOnAnyNumberOfThreads) {
   const Tensor data = random_tensor({3, 50, 8 * 16}, "qkv"), seed = random_tensor({3, 50, 4 * 16}, "seed");
   std::vector<Tensor> values, gradients;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/kernels.h"
 #include "real_helpers.h"
 
 namespace normscope::real_test {
@@ -165,6 +166,31 @@ TEST(Dropout, KeepsItsShareScalesItAndMasksTheGradientAlike) {
     const double sd = std::sqrt(p * (1 - p) / static_cast<double>(n));
     EXPECT_NEAR(static_cast<double>(kept) / static_cast<double>(n), 1 - p, 4 * sd);  // 1 in 16,000 by chance, and fixed
   }
+}
+
+// Here and not beside Random's other tests, because these run on each instruction set.
+TEST(Dropout, DrawsManyBlocksAsOneByOne) {
+  const Random random(0x299f31d0a4093822ULL, Purpose::dropout, 0x0370734413198a2eULL);
+  alignas(8) std::uint32_t many[4 * 41], one[4];
+  for (const std::uint64_t first : {0ULL, 5ULL, 0xffffffffULL - 7, 0x00ffffffffffff00ULL})
+    for (std::size_t count = 0; count <= 40; ++count) {
+      const std::uint64_t step = count % 3 == 0 ? 1 : count;
+      std::fill(std::begin(many), std::end(many), 12345u);
+      kernels::random_blocks(random, first, step, count, many);
+      for (std::size_t b = 0; b < count; ++b) {
+        random.block(first + b * step, one);
+        ASSERT_TRUE(std::equal(one, one + 4, many + 4 * b)) << first << " + " << b << " of " << count;
+      }
+      ASSERT_EQ(many[4 * count], 12345u) << "wrote beyond block " << count;
+    }
+}
+
+TEST(Dropout, KeepsWhereTheElementsBitsAreAtLeastP) {
+  const std::int64_t n = 4096 + 4096 + 3;  // tiles, and what is left
+  const Random random(5, Purpose::dropout, 9);
+  const Variable y = dropout(Variable(Tensor::full(engine(), {n}, 1)), 0.25, random);
+  for (std::int64_t i = 0; i < n; ++i)
+    ASSERT_EQ(y.value().data()[i] != 0, random.bits(static_cast<std::uint64_t>(i)) >= 0x40000000u) << i;
 }
 
 TEST(Dropout, IsAFunctionOfItsStreamAlone) {

@@ -1,6 +1,7 @@
 #pragma once
 // Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011), keyed by (seed, purpose, stream, element).
 // Nothing depends on the order of draws, so runs that share a seed share batches and initial values.
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -40,9 +41,13 @@ class Random {
 
   /// Four times 32 bits: block b holds the bits of elements 4b .. 4b + 3.
   void block(std::uint64_t b, std::uint32_t out[4]) const;
+  /// Philox's key, and the three words of its counter above the block's index.
+  const std::array<std::uint32_t, 2>& key() const { return key_; }
+  const std::array<std::uint32_t, 3>& high() const { return high_; }
 
  private:
-  std::uint32_t key_[2], high_[3];
+  std::array<std::uint32_t, 2> key_;
+  std::array<std::uint32_t, 3> high_;
 };
 
 }  // namespace normscope

@@ -162,20 +162,22 @@ HWY_INLINE void for_keys(const QueryBlock& block, std::int64_t c, Body body) {
   for (std::int64_t j = all; j < end; ++j) body(j * kQueries + c, j - all + 1);
 }
 
-/// Multiplies weights by the dropout mask of (sequence, head, query).
+/// Multiplies weights by the dropout mask of (sequence, head, query). Numbers are drawn for four keys and all queries
+/// that see the first of them; the later keys' hidden weights are zeros or not used.
 HWY_INLINE void drop(const AttentionShape& s, std::int64_t batch_head, const QueryBlock& block, real* weights) {
   if (s.dropout <= 0) return;
-  const auto threshold = static_cast<std::uint64_t>(s.dropout * 0x1p32);
-  const real scale = static_cast<real>(1 / (1 - s.dropout));
-  for (std::int64_t t = block.begin; t < block.keys(); ++t) {
-    const auto first = static_cast<std::uint64_t>((batch_head * s.time + t) * ((s.time + 3) / 4));
-    for (std::int64_t j = 0; j <= t; j += 4) {
-      std::uint32_t bits[4];
-      s.random->block(first + static_cast<std::uint64_t>(j) / 4, bits);
-      for (std::int64_t k = 0; k < 4 && j + k <= t; ++k) {
-        real& weight = weights[(j + k) * kQueries + t - block.begin];
-        weight = bits[k] >= threshold ? weight * scale : real{0};
-      }
+  const kernels::DropoutRule rule(s.dropout);
+  alignas(64) std::uint32_t bits[kQueries * 4], of_key[kQueries];
+  const std::int64_t draws = parts(s.time, 4);  // of a query
+  for (std::int64_t j = 0; j < block.keys(); j += 4) {
+    const std::int64_t first = std::max<std::int64_t>(0, j - block.begin), count = block.count - first;
+    kernels::random_blocks(*s.random,
+                           static_cast<std::uint64_t>((batch_head * s.time + block.begin + first) * draws + j / 4),
+                           static_cast<std::uint64_t>(draws), static_cast<std::size_t>(count), bits);
+    for (std::int64_t k = 0; k < std::min<std::int64_t>(4, block.keys() - j); ++k) {
+      real* row = weights + (j + k) * kQueries + first;
+      for (std::int64_t i = 0; i < count; ++i) of_key[i] = bits[4 * i + k];
+      for (std::int64_t i = 0; i < count; ++i) row[i] = rule(row[i], of_key[i]);
     }
   }
 }

@@ -59,8 +59,19 @@ void gather_rows(Engine& engine, const real* table, const std::int32_t* tokens, 
 void scatter_rows(Engine& engine, const real* dy, const std::int32_t* tokens, real* dtable, bool add, std::int64_t rows,
                   std::int64_t width, std::int64_t entries);
 
-/// y = x / (1-p) where the element's random number is >= p, else 0. The same call with dy in place of x is the
-/// gradient.
+/// Random::block() of `count` blocks, first, first + step, ..., many at a time: out [count, 4], aligned to 8 bytes.
+void random_blocks(const Random& random, std::uint64_t first, std::uint64_t step, std::size_t count,
+                   std::uint32_t* out);
+/// x / (1-p) where an element's 32 random bits are at least p 2^32, else 0; p in [0, 1).
+struct DropoutRule {
+  std::uint32_t threshold;
+  real scale;
+
+  explicit DropoutRule(double p)
+      : threshold(static_cast<std::uint32_t>(p * 0x1p32)), scale(static_cast<real>(1 / (1 - p))) {}
+  real operator()(real x, std::uint32_t bits) const { return bits >= threshold ? x * scale : real{0}; }
+};
+/// y = DropoutRule of x. The same call with dy in place of x is the gradient.
 void dropout(Engine& engine, const real* x, real* y, std::int64_t n, double p, const Random& random);
 
 /// Causal attention over packed rows qkv [B, T, (H + 2 G) D]: H query heads, then G key heads, then G value heads;

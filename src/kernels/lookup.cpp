@@ -31,14 +31,13 @@ void scatter_rows(Engine& engine, const real* dy, const std::int32_t* tokens, re
 }
 
 void dropout(Engine& engine, const real* x, real* y, std::int64_t n, double p, const Random& random) {
-  const auto threshold = static_cast<std::uint64_t>(p * 0x1p32);
-  const real scale = static_cast<real>(1 / (1 - p));
-  parallel_ranges(engine, n, 4096, [&](auto begin, auto end) {
-    for (std::int64_t i = begin; i < end; i += 4) {
-      std::uint32_t bits[4];
-      random.block(static_cast<std::uint64_t>(i) / 4, bits);
-      for (std::int64_t k = 0; k < 4 && i + k < end; ++k) y[i + k] = bits[k] >= threshold ? x[i + k] * scale : real{0};
-    }
+  const DropoutRule rule(p);
+  constexpr std::int64_t kTile = 4096;
+  parallel_ranges(engine, n, kTile, [&](auto begin, auto end) {
+    alignas(64) std::uint32_t bits[kTile];
+    random_blocks(random, static_cast<std::uint64_t>(begin) / 4, 1, static_cast<std::size_t>(parts(end - begin, 4)),
+                  bits);
+    for (std::int64_t i = begin; i < end; ++i) y[i] = rule(x[i], bits[i - begin]);
   });
 }
 

@@ -63,7 +63,7 @@ double roof_gflops(Engine& engine) {
 
 std::vector<BenchRow> bench_norms(Engine& engine) {
   std::vector<BenchRow> rows;
-  for (const auto [count, width] :
+  for (const auto& [count, width] :
        {std::pair<std::int64_t, std::int64_t>{768, 128}, {1024, 128}, {4096, 768}, {16384, 384}, {1024, 4096}}) {
     const Variable x = Variable::leaf(numbers_between(engine, {count, width}, 1), "x");
     const Tensor dy = numbers_between(engine, {count, width}, 2), y = empty_like(dy), dx = empty_like(dy);

@@ -164,7 +164,8 @@ HWY_INLINE void for_keys(const QueryBlock& block, std::int64_t c, Body body) {
 
 /// Multiplies weights by the dropout mask of (sequence, head, query). Numbers are drawn for four keys and all queries
 /// that see the first of them; the later keys' hidden weights are zeros or not used.
-HWY_INLINE void drop(const AttentionShape& s, std::int64_t batch_head, const QueryBlock& block, real* weights) {
+static HWY_NOINLINE void drop(const AttentionShape& s, std::int64_t batch_head, const QueryBlock& block,
+                              real* weights) {
   if (s.dropout <= 0) return;
   const kernels::DropoutRule rule(s.dropout);
   alignas(64) std::uint32_t bits[kQueries * 4], of_key[kQueries];

@@ -48,6 +48,27 @@ void expect_self_contained(const std::string& html) {
   EXPECT_EQ(html.find("Warning"), std::string::npos);
 }
 
+TEST(Figures, LabelALogarithmicAxisThatHoldsNoTwoPowersOfTen) {
+  const auto ticks = [](double low, double high) {
+    Series curve;
+    curve.x = {0, 1};
+    curve.y = {low, high};
+    Panel panel;
+    panel.series = {curve};
+    panel.log_y = true;
+    CurveFigure figure;
+    figure.panels = {panel};
+    int width, height;
+    const std::string script = curve_script(figure, &width, &height);
+    const auto at = script.find("set ytics");
+    return script.substr(at, script.find('\n', at) - at);
+  };
+  EXPECT_EQ(ticks(0.1, 100), "set ytics autofreq");  // the range is a quarter wider at both ends
+  EXPECT_EQ(ticks(0.02, 0.09), "set ytics (0.02, 0.05, 0.1)");
+  EXPECT_EQ(ticks(3, 4), "set ytics (3, 4, 5)");
+  EXPECT_EQ(ticks(1.25, 1.5), "set ytics (1, 1.2, 1.4, 1.6, 1.8)");
+}
+
 TEST_F(ReportTest, AStudyHasItsFiguresAndFindings) {
   const std::string path = write_report(fake_study({}), folder_.string(), false);
   EXPECT_EQ(path, (folder_ / "report.html").string());

@@ -99,6 +99,28 @@ Range y_range(const Panel& panel) {
   return out;
 }
 
+/// gnuplot labels a logarithmic axis at powers of ten only: where there is less than two of them, at 1, 2, 5, at every
+/// digit, or at every fifth of one, whatever is enough.
+std::string log_ticks(const Range& y) {
+  const auto ticks = [&](const std::vector<int>& tenths) {
+    std::vector<std::string> found;
+    for (double e = std::floor(std::log10(y.low)); e <= std::ceil(std::log10(y.high)); ++e)
+      for (const int t : tenths) {
+        const double value = t / 10.0 * std::pow(10.0, e);
+        if (value >= y.low && value <= y.high) found.push_back(fmt::format("{:.6g}", value));
+      }
+    return found;
+  };
+  if (ticks({10}).size() >= 2) return "set ytics autofreq\n";
+  std::vector<int> digits(9), fifths(45);
+  for (int i = 0; i < 9; ++i) digits[static_cast<std::size_t>(i)] = 10 * (i + 1);
+  for (int i = 0; i < 45; ++i) fifths[static_cast<std::size_t>(i)] = 10 + 2 * i;
+  std::vector<std::string> found;
+  for (const auto& tenths : {std::vector<int>{10, 20, 50}, digits, fifths})
+    if ((found = ticks(tenths)).size() >= 2) break;
+  return fmt::format("set ytics ({})\n", fmt::join(found, ", "));
+}
+
 std::string data_block(const std::string& name, const Series& s, const Range& y) {
   std::string out = "$" + name + " << EOD\n";
   for (std::size_t i = 0; i < s.x.size(); ++i) {
@@ -168,7 +190,7 @@ std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid
   out += fmt::format("set xlabel '{}' offset 0,0.4 textcolor rgb '{}'; set ylabel '{}' offset 1,0 textcolor rgb '{}'\n",
                      panel.xlabel, kInk, panel.ylabel, kInk);
   out += fmt::format("set xrange [{:.8g}:{:.8g}]; set yrange [{:.8g}:{:.8g}]\n", x.low, x.high, y.low, y.high);
-  out += panel.log_y ? "set logscale y\n" : "unset logscale\n";
+  out += panel.log_y ? "set logscale y\n" + log_ticks(y) : "unset logscale\nset ytics autofreq\n";
   if (panel.integer_x && x.high - x.low <= 13) {
     out += fmt::format("set xtics {},1,{} offset 0,0.2\n", std::ceil(x.low), std::floor(x.high));
   } else {

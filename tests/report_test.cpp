@@ -67,6 +67,7 @@ TEST(Figures, LabelALogarithmicAxisThatHoldsNoTwoPowersOfTen) {
   EXPECT_EQ(ticks(0.02, 0.09), "set ytics (0.02, 0.05, 0.1)");
   EXPECT_EQ(ticks(3, 4), "set ytics (3, 4, 5)");
   EXPECT_EQ(ticks(1.25, 1.5), "set ytics (1, 1.2, 1.4, 1.6, 1.8)");
+  EXPECT_EQ(ticks(0, 90), "set ytics (80, 90, 100)") << "zero has no place on it";
 }
 
 TEST_F(ReportTest, AStudyHasItsFiguresAndFindings) {

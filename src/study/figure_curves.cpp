@@ -71,12 +71,13 @@ struct Range {
 Range y_range(const Panel& panel) {
   Range means, bands;
   for (const Series& s : panel.series) {
-    for (double value : s.y) means.add(value);
+    for (double value : s.y)
+      if (!panel.log_y || value > 0) means.add(value);
     for (double value : s.low) bands.add(value);
     for (double value : s.high) bands.add(value);
   }
   if (panel.line_at) means.add(*panel.line_at);
-  if (means.empty()) means = {0, 1};
+  if (means.empty()) means = {panel.log_y ? 0.1 : 0, 1};
   if (panel.log_y) {
     const double span = std::max(std::log(means.high / means.low), 0.2);
     if (!bands.empty() && bands.low > 0) means.low = std::max(bands.low, means.low * std::exp(-1.5 * span));
@@ -99,25 +100,21 @@ Range y_range(const Panel& panel) {
   return out;
 }
 
-/// gnuplot labels a logarithmic axis at powers of ten only: where there is less than two of them, at 1, 2, 5, at every
-/// digit, or at every fifth of one, whatever is enough.
+/// gnuplot labels a logarithmic axis at powers of ten only: where there are less than two of them, at 1, 2, 5, at every
+/// digit, or closer, whatever is enough.
 std::string log_ticks(const Range& y) {
-  const auto ticks = [&](const std::vector<int>& tenths) {
-    std::vector<std::string> found;
-    for (double e = std::floor(std::log10(y.low)); e <= std::ceil(std::log10(y.high)); ++e)
+  std::vector<std::string> found;
+  const auto find = [&](const std::vector<int>& tenths) {
+    found.clear();
+    for (double e = std::floor(std::log10(y.low)); e <= std::log10(y.high); ++e)
       for (const int t : tenths) {
         const double value = t / 10.0 * std::pow(10.0, e);
         if (value >= y.low && value <= y.high) found.push_back(fmt::format("{:.6g}", value));
       }
-    return found;
+    return found.size() >= 2;
   };
-  if (ticks({10}).size() >= 2) return "set ytics autofreq\n";
-  std::vector<int> digits(9), fifths(45);
-  for (int i = 0; i < 9; ++i) digits[static_cast<std::size_t>(i)] = 10 * (i + 1);
-  for (int i = 0; i < 45; ++i) fifths[static_cast<std::size_t>(i)] = 10 + 2 * i;
-  std::vector<std::string> found;
-  for (const auto& tenths : {std::vector<int>{10, 20, 50}, digits, fifths})
-    if ((found = ticks(tenths)).size() >= 2) break;
+  if (find({10})) return "set ytics autofreq\n";
+  find({10, 20, 50}) || find({10, 20, 30, 40, 50, 60, 70, 80, 90}) || find({10, 12, 14, 16, 18, 20, 25});
   return fmt::format("set ytics ({})\n", fmt::join(found, ", "));
 }
 

@@ -121,7 +121,8 @@ void add_bias(Engine& engine, real* x, const real* bias, std::int64_t rows, std:
   parallel_ranges(engine, rows, rows_a_tile(width), [&](auto r, auto end) { f(x + r * width, bias, end - r, width); });
 }
 
-void add_rows(const real* x, std::int64_t step, std::int64_t rows, real* out, std::int64_t width) {
+void add_rows(const real* x, std::int64_t step, real* out, bool add, std::int64_t rows, std::int64_t width) {
+  if (!add) std::fill_n(out, width, real{0});
   HWY_DYNAMIC_DISPATCH(add_rows_range)(x, step, rows, out, width);
 }
 void sum_rows(Engine& engine, const real* x, real* out, bool add, std::int64_t rows, std::int64_t width) {
@@ -129,13 +130,9 @@ void sum_rows(Engine& engine, const real* x, real* out, bool add, std::int64_t r
   const std::int64_t tiles = parts(rows, kRows);
   const Tensor partial = Tensor::empty(engine, {tiles, width});
   parallel_ranges(engine, rows, kRows, [&](auto r, auto end) {
-    real* part = partial.data() + r / kRows * width;
-    std::fill_n(part, width, real{0});
-    add_rows(x + r * width, width, end - r, part, width);
+    add_rows(x + r * width, width, partial.data() + r / kRows * width, false, end - r, width);
   });
-  if (engine.threads() == 0) return;
-  if (!add) std::fill_n(out, width, real{0});
-  add_rows(partial.data(), width, tiles, out, width);
+  if (engine.threads() > 0) add_rows(partial.data(), width, out, add, tiles, width);
 }
 
 void sum_each_row(Engine& engine, const real* x, real* out, std::int64_t rows, std::int64_t width) {

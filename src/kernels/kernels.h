@@ -30,8 +30,8 @@ void divide(Engine& engine, const real* a, const real* b, real* out, std::int64_
 void affine(Engine& engine, const real* x, real scale, real shift, real* out, std::int64_t n);
 /// x [rows, width] += bias [width]
 void add_bias(Engine& engine, real* x, const real* bias, std::int64_t rows, std::int64_t width);
-/// out [width] += rows of x, `step` apart, in order, on this thread
-void add_rows(const real* x, std::int64_t step, std::int64_t rows, real* out, std::int64_t width);
+/// out [width] (+)= sum over rows of x, `step` apart, in order, on this thread
+void add_rows(const real* x, std::int64_t step, real* out, bool add, std::int64_t rows, std::int64_t width);
 /// out [width] (+)= sum over rows of x [rows, width]
 void sum_rows(Engine& engine, const real* x, real* out, bool add, std::int64_t rows, std::int64_t width);
 /// out [rows] = sum over each row

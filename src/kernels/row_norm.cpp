@@ -42,12 +42,11 @@ void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackw
     kernel.backward(tile, begin, end);
   });
   if (engine.threads() == 0) return;
-  const auto combine = [&](real* to, std::int64_t offset, bool keep) {
-    if (!keep) std::fill_n(to, width, real{0});
-    add_rows(partial.data() + offset, vectors * width, tiles, to, width);
+  const auto combine = [&](std::int64_t vector, real* to, bool add) {
+    add_rows(partial.data() + vector * width, vectors * width, to, add, tiles, width);
   };
-  if (call.dgain) combine(call.dgain, 0, add_gain);
-  if (call.dbias) combine(call.dbias, call.dgain ? width : 0, add_bias);
+  if (call.dgain) combine(0, call.dgain, add_gain);
+  if (call.dbias) combine(vectors - 1, call.dbias, add_bias);
   if (call.dscalar) *call.dscalar = 0;
   for (std::int64_t tile = 0; call.dscalar && tile < tiles; ++tile) *call.dscalar += scalars.data()[tile];
 }

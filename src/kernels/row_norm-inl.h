@@ -20,28 +20,11 @@
 HWY_BEFORE_NAMESPACE();
 namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
 
-using RowNormOptions = kernels::RowNormOptions;
+using kernels::RowNormBackward, kernels::RowNormForward, kernels::RowNormOptions;
 
 /// What a vector of the row adds to two running sums: `plain` to the first, `left` times `right` to the second.
 struct Terms {
   V plain, left, right;
-};
-
-/// The two sums, each in four parts, for for_vectors_by_four().
-struct Sums {
-  V plain[4], product[4];
-  HWY_INLINE Sums() {}  // spelled out: an implied one would be compiled for the base instruction set
-  HWY_INLINE void add(int k, std::int64_t count, const Terms& t) {
-    plain[k] += count == lanes() ? t.plain : keep_some(t.plain, count);
-    product[k] = fma(count == lanes() ? t.left : keep_some(t.left, count),
-                     count == lanes() ? t.right : keep_some(t.right, count), product[k]);
-  }
-  HWY_INLINE void means(real part, real* a, real* b) const {
-    sum_lanes((plain[0] + plain[1]) + (plain[2] + plain[3]), (product[0] + product[1]) + (product[2] + product[3]), a,
-              b);
-    *a *= part;
-    *b *= part;
-  }
 };
 
 /// body(i, count, k) for every vector of a row. Of K vectors, k = 0 to K - 1, it is spelled out, so that what is
@@ -59,26 +42,28 @@ HWY_INLINE void for_row(std::int64_t width, Body body) {
 template <int K>
 using Kept = hn::Vec<Lanes>[K > 0 ? K : 1];
 
-/// What make(i, count) returns for the vectors of a row: worked out once and kept, or with K = 0 whenever it is needed.
-template <int K, class Make>
-struct Values {
-  Make make;
-  Kept<K> kept;
-
-  HWY_INLINE Values(std::int64_t width, Make m) : make(m) {
-    if constexpr (K > 0) for_row<K>(width, [&](auto i, auto count, int k) HWY_ATTR { kept[k] = make(i, count).v; });
+/// The two sums, each in four parts. Of K vectors the first four begin them; with K = 0 they begin with zeros.
+template <int K>
+struct Sums {
+  V plain[4], product[4];
+  HWY_INLINE Sums() {}  // spelled out: an implied one would be compiled for the base instruction set
+  HWY_INLINE void add(int k, std::int64_t count, const Terms& t) {
+    if (K > 0 && k < 4) {
+      plain[k] = t.plain;
+      product[k] = t.left * t.right;
+    } else {
+      plain[k % 4] += count == lanes() ? t.plain : keep_some(t.plain, count);
+      product[k % 4] = fma(count == lanes() ? t.left : keep_some(t.left, count),
+                           count == lanes() ? t.right : keep_some(t.right, count), product[k % 4]);
+    }
   }
-  HWY_INLINE V operator()(std::int64_t i, std::int64_t count, int k) const {
-    if constexpr (K > 0)
-      return kept[k];
-    else
-      return make(i, count);
+  HWY_INLINE void means(real part, real* a, real* b) const {
+    sum_lanes((plain[0] + plain[1]) + (plain[2] + plain[3]), (product[0] + product[1]) + (product[2] + product[3]), a,
+              b);
+    *a *= part;
+    *b *= part;
   }
 };
-template <int K, class Make>
-HWY_INLINE Values<K, Make> values(std::int64_t width, Make make) {
-  return {width, make};
-}
 
 /// [width] that every row is added to: kept until finish(), or with K = 0 where it lies.
 template <int K>
@@ -102,28 +87,50 @@ struct Total {
   }
 };
 
-/// One row, for the statistics.
-template <int K, class Make>
-struct Row {
-  const Values<K, Make>& x;
-  std::int64_t width;
-  real part;   ///< 1 / width: divisions are slow
-  real first;  ///< entry
+/// What every row arithmetic has unless it says otherwise. The rest is its own: of(row, options) with the statistics;
+/// value(d) = n; terms(x, n, dn), whose means over the row gradient(n, dn, mean plain, mean product) = dx needs. d is x
+/// or, where centred, x + back; back is then one of the statistics, and of() may move it (Row).
+struct RowDefaults {
+  static constexpr bool centred = false;
+  static constexpr real back = 0;
+  /// Gradient of the norm's own trained scalar from the means of terms(), summed over the row.
+  HWY_INLINE double scalar_gradient(real, real, std::int64_t) const { return 0; }
+};
 
+/// d of `count` entries.
+template <class N>
+HWY_INLINE V load_centred(const real* x, std::int64_t count, real back) {
+  return N::centred ? load_n(x, count) + V(back) : load_n(x, count);
+}
+
+/// One row, for the statistics: its d, of K vectors kept in registers.
+template <class N, int K>
+struct Row {
+  const real* x;
+  std::int64_t width;
+  real part;  ///< 1 / width: divisions are slow
+  real back;
+  Kept<K> kept;
+
+  HWY_INLINE Row(const real* row, std::int64_t n, real one_nth) : x(row), width(n), part(one_nth) { move(-x[0]); }
+  HWY_INLINE void move(real to) {
+    back = to;
+    if constexpr (K > 0)
+      for_row<K>(width, [&](auto i, auto count, int k) HWY_ATTR { kept[k] = load_centred<N>(x + i, count, back).v; });
+  }
+  HWY_INLINE V operator()(std::int64_t i, std::int64_t count, int k) const {
+    if constexpr (K > 0)
+      return kept[k];
+    else
+      return load_centred<N>(x + i, count, back);
+  }
   /// Means over the row of what f(V) returns: a of the plain terms, b of the products.
   template <class F>
   HWY_INLINE void means(F f, real* a, real* b) const {
-    Sums sums;
-    for_row<K>(width, [&](auto i, auto count, int k) HWY_ATTR { sums.add(k % 4, count, f(x(i, count, k))); });
+    Sums<K> sums;
+    for_row<K>(width, [&](auto i, auto count, int k) HWY_ATTR { sums.add(k, count, f((*this)(i, count, k))); });
     sums.means(part, a, b);
   }
-};
-
-/// What every row arithmetic has unless it says otherwise. The rest is its own: of(row, options) with the statistics;
-/// value(x) = n(x); terms(x, n, dn), whose means over the row gradient(n, dn, mean plain, mean product) = dx needs.
-struct RowDefaults {
-  /// Gradient of the norm's own trained scalar from the means of terms(), summed over the row.
-  HWY_INLINE double scalar_gradient(real, real, std::int64_t) const { return 0; }
 };
 
 /// `count` lanes; past the caches for whole vectors at aligned places.
@@ -134,30 +141,31 @@ HWY_INLINE void put(bool past_caches, V x, real* p, std::int64_t count) {
     store_n(x, p, count);
 }
 
+// Stores of vectors might alias what a call points to, so what is needed in a row is read from it once.
+
 template <class N, int K>
 HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t begin, std::int64_t end) {
-  const std::int64_t width = call.width;
-  const real part = 1 / static_cast<real>(width);
-  const real *gain = call.gain, *bias = call.bias;  // read once: a store of vectors might alias the call
-  const bool streams = K == 0 && call.stream;
-  const RowNormOptions options = call.options;  // these too
+  const RowNormForward c = call;
+  const real part = 1 / static_cast<real>(c.width);
+  const bool streams = K == 0 && c.stream;
+  N* statistics = reinterpret_cast<N*>(c.statistics);
   for (std::int64_t r = begin; r < end; ++r) {
-    const real* x = call.x + r * width;
-    if (call.f) {
-      const real* f = call.f + r * width;
-      real* h = call.h + r * width;
-      for_vectors(width, [&](std::int64_t i, std::int64_t count)
-                             HWY_ATTR { store_n(load_n(x + i, count) + load_n(f + i, count), h + i, count); });
+    const real* x = c.x + r * c.width;
+    if (c.f) {
+      const real* f = c.f + r * c.width;
+      real* h = c.h + r * c.width;
+      for_vectors(c.width, [&](std::int64_t i, std::int64_t count)
+                               HWY_ATTR { store_n(load_n(x + i, count) + load_n(f + i, count), h + i, count); });
       x = h;
     }
-    const auto row = values<K>(width, [&](auto i, auto count) HWY_ATTR { return load_n(x + i, count); });
-    const N norm = N::of(Row{row, width, part, x[0]}, options);
-    std::memcpy(call.statistics + r * static_cast<std::int64_t>(sizeof(N) / sizeof(real)), &norm, sizeof(N));
-    real* y = call.y + r * width;
-    for_row<K>(width, [&](auto i, auto count, int k) HWY_ATTR {
+    Row<N, K> row(x, c.width, part);
+    const N norm = N::of(row, c.options);
+    new (statistics + r) N(norm);
+    real* y = c.y + r * c.width;
+    for_row<K>(c.width, [&](auto i, auto count, int k) HWY_ATTR {
       V n = norm.value(row(i, count, k));
-      if (K > 0 || gain)
-        n = bias ? fma(n, load_n(gain + i, count), load_n(bias + i, count)) : n * load_n(gain + i, count);
+      if (K > 0 || c.gain)
+        n = c.bias ? fma(n, load_n(c.gain + i, count), load_n(c.bias + i, count)) : n * load_n(c.gain + i, count);
       put(streams, n, y + i, count);
     });
   }
@@ -166,38 +174,44 @@ HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t b
 
 template <class N, int K>
 HWY_INLINE void backward_rows(const kernels::RowNormBackward& call, std::int64_t begin, std::int64_t end) {
-  const std::int64_t width = call.width;
-  const real part = 1 / static_cast<real>(width);
-  const real* gain = call.gain;
-  real *dgain = call.dgain, *dbias = call.dbias;
-  const bool add = call.add, streams = K == 0 && call.stream;
-  Total<K> gain_total(dgain, width);
-  Total<0> bias_total(dbias, width);
+  const RowNormBackward c = call;
+  const real part = 1 / static_cast<real>(c.width);
+  const bool streams = K == 0 && c.stream;
+  const N* statistics = std::launder(reinterpret_cast<const N*>(c.statistics));
+  Total<K> gain_total(c.dgain, c.width);
   for (std::int64_t r = begin; r < end; ++r) {
-    N norm;
-    std::memcpy(static_cast<void*>(&norm), call.statistics + r * static_cast<std::int64_t>(sizeof(N) / sizeof(real)),
-                sizeof(N));
-    const real *x = call.h + r * width, *dy = call.dy + r * width;
-    real* dh = call.dh + r * width;
-    const auto n = values<K>(width, [&](auto i, auto count) HWY_ATTR { return norm.value(load_n(x + i, count)); });
-    const auto dn = values<K>(width, [&](auto i, auto count) HWY_ATTR {
-      const V dyi = load_n(dy + i, count);
-      return K > 0 || gain ? dyi * load_n(gain + i, count) : dyi;
+    const N norm = statistics[r];
+    const real *x = c.h + r * c.width, *dy = c.dy + r * c.width;
+    real* dh = c.dh + r * c.width;
+    const auto value = [&](auto i, auto count)
+                           HWY_ATTR { return norm.value(load_centred<N>(x + i, count, norm.back)); };
+    const auto times_gain = [&](V dyi, auto i, auto count)
+                                HWY_ATTR { return K > 0 || c.gain ? dyi * load_n(c.gain + i, count) : dyi; };
+    Kept<K> n, dn;
+    Sums<K> sums;
+    for_row<K>(c.width, [&](auto i, auto count, int k) HWY_ATTR {
+      const V dyi = load_n(dy + i, count), ni = value(i, count), dni = times_gain(dyi, i, count);
+      if (c.dbias) store_n(load_n(c.dbias + i, count) + dyi, c.dbias + i, count);
+      if (K > 0 || c.dgain) gain_total.add(i, count, k, dyi, ni);
+      if constexpr (K > 0)
+        n[k] = ni.v, dn[k] = dni.v;
+      else
+        sums.add(k, count, norm.terms(load_n(x + i, count), ni, dni));
     });
-    Sums sums;
-    for_row<K>(width, [&](auto i, auto count, int k) HWY_ATTR {
-      const V ni = n(i, count, k), dyi = load_n(dy + i, count);
-      sums.add(k % 4, count, norm.terms(load_n(x + i, count), ni, dn(i, count, k)));
-      if (K > 0 || dgain) gain_total.add(i, count, k, dyi, ni);
-      if (dbias) bias_total.add(i, count, k, dyi, V(1));
-    });
+    if constexpr (K > 0)  // once dy is needed no more: all of it together would not fit in the registers
+      for_row<K>(c.width, [&](auto i, auto count, int k)
+                              HWY_ATTR { sums.add(k, count, norm.terms(load_n(x + i, count), n[k], dn[k])); });
     real a, b;
     sums.means(part, &a, &b);
-    if (call.dscalar) *call.dscalar += norm.scalar_gradient(a, b, width);
-    const V va(a), vb(b);
-    for_row<K>(width, [&](auto i, auto count, int k) HWY_ATTR {
-      const V g = norm.gradient(n(i, count, k), dn(i, count, k), va, vb);
-      put(streams, add ? g + load_n(dh + i, count) : g, dh + i, count);
+    if (c.dscalar) *c.dscalar += norm.scalar_gradient(a, b, c.width);
+    const V mean_plain(a), mean_product(b);
+    for_row<K>(c.width, [&](auto i, auto count, int k) HWY_ATTR {
+      V dx;
+      if constexpr (K > 0)
+        dx = norm.gradient(n[k], dn[k], mean_plain, mean_product);
+      else
+        dx = norm.gradient(value(i, count), times_gain(load_n(dy + i, count), i, count), mean_plain, mean_product);
+      put(streams, c.add ? dx + load_n(dh + i, count) : dx, dh + i, count);
     });
   }
   gain_total.finish();

@@ -4,36 +4,29 @@
 ROW_NORM_BEGIN
 /// n = (x - mu) r, r = 1 / sqrt(var + eps), biased variance. Gradient: dx = r (dn - mean(dn) - n mean(dn n)).
 struct LayerNormRow : RowDefaults {
-  real mean, r, shift;  // mu = mean - shift / r: the rounding that `mean` suffered is kept apart
+  static constexpr bool centred = true;
+  real back, r, shift;  // n = (x + back) r + shift, -back being near the row's entries
 
   template <class R>
-  HWY_INLINE static LayerNormRow of(const R& x, const RowNormOptions& o) {
+  HWY_INLINE static LayerNormRow of(R& x, const RowNormOptions& o) {
     // Sums of differences only, so that a large offset costs no digits: E[x^2] - E[x]^2 would cancel. The row's first
     // entry is a good enough centre unless it is an outlier; then the mean it led to is.
-    real centre = x.first, offset = 0, variance = 0;
+    real offset = 0, variance = 0;
     for (int pass = 0; pass < 2; ++pass) {
-      const V from(centre);
       real square;
-      x.means(
-          [&](V v) HWY_ATTR {
-            const V d = v - from;
-            return Terms{d, d, d};
-          },
-          &offset, &square);
+      x.means([](V d) HWY_ATTR { return Terms{d, d, d}; }, &offset, &square);
       variance = square - offset * offset;
       if (square <= 8 * variance) break;
-      if (pass == 0) centre += offset;
+      if (pass == 0) x.move(x.back - offset);
     }
-    // m is the sum rounded; what it lost, exactly (Knuth's two-sum).
-    const real m = centre + offset, part = m - centre, lost = (centre - (m - part)) + (offset - part);
     const real r = 1 / std::sqrt(variance + static_cast<real>(o.eps));
-    return {{}, m, r, -lost * r};
+    return {{}, x.back, r, -offset * r};
   }
-  HWY_INLINE V value(V x) const { return fma(x - V(mean), V(r), V(shift)); }
+  HWY_INLINE V value(V d) const { return fma(d, V(r), V(shift)); }
   HWY_INLINE Terms terms(V, V n, V dn) const { return {dn, dn, n}; }
   HWY_INLINE V gradient(V n, V dn, V mean_dn, V mean_dn_n) const {
-    const V slope = V(-r) * mean_dn_n;  // of the row
-    return fma(V(r), dn - mean_dn, n * slope);
+    const V minus(-r);  // of the row, and so are the products with it
+    return fma(n, minus * mean_dn_n, fma(V(r), dn, minus * mean_dn));
   }
 };
 ROW_NORM_END(LayerNormRow)

@@ -7,6 +7,8 @@
 
 #include <hwy/cache_control.h>
 
+#include <new>
+
 #include "kernels/math-inl.h"
 #include "kernels/row_norm.h"
 

@@ -39,15 +39,19 @@ int posix_memalign(void** to, std::size_t align, std::size_t n) noexcept {
 namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 namespace {
 
-/// Allocations of five steps after three to warm up, probes on.
-long allocations_of(const std::string& preset, const std::string& gemm) {
+Config two_layers(const std::string& preset) {
   Config config;
   config.load_preset(preset);
   config.batch_size = 4;
   config.n_layer = 2;
-  config.gemm = gemm;
+  config.gemm = "highway";
   config.threads = 2;
   config.vocab_size = 65;
+  return config;
+}
+
+/// Allocations of five steps after three to warm up, probes on.
+long allocations_of(Config config) {
   config.resolve();
   Session session(config, config.vocab_size);
   StepRunner runner(session.model, config);
@@ -84,12 +88,23 @@ TEST(Allocations, AreCounted) {
   delete number;
   counting = false;
   EXPECT_EQ(allocations, 2);
-  EXPECT_GT(allocations_of("micro", "onednn"), 0);  // dnnl_sgemm allocates inside
+  Config config = two_layers("micro");
+  config.gemm = "onednn";  // dnnl_sgemm allocates inside
+  EXPECT_GT(allocations_of(config), 0);
 }
 
 TEST(Allocations, AStepMakesNone) {
-  for (const char* preset : {"micro", "llama-micro", "nanogpt-cpu"})
-    EXPECT_EQ(allocations_of(preset, "highway"), 0) << preset;
+  for (const char* preset : {"micro", "llama-micro", "nanogpt-cpu", "nanogpt"})
+    EXPECT_EQ(allocations_of(two_layers(preset)), 0) << preset;
+}
+
+TEST(Allocations, ALargeStepMakesNone) {
+  // Shapes as long as [4, 1000, 10000]: as text they would no longer fit into a string without memory of its own.
+  Config config = two_layers("micro");
+  config.n_layer = 1;
+  config.vocab_size = 10000;
+  config.block_size = 1000;
+  EXPECT_EQ(allocations_of(config), 0);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,7 @@ class Shape {
   std::array<std::int64_t, 5> extent_{};
   int rank_ = 0;
 };
+std::ostream& operator<<(std::ostream& out, const Shape& shape);
 
 /// Shared, counted memory from the pool. The count is plain: handles are copied by the recording thread only.
 class Storage {

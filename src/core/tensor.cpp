@@ -1,5 +1,7 @@
 #include <normscope/tensor.h>
 
+#include <ostream>
+
 namespace normscope {
 
 Shape::Shape(const std::int64_t* extents, std::size_t rank) : rank_(static_cast<int>(rank)) {
@@ -31,6 +33,8 @@ std::string Shape::str() const {
   for (int i = 0; i < rank_; ++i) text += (i ? ", " : "") + std::to_string((*this)[i]);
   return text + "]";
 }
+
+std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.str(); }
 
 std::vector<std::int64_t> Shape::vector() const { return {extent_.begin(), extent_.begin() + rank_}; }
 

@@ -36,8 +36,8 @@ class RowNorm final : public Norm {
 
   /// {h, N(h)}, h = x + f, or {x, N(x)} without f.
   std::pair<Variable, Variable> run(const Variable& x, const Variable& f) const {
-    check(x.shape().last() == width_, name_.c_str(), "input ", x.shape().str(), " for a norm of width ", width_);
-    check(!f.defined() || f.shape() == x.shape(), name_.c_str(), "x ", x.shape().str(), " and its residual differ");
+    check(x.shape().last() == width_, name_.c_str(), "input ", x.shape(), " for a norm of width ", width_);
+    check(!f.defined() || f.shape() == x.shape(), name_.c_str(), "x ", x.shape(), " and its residual differ");
     Engine& engine = x.engine();
     const std::int64_t rows = x.shape().rows();
     const Tensor h = f.defined() ? empty_like(x.value()) : x.value(), y = empty_like(x.value());

@@ -24,8 +24,8 @@ RopeTables rope_tables(Engine& engine, std::int64_t time, std::int64_t head_widt
 
 Variable rope(const Variable& x, const RopeTables& tables) {
   const Shape& s = x.shape();
-  check(s.rank() == 4 && tables.cos.shape()[0] >= s[1] && 2 * tables.cos.shape()[1] == s[3], "rope", "input ", s.str(),
-        " and tables ", tables.cos.shape().str(), ": [B, T, H, D] and [>= T, D/2] are wanted");
+  check(s.rank() == 4 && tables.cos.shape()[0] >= s[1] && 2 * tables.cos.shape()[1] == s[3], "rope", "input ", s,
+        " and tables ", tables.cos.shape(), ": [B, T, H, D] and [>= T, D/2] are wanted");
   const auto turn = [time = s[1], heads = s[2], d = s[3], tables](const Tensor& from, int direction) {
     const Tensor to = empty_like(from);
     kernels::rope(from.engine(), from.data(), to.data(), from.numel() / (heads * d), time, heads, d, tables.cos.data(),
@@ -39,13 +39,13 @@ namespace {
 kernels::AttentionShape attention_shape(const Variable& qkv, const AttentionOptions& o) {
   const Shape& s = qkv.shape();
   const std::int64_t slots = o.heads + 2 * o.kv_heads;
-  check(s.rank() == 3 && s[2] % slots == 0 && o.heads % o.kv_heads == 0, "attention", "input ", s.str(), " for ",
-        o.heads, " query and ", o.kv_heads, " key/value heads: [B, T, (H + 2G) D] with H a multiple of G is wanted");
+  check(s.rank() == 3 && s[2] % slots == 0 && o.heads % o.kv_heads == 0, "attention", "input ", s, " for ", o.heads,
+        " query and ", o.kv_heads, " key/value heads: [B, T, (H + 2G) D] with H a multiple of G is wanted");
   const std::int64_t d = s[2] / slots;
   kernels::AttentionShape shape{s[0], s[1], o.heads, o.kv_heads, d};
   if (o.rope) {
     check(2 * o.rope->cos.shape()[1] == d && o.rope->cos.shape()[0] >= s[1], "attention", "RoPE tables ",
-          o.rope->cos.shape().str(), " for T = ", s[1], ", D = ", d);
+          o.rope->cos.shape(), " for T = ", s[1], ", D = ", d);
     shape.cos = o.rope->cos.data();
     shape.sin = o.rope->sin.data();
   }

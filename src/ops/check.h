@@ -1,5 +1,6 @@
 #pragma once
-// Raises Error("[op] ...") when a condition does not hold; the parts of the message are joined.
+// Raises Error("[op] ...") when a condition does not hold; the parts of the message are joined then and not before, so
+// that they cost nothing: pass a shape, not its text.
 #include <sstream>
 
 #include <normscope/error.h>

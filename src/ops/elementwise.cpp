@@ -52,7 +52,7 @@ Shape common_shape(const char* op, const Shape& a, const Shape& b) {
   Shape shape = longer;
   for (int i = 1; i <= longer.rank(); ++i) {
     const std::int64_t m = i <= a.rank() ? a[-i] : 1, n = i <= b.rank() ? b[-i] : 1;
-    check(m == n || m == 1 || n == 1, op, "shapes ", a.str(), " and ", b.str(), " do not broadcast");
+    check(m == n || m == 1 || n == 1, op, "shapes ", a, " and ", b, " do not broadcast");
     shape = shape.with(-i, m == 1 ? n : m);
   }
   return shape;

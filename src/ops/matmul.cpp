@@ -17,11 +17,11 @@ void batched(Engine& engine, std::int64_t count, bool ta, bool tb, std::int64_t 
 
 Variable matmul(const Variable& a, const Variable& b) {
   const Shape &p = a.shape(), &q = b.shape();
-  check(p.rank() >= 2 && p.rank() == q.rank() && p[-1] == q[-2], "matmul", "shapes ", p.str(), " and ", q.str(),
+  check(p.rank() >= 2 && p.rank() == q.rank() && p[-1] == q[-2], "matmul", "shapes ", p, " and ", q,
         " do not fit: [..., M, K] [..., K, N] is wanted");
   std::int64_t count = 1;
   for (int i = 0; i < p.rank() - 2; count *= p[i++])
-    check(p[i] == q[i], "matmul", "leading extents of ", p.str(), " and ", q.str(), " differ; use broadcast_to()");
+    check(p[i] == q[i], "matmul", "leading extents of ", p, " and ", q, " differ; use broadcast_to()");
   const std::int64_t m = p[-2], k = p[-1], n = q[-1];
   const Tensor y = Tensor::empty(a.engine(), p.with(-1, n));
   batched(a.engine(), count, false, false, m, n, k, a.value().data(), b.value().data(), false, y.data());
@@ -39,10 +39,10 @@ Variable matmul(const Variable& a, const Variable& b) {
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
   const std::int64_t in = x.shape().last(), rows = x.shape().rows();
-  check(weight.shape().rank() == 2 && weight.shape()[1] == in, "linear", "input ", x.shape().str(), ", weight ",
-        weight.shape().str(), ": the weight must be [out, ", in, "]");
+  check(weight.shape().rank() == 2 && weight.shape()[1] == in, "linear", "input ", x.shape(), ", weight ",
+        weight.shape(), ": the weight must be [out, ", in, "]");
   const std::int64_t out = weight.shape()[0];
-  check(!bias.defined() || bias.shape() == Shape{out}, "linear", "bias ", bias.defined() ? bias.shape().str() : "",
+  check(!bias.defined() || bias.shape() == Shape{out}, "linear", "bias ", bias.defined() ? bias.shape() : Shape(),
         " for ", out, " outputs");
   Engine& engine = x.engine();
   const Tensor y = Tensor::empty(engine, x.shape().with(-1, out));

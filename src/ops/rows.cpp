@@ -28,8 +28,7 @@ void check_range(const char* op, const Indices& tokens, std::int64_t limit) {
 
 Variable cross_entropy(const Variable& logits, const Indices& targets) {
   const std::int64_t rows = logits.shape().rows(), width = logits.shape().last();
-  check(targets.numel() == rows, "cross_entropy", "logits ", logits.shape().str(), " and ", targets.numel(),
-        " targets");
+  check(targets.numel() == rows, "cross_entropy", "logits ", logits.shape(), " and ", targets.numel(), " targets");
   check_range("cross_entropy", targets, width);
   Engine& engine = logits.engine();
   const Tensor log_sum_exp = Tensor::empty(engine, {rows});
@@ -47,7 +46,7 @@ Variable cross_entropy(const Variable& logits, const Indices& targets) {
 
 Variable swiglu(const Variable& gate_up) {
   const std::int64_t h = gate_up.shape().last() / 2, rows = gate_up.shape().rows();
-  check(2 * h == gate_up.shape().last(), "swiglu", "the last extent of ", gate_up.shape().str(), " is odd");
+  check(2 * h == gate_up.shape().last(), "swiglu", "the last extent of ", gate_up.shape(), " is odd");
   const Tensor y = Tensor::empty(gate_up.engine(), gate_up.shape().with(-1, h));
   // The slopes take the place of the input, which nothing else keeps, and the gradient takes theirs.
   const Tensor slopes = gate_up.tracked() ? empty_like(gate_up.value()) : Tensor();
@@ -60,8 +59,8 @@ Variable swiglu(const Variable& gate_up) {
 }
 
 Variable embedding(const Variable& table, const Indices& tokens, const Variable& positions) {
-  check(table.shape().rank() == 2 && tokens.shape().rank() == 2, "embedding", "table ", table.shape().str(),
-        " and tokens ", tokens.shape().str(), ": [V, C] and [B, T] are wanted");
+  check(table.shape().rank() == 2 && tokens.shape().rank() == 2, "embedding", "table ", table.shape(), " and tokens ",
+        tokens.shape(), ": [V, C] and [B, T] are wanted");
   const std::int64_t entries = table.shape()[0], width = table.shape()[1];
   const std::int64_t batch = tokens.shape()[0], time = tokens.shape()[1];
   check_range("embedding", tokens, entries);
@@ -76,7 +75,7 @@ Variable embedding(const Variable& table, const Indices& tokens, const Variable&
   };
   if (!positions.defined()) return record("embedding", {&table}, y, backward);
   check(positions.shape().rank() == 2 && positions.shape()[1] == width && positions.shape()[0] >= time, "embedding",
-        "positions ", positions.shape().str(), " for ", time, " tokens of width ", width);
+        "positions ", positions.shape(), " for ", time, " tokens of width ", width);
   kernels::add_bias(engine, y.data(), positions.value().data(), batch, time * width);
   return record("embedding", {&table, &positions}, y, [backward, batch, time, width](Grads& g) {
     backward(g);

@@ -21,7 +21,7 @@ struct Around {
 
 int checked_dim(const char* op, const Shape& shape, int dim) {
   const int found = dim < 0 ? dim + shape.rank() : dim;
-  check(found >= 0 && found < shape.rank(), op, "extent ", dim, " of a tensor of shape ", shape.str());
+  check(found >= 0 && found < shape.rank(), op, "extent ", dim, " of a tensor of shape ", shape);
   return found;
 }
 
@@ -97,8 +97,7 @@ Variable concat(const std::vector<Variable>& parts, int dim) {
   for (std::size_t k = 1; k < parts.size(); ++k) {
     const Variable& a = whole;
     const Variable& b = parts[k];
-    check(a.shape().with(dim, 0) == b.shape().with(dim, 0), "concat", "shapes ", a.shape().str(), " and ",
-          b.shape().str());
+    check(a.shape().with(dim, 0) == b.shape().with(dim, 0), "concat", "shapes ", a.shape(), " and ", b.shape());
     const std::int64_t m = a.shape()[dim], n = b.shape()[dim];
     const Tensor y = Tensor::empty(a.engine(), a.shape().with(dim, m + n));
     copy_part(y, a.value(), dim, 0, true);
@@ -140,10 +139,9 @@ void visit_broadcast(const Shape& small, const Shape& large, Visit visit) {
 }  // namespace
 
 Variable broadcast_to(const Variable& x, const Shape& shape) {
-  check(x.shape().rank() <= shape.rank(), "broadcast_to", x.shape().str(), " has more extents than ", shape.str());
+  check(x.shape().rank() <= shape.rank(), "broadcast_to", x.shape(), " has more extents than ", shape);
   for (int i = 1; i <= x.shape().rank(); ++i)
-    check(x.shape()[-i] == shape[-i] || x.shape()[-i] == 1, "broadcast_to", x.shape().str(), " does not fit ",
-          shape.str());
+    check(x.shape()[-i] == shape[-i] || x.shape()[-i] == 1, "broadcast_to", x.shape(), " does not fit ", shape);
   const Tensor y = Tensor::empty(x.engine(), shape);
   visit_broadcast(x.shape(), shape, [&](auto from, auto to) { y.data()[to] = x.value().data()[from]; });
   return record("broadcast_to", {&x}, y, [small = x.shape()](Grads& g) {

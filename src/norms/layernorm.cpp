@@ -25,8 +25,8 @@ struct LayerNormRow : RowDefaults {
   HWY_INLINE V value(V d) const { return fma(d, V(r), V(shift)); }
   HWY_INLINE Terms terms(V, V n, V dn) const { return {dn, dn, n}; }
   HWY_INLINE V gradient(V n, V dn, V mean_dn, V mean_dn_n) const {
-    const V minus(-r);  // of the row, and so are the products with it
-    return fma(n, minus * mean_dn_n, fma(V(r), dn, minus * mean_dn));
+    const V slope = V(-r) * mean_dn_n;          // of the row
+    return fma(V(r), dn - mean_dn, n * slope);  // in this order: what is alike in a row cancels to zero
   }
 };
 ROW_NORM_END(LayerNormRow)

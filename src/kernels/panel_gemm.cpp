@@ -109,17 +109,25 @@ HWY_INLINE void panel_block(const Part& part, std::int64_t i, std::int64_t j, Ro
 #pragma GCC unroll 4
       for (int v = 0; v < NV; ++v) __builtin_prefetch(next_c + v * kLine, 1);
     ahead.fetch();
-    for (const std::int64_t end = std::min(p + columns, k); p < end; ++p, panel += NV * step, a.next_column()) {
-      V right[NV];
+    // So many columns of A: four at a time take a tenth fewer instructions than one by one.
+    const auto multiply = [&](auto count) HWY_ATTR {
 #pragma GCC unroll 4
-      for (int v = 0; v < NV; ++v) right[v] = load(panel + v * step);
+      for (int column = 0; column < count; ++column) {
+        V right[NV];
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; ++v) right[v] = load(panel + (column * NV + v) * step);
 #pragma GCC unroll 6
-      for (int r = 0; r < R; ++r) {
-        const V left(a[r]);
+        for (int r = 0; r < R; ++r) {
+          const V left(a.at(r, column));
 #pragma GCC unroll 4
-        for (int v = 0; v < NV; ++v) sum[r][v] = fma(left, right[v], sum[r][v]);
+          for (int v = 0; v < NV; ++v) sum[r][v] = fma(right[v], left, sum[r][v]);
+        }
       }
-    }
+      p += count, panel += count * NV * step, a.advance(count);
+    };
+    const std::int64_t end = std::min(p + columns, k);
+    while (p + 4 <= end) multiply(std::integral_constant<int, 4>());
+    while (p < end) multiply(std::integral_constant<int, 1>());
   }
 #pragma GCC unroll 6
   for (int r = 0; r < R; ++r)
@@ -131,11 +139,11 @@ HWY_INLINE void panel_block(const Part& part, std::int64_t i, std::int64_t j, Ro
     }
 }
 
-/// One column of R rows of A at a time, rows side by side as pack_rows() leaves them.
+/// Like RowPointers, rows side by side as pack_rows() leaves them.
 struct PackedRows {
   const real* data;
-  HWY_INLINE real operator[](int i) const { return data[i]; }
-  HWY_INLINE void next_column() { data += kRows; }
+  HWY_INLINE real at(int i, int column) const { return data[column * kRows + i]; }
+  HWY_INLINE void advance(int columns) { data += columns * kRows; }
 };
 
 /// Blocks of kRows rows of A, each [k, kRows], `block` reals apart; read along memory, where A's rows lie side by side.
@@ -198,30 +206,31 @@ static HWY_NOINLINE void packed_part(const Part& part, Ahead& ahead) {
 static HWY_NOINLINE void plain_part(const Part& part, Ahead& ahead) {
   const Strided a = part.a;
   const bool crowded = kernels::crowded(a.row_step);
-  const Strided copy{part.scratch, rounded_up(part.k, kLine) + kLine, 1};
+  const std::int64_t copy_step = rounded_up(part.k, kLine) + kLine;
   for_row_blocks(part.m, [&](auto rows, std::int64_t i) HWY_ATTR {
     constexpr int R = rows();
     const Strided from = a.from_row(i);
     for (int r = 0; crowded && r < R; ++r) {
       const real* row = from.from_row(r).data;
-      real* to = part.scratch + r * copy.row_step;
+      real* to = part.scratch + r * copy_step;
       for_vectors(part.k, [&](std::int64_t p, std::int64_t n) HWY_ATTR { store_n(load_n(row + p, n), to + p, n); });
     }
     ahead.rows.set(from.from_row(R).data, a.row_step, R, part.k, part.fetches(R));
-    panel_row_block<R>(part, i, RowPointers<R>(crowded ? copy : from), ahead);
+    const Strided read{crowded ? part.scratch : from.data, crowded ? copy_step : a.row_step, 1};
+    panel_row_block<R>(part, i, RowPointers<R>(read), ahead);
   });
 }
 
-/// One column of rows of A at a time, where rows lie side by side: fetched twice, from afar while the part of K before
-/// is computed, then into the first-level cache.
+/// Like RowPointers, where rows lie side by side: fetched twice, from afar while the part of K before is computed, then
+/// into the first-level cache.
 struct AdjacentRows {
   const real* data;
   std::int64_t column_step;
-  HWY_INLINE real operator[](int i) const { return data[i]; }
-  HWY_INLINE void next_column() {
+  HWY_INLINE real at(int i, int column) const { return data[column * column_step + i]; }
+  HWY_INLINE void advance(int columns) {
     __builtin_prefetch(data + kernels::kNarrowDepth * column_step, 0, 2);
     __builtin_prefetch(data + 16 * column_step);
-    data += column_step;
+    data += columns * column_step;
   }
 };
 

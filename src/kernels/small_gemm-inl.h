@@ -42,7 +42,7 @@ HWY_INLINE void transpose_four(const real* from, std::int64_t step, std::int64_t
     for (std::int64_t j = 0; j < 4; ++j) to[j] = from[j * step + p];
 }
 
-/// One column of R rows of A at a time: four rows to a pointer, so that no pointer leaves its register.
+/// R rows of A, from one column on: four rows to a pointer, so that no pointer leaves its register.
 template <int R>
 struct RowPointers {
   static constexpr int kGroups = (R + 3) / 4;
@@ -53,28 +53,28 @@ struct RowPointers {
 #pragma GCC unroll 4
     for (int g = 0; g < kGroups; ++g) group[g] = a.data + 4 * g * step;
   }
-  HWY_INLINE real operator[](int i) const { return group[i / 4][i % 4 * step]; }
-  HWY_INLINE void next_column() {
+  HWY_INLINE real at(int i, int column) const { return group[i / 4][i % 4 * step + column * column_step]; }
+  HWY_INLINE void advance(int columns) {
 #pragma GCC unroll 4
-    for (int g = 0; g < kGroups; ++g) group[g] += column_step;
+    for (int g = 0; g < kGroups; ++g) group[g] += columns * column_step;
   }
 };
 
 /// C [R, NV vectors] (+)= A B for R rows and up to four vectors of columns; unless kWhole, `last` lanes of the last
-/// vector count. Rows: RowPointers or what gives, like it, a[i] of one column after another.
+/// vector count. Rows: RowPointers or what gives rows like it.
 template <int R, int NV, bool kWhole, class Rows>
 HWY_INLINE void product_block(std::int64_t k, Rows a, const real* b, std::int64_t ldb, real* c, std::int64_t ldc,
                               bool add, std::int64_t last) {
   V sum[R][NV];
   const std::int64_t step = lanes();
-  for (std::int64_t p = 0; p < k; ++p, b += ldb, a.next_column()) {
+  for (std::int64_t p = 0; p < k; ++p, b += ldb, a.advance(1)) {
     V right[NV];
 #pragma GCC unroll 4
     for (int j = 0; j < NV - 1; ++j) right[j] = load(b + j * step);
     right[NV - 1] = kWhole ? load(b + (NV - 1) * step) : load_some(b + (NV - 1) * step, last);
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
-      const V left(a[i]);
+      const V left(a.at(i, 0));
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) sum[i][j] = fma(left, right[j], sum[i][j]);
     }

@@ -82,7 +82,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"norms apply rmsnrm --x 1", "nearest is rmsnorm"}, Wrong{"norms apply rmsnorm", "--x is missing"},
         Wrong{"norms apply rmsnorm --x 1,a", "'a' is not a finite number"},
         Wrong{"norms apply rmsnorm --x 1,2 --dy 1", "--dy has 1 numbers"},
-        Wrong{"norms apply rmsnorm --x 1,2 --eps -1", "negative"}, Wrong{"dump --data x --step -1", "0 or above"}));
+        Wrong{"norms apply rmsnorm --x 1,2 --eps -1", "negative"}, Wrong{"dump --data x --step -1", "0 or above"},
+        Wrong{"dump --data x --gradient_accumulation_steps 4", "set it to 1"}));
 
 TEST(Cli, ARefusedPrepareLeavesNothingInTheTemporaryFolder) {
   const TemporaryFolder folder, scratch;
@@ -119,6 +120,40 @@ TEST(Cli, ResultsGoToStandardOutputOnly) {
   const Outcome cost = run(folder, "inspect --preset nanogpt-cpu --json");
   EXPECT_EQ(cost.code, 0) << cost.err;
   EXPECT_EQ(nlohmann::json::parse(cost.out)["tokens_per_step"], 12 * 64);
+}
+
+TEST(Cli, InspectCountsTheStepsThatTrainWillMake) {
+  const TemporaryFolder folder;
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += "the quick brown fox ";
+  write_text(folder / "text.txt", text);
+  const std::string keys = " --n_layer 1 --n_embd 16 --n_head 2 --block_size 8 --batch_size 4 --train_tokens 640";
+  const auto steps = [&](const std::string& flags) {
+    const Outcome outcome = run(folder, "inspect --json" + keys + flags);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return nlohmann::json::parse(outcome.out)["steps"];
+  };
+  EXPECT_EQ(steps(" --max_iters 30"), 30);
+  EXPECT_TRUE(steps(" --epochs 3").is_null());
+  const Outcome trained = run(folder, "train --quiet --data text.txt --out_dir r --json --epochs 3" + keys);
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_EQ(steps(" --epochs 3 --data text.txt"), nlohmann::json::parse(trained.out)["steps"]);
+}
+
+TEST(Cli, BenchPrintsWhatItMeasures) {
+  const TemporaryFolder folder;
+  const std::string bench = "bench attention --n_embd 16 --n_head 2 --block_size 8 --batch_size 2 --threads 1";
+  const auto rows = nlohmann::json::parse(run(folder, bench + " --json").out);
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0]["kernel"], "forward");
+  EXPECT_GT(rows[1]["gflops"].get<double>(), 0);
+  std::istringstream text(run(folder, bench).out);
+  std::string head, forward, backward;
+  std::getline(text, head), std::getline(text, forward), std::getline(text, backward);
+  EXPECT_EQ(head.rfind("kernel ", 0), 0u);
+  EXPECT_EQ(forward.rfind("forward ", 0), 0u);
+  EXPECT_EQ(head.size(), forward.size());
+  EXPECT_EQ(head.size(), backward.size());
 }
 
 TEST(Cli, ABooleanMayStandBareAndFlagsWinOverFiles) {

@@ -80,12 +80,14 @@ struct BenchRow {
   std::vector<std::pair<std::string, double>> numbers;
 };
 /// `what` is norms, gemm or attention: what this machine gives and what we reach of it, all of a size measured in turn,
-/// medians. gemm and attention take their sizes from the config. Raises UsageError for another name.
-std::vector<BenchRow> bench_kernels(const std::string& what, const Config& config);
+/// medians. gemm and attention take their sizes from the config. Each row is given to emit() as soon as it is measured
+/// (the products of a large model take minutes). Raises UsageError for another name.
+void bench_kernels(const std::string& what, const Config& config, const std::function<void(const BenchRow&)>& emit);
 
 /// What a config costs before running it.
 struct CostOutcome {
-  std::int64_t parameters = 0, tokens_per_step = 0, steps = 0;
+  std::int64_t parameters = 0, tokens_per_step = 0;
+  std::int64_t steps = 0;  ///< 0: epochs, of data that is not known
   double gflop_per_step = 0, weights_mb = 0, activations_mb = 0, peak_mb = 0;
   struct Row {
     std::string path;

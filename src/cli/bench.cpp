@@ -2,6 +2,7 @@
 #include <normscope/commands.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "cli/cli.h"
 
@@ -27,26 +28,36 @@ void print_step(const BenchOutcome& outcome, bool json) {
                  {"parameters", grouped(outcome.parameters)}}));
 }
 
-void print_kernels(const std::vector<BenchRow>& rows, bool json) {
-  if (json) {
-    auto document = nlohmann::ordered_json::array();
-    for (const BenchRow& row : rows) {
-      nlohmann::ordered_json line = {{"kernel", row.kernel}, {"size", row.size}};
-      for (const auto& [name, value] : row.numbers) line[name] = value;
-      document.push_back(line);
-    }
-    return print_json(document);
-  }
-  std::vector<std::string> header = {"kernel", "size"};
+nlohmann::ordered_json as_json(const BenchRow& row) {
+  nlohmann::ordered_json line = {{"kernel", row.kernel}, {"size", row.size}};
+  for (const auto& [name, value] : row.numbers) line[name] = value;
+  return line;
+}
+
+/// One line of a table whose other lines are not known yet: the first two columns have room for the longest there are.
+void print_row(const BenchRow& row, bool first) {
+  std::vector<std::string> header = {fmt::format("{:22}", "kernel"), fmt::format("{:18}", "size")};
+  std::vector<std::string> cells = {row.kernel, row.size};
   std::vector<bool> right = {false, false};
-  for (const auto& [name, value] : rows.front().numbers) header.push_back(name), right.push_back(true);
-  std::vector<std::vector<std::string>> lines;
-  for (const BenchRow& row : rows) {
-    lines.push_back({row.kernel, row.size});
-    for (const auto& [name, value] : row.numbers)
-      lines.back().push_back(fmt::format("{:.{}f}", value, value < 10 ? 2 : 0));
+  for (const auto& [name, value] : row.numbers) {
+    header.push_back(fmt::format("{:>8}", name)), right.push_back(true);
+    cells.push_back(fmt::format("{:.{}f}", value, value < 10 ? 2 : 0));
   }
-  print(table(header, lines, right));
+  const std::string lines = table(header, {cells}, right);
+  print(first ? lines : lines.substr(lines.find('\n') + 1));
+  flush_output();
+}
+
+void run_kernels(const std::string& what, const Config& config, bool json) {
+  auto document = nlohmann::ordered_json::array();
+  bool first = true;
+  bench_kernels(what, config, [&](const BenchRow& row) {
+    if (json)
+      document.push_back(as_json(row));
+    else
+      print_row(row, std::exchange(first, false));
+  });
+  if (json) print_json(document);
 }
 
 }  // namespace
@@ -74,7 +85,7 @@ int run_bench(const Arguments& arguments) {
   if (what.front() == "step")
     print_step(bench_step(config, warmup, steps), parser.json);
   else
-    print_kernels(bench_kernels(what.front(), config), parser.json);
+    run_kernels(what.front(), config, parser.json);
   return 0;
 }
 

@@ -26,10 +26,14 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
 int inspect_cost(const Config& config, bool json) {
   const CostOutcome cost = inspect_config(config);
   if (json) {
-    Json document = {{"parameters", cost.parameters}, {"tokens_per_step", cost.tokens_per_step},
-                     {"steps", cost.steps},           {"gflop_per_step", cost.gflop_per_step},
-                     {"weights_mb", cost.weights_mb}, {"activations_mb", cost.activations_mb},
-                     {"peak_mb", cost.peak_mb},       {"params", Json::array()}};
+    Json document = {{"parameters", cost.parameters},
+                     {"tokens_per_step", cost.tokens_per_step},
+                     {"steps", cost.steps > 0 ? Json(cost.steps) : Json(nullptr)},
+                     {"gflop_per_step", cost.gflop_per_step},
+                     {"weights_mb", cost.weights_mb},
+                     {"activations_mb", cost.activations_mb},
+                     {"peak_mb", cost.peak_mb},
+                     {"params", Json::array()}};
     for (const CostOutcome::Row& row : cost.rows)
       document["params"].push_back({{"name", row.path}, {"shape", row.shape}});
     print_json(document);
@@ -47,7 +51,8 @@ int inspect_cost(const Config& config, bool json) {
                              config.n_embd, config.n_head, config.block_size, config.norm, config.norm_placement)},
        {"parameters", grouped(cost.parameters)},
        {"tokens a step", grouped(cost.tokens_per_step)},
-       {"steps", grouped(cost.steps)},
+       {"steps", cost.steps > 0 ? grouped(cost.steps)
+                                : fmt::format("those of {} epochs of data that --data names", config.epochs)},
        {"work a step", fmt::format("{:.2f} GFLOP", cost.gflop_per_step)},
        {"weights", fmt::format("{:.1f} MB", cost.weights_mb)},
        {"activations", fmt::format("{:.1f} MB", cost.activations_mb)},

@@ -100,18 +100,21 @@ BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t 
   return BY_DTYPE(config.dtype, bench_step, config, warmup, steps);
 }
 
-std::vector<BenchRow> bench_kernels(const std::string& what, const Config& config) {
-  return BY_DTYPE(config.dtype, bench_kernels, what, config);
+void bench_kernels(const std::string& what, const Config& config, const std::function<void(const BenchRow&)>& emit) {
+  BY_DTYPE(config.dtype, bench_kernels, what, config, emit);
 }
 
 CostOutcome inspect_config(const Config& config) {
-  std::int64_t vocab = 65, tokens = 0;
+  std::int64_t vocab = 65, tokens = 0, steps = config.epochs > 0 ? 0 : config.max_iters;
   if (!config.data.empty()) {
     const Corpus corpus = load_corpus(corpus_options(config));
     vocab = corpus.tokenizer->vocab_size();
     tokens = static_cast<std::int64_t>(corpus.train.size() + corpus.val.size());
+    steps = total_steps(config, Sampler(corpus.train, sampler_options(config)));
   }
-  return BY_DTYPE(config.dtype, inspect_config, config, vocab, tokens);
+  CostOutcome cost = BY_DTYPE(config.dtype, inspect_config, config, vocab, tokens);
+  cost.steps = steps;
+  return cost;
 }
 
 NormResult norm_apply(const NormCall& call) {

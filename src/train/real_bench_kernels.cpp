@@ -17,6 +17,7 @@ namespace normscope::NORMSCOPE_REAL_NAMESPACE {
 namespace {
 
 using Job = std::function<void()>;
+using Emit = std::function<void(const BenchRow&)>;
 
 /// Median seconds of each job, all in turn, so that a slow moment hits all of them; each turn runs a job for some 2 ms.
 std::vector<double> in_turn(const std::vector<Job>& jobs) {
@@ -61,8 +62,7 @@ double roof_gflops(Engine& engine) {
   return operations / seconds * 1e-9;
 }
 
-std::vector<BenchRow> bench_norms(Engine& engine) {
-  std::vector<BenchRow> rows;
+void bench_norms(Engine& engine, const Emit& emit) {
   for (const auto& [count, width] :
        {std::pair<std::int64_t, std::int64_t>{768, 128}, {1024, 128}, {4096, 768}, {16384, 384}, {1024, 4096}}) {
     const Variable x = Variable::leaf(numbers_between(engine, {count, width}, 1), "x");
@@ -99,26 +99,24 @@ std::vector<BenchRow> bench_norms(Engine& engine) {
     const double copy = seconds[0] / 2, bytes = 5.0 * static_cast<double>(dy.numel()) * sizeof(real);
     for (std::size_t k = 0; k < norms.size(); ++k) {
       const double forward = seconds[1 + 2 * k], both = seconds[2 + 2 * k];
-      rows.push_back({norm_table()[k].name,
-                      sizes({count, width}),
-                      {{"forward_us", forward * 1e6},
-                       {"forward_backward_us", both * 1e6},
-                       {"copy_us", copy * 1e6},
-                       {"over_copy", both / copy},
-                       {"gb_per_s", bytes / both * 1e-9}}});
+      emit({norm_table()[k].name,
+            sizes({count, width}),
+            {{"forward_us", forward * 1e6},
+             {"forward_backward_us", both * 1e6},
+             {"copy_us", copy * 1e6},
+             {"over_copy", both / copy},
+             {"gb_per_s", bytes / both * 1e-9}}});
     }
   }
-  return rows;
 }
 
 /// The three products of each linear map of a model, on each backend.
-std::vector<BenchRow> bench_gemm(Engine& engine, const Config& config) {
+void bench_gemm(Engine& engine, const Config& config, const Emit& emit) {
   Engine onednn({engine.threads(), GemmBackend::onednn}), openblas({engine.threads(), GemmBackend::openblas});
   Engine highway({engine.threads(), GemmBackend::highway});
   const std::int64_t rows =
       StepRunner::part_of_batch(config.batch_size, config.block_size) * config.block_size;  // of one product
   const double roof = roof_gflops(engine);
-  std::vector<BenchRow> table;
   for (const ProductShape& p : linear_products(model_options(config, std::max<std::int64_t>(config.vocab_size, 65)))) {
     const Tensor x = numbers_between(engine, {rows, p.in}, 1), w = numbers_between(engine, {p.out, p.in}, 2);
     const Tensor y = numbers_between(engine, {rows, p.out}, 3), dx = empty_like(x), dw = empty_like(w), dy = y.clone();
@@ -139,19 +137,18 @@ std::vector<BenchRow> bench_gemm(Engine& engine, const Config& config) {
     for (int form = 0; form < 3; ++form) {
       const auto seconds = in_turn({product(highway, form), product(onednn, form), product(openblas, form)});
       const double operations = 2e-9 * static_cast<double>(rows * p.in * p.out);
-      table.push_back({forms[form],
-                       sizes({rows, p.out, p.in}),
-                       {{"highway_gflops", operations / seconds[0]},
-                        {"onednn_gflops", operations / seconds[1]},
-                        {"openblas_gflops", operations / seconds[2]},
-                        {"roof_gflops", roof},
-                        {"share_of_roof", operations / seconds[0] / roof}}});
+      emit({forms[form],
+            sizes({rows, p.out, p.in}),
+            {{"highway_gflops", operations / seconds[0]},
+             {"onednn_gflops", operations / seconds[1]},
+             {"openblas_gflops", operations / seconds[2]},
+             {"roof_gflops", roof},
+             {"share_of_roof", operations / seconds[0] / roof}}});
     }
   }
-  return table;
 }
 
-std::vector<BenchRow> bench_attention(Engine& engine, const Config& config) {
+void bench_attention(Engine& engine, const Config& config, const Emit& emit) {
   const ModelOptions o = model_options(config, std::max<std::int64_t>(config.vocab_size, 65));
   const std::int64_t batch = StepRunner::part_of_batch(config.batch_size, config.block_size), time = o.block_size;
   const std::int64_t d = o.n_embd / o.n_head, row = (o.n_head + 2 * o.n_kv_head) * d;
@@ -165,22 +162,24 @@ std::vector<BenchRow> bench_attention(Engine& engine, const Config& config) {
   const double roof = roof_gflops(engine);
   const double forward = 2e-9 * static_cast<double>(batch * time * (time + 1) * o.n_embd);
   const std::string size = sizes({batch, time, o.n_head, d});
-  const auto line = [&](const char* kernel, double operations, double s) -> BenchRow {
-    return {
-        kernel,
-        size,
-        {{"us", s * 1e6}, {"gflops", operations / s}, {"roof_gflops", roof}, {"share_of_roof", operations / s / roof}}};
+  const auto line = [&](const char* kernel, double operations, double s) {
+    emit({kernel,
+          size,
+          {{"us", s * 1e6},
+           {"gflops", operations / s},
+           {"roof_gflops", roof},
+           {"share_of_roof", operations / s / roof}}});
   };
-  return {line("forward", forward, seconds[0]), line("backward", 2 * forward, seconds[1])};
+  line("forward", forward, seconds[0]), line("backward", 2 * forward, seconds[1]);
 }
 
 }  // namespace
 
-std::vector<BenchRow> bench_kernels(const std::string& what, const Config& config) {
+void bench_kernels(const std::string& what, const Config& config, const Emit& emit) {
   Engine engine({thread_count(config), gemm_backend(config.gemm)});
-  if (what == "norms") return bench_norms(engine);
-  if (what == "gemm") return bench_gemm(engine, config);
-  if (what == "attention") return bench_attention(engine, config);
+  if (what == "norms") return bench_norms(engine, emit);
+  if (what == "gemm") return bench_gemm(engine, config, emit);
+  if (what == "attention") return bench_attention(engine, config, emit);
   throw UsageError("'" + what + "' is not a benchmark; there are: norms, gemm, attention, step");
 }
 

@@ -60,7 +60,6 @@ CostOutcome inspect_config(const Config& config, std::int64_t tokenizer_vocab, s
   for (const Parameter& p : parameters.all()) cost.rows.push_back({p.path, p.shape.vector()});
   cost.parameters = parameters.numel();
   cost.tokens_per_step = config.batch_size * config.block_size * config.gradient_accumulation_steps;
-  cost.steps = config.max_iters;
   cost.gflop_per_step = flops_per_step(session.model.options(), cost.tokens_per_step) * 1e-9;
   const double copies = config.optimizer == "adamw" ? 4 : 3;  // weights, gradients, moments
   cost.weights_mb = static_cast<double>(cost.parameters) * sizeof(real) * copies / kMb;

@@ -89,6 +89,10 @@ void fetch(const Config& config, const DumpOptions& options, const Corpus* corpu
 double dump(const Config& config, const DumpOptions& options) {
   if (std::filesystem::exists(options.out) && !options.overwrite)
     throw UsageError(options.out + " exists; add --overwrite to replace it, or name another file with --out");
+  if (config.gradient_accumulation_steps != 1)
+    throw UsageError("dump holds one batch, and gradient_accumulation_steps = " +
+                     std::to_string(config.gradient_accumulation_steps) + " (" +
+                     config.where("gradient_accumulation_steps") + ") takes several a step; set it to 1");
   std::optional<Corpus> corpus;
   if (options.batch.empty() || !config.data.empty()) corpus = load_corpus(corpus_options(config));
   Session session(config, corpus ? corpus->tokenizer->vocab_size() : std::max<std::int64_t>(config.vocab_size, 1));
@@ -97,9 +101,7 @@ double dump(const Config& config, const DumpOptions& options) {
     if (!weights) throw UsageError("init_from = \"" + config.init_from + "\" holds no checkpoint; name a run folder");
     load_parameters(session.model.parameters(), ArrayFileReader(*weights));
   }
-  Config one = config;
-  one.gradient_accumulation_steps = 1;
-  StepRunner runner(session.model, one);
+  StepRunner runner(session.model, config);
   Keeper keeper;
   const auto wanted = [&](const std::string& what) {
     return options.only.empty() || std::find(options.only.begin(), options.only.end(), what) != options.only.end();

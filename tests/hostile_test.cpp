@@ -137,6 +137,8 @@ TEST(Hostile, ResumedRunsCarryTheirNewLength) {
   const auto config = nlohmann::json::parse(read_run(folder / "r/run.h5").config_json);
   EXPECT_EQ(config["max_iters"], 30);
   EXPECT_EQ(config["init_from"], "scratch");
+  expect_done(folder, "train" + keys("r") + " --init_from resume --max_iters 40");
+  EXPECT_EQ(read_text(folder / "r/config.toml").find("resume"), std::string::npos) << "the second time";
 }
 
 /// Runs under a limit on the size of files: every write beyond it fails as on a full disk.

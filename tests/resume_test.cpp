@@ -57,6 +57,29 @@ TEST(Terminated, FinishesItsStepSavesAndGoesOn) {
   expect_same_run(folder / "straight", folder / "stopped");
 }
 
+TEST(Terminated, InItsLastEvaluationIsDone) {  // the signal waits until all is saved, and is then forgotten
+  const TemporaryFolder folder;
+  const int status = Background(folder, "train" + kTiny +
+                                            " --data synthetic:markov:tokens=200000 --max_iters 3 --eval_interval 0 "
+                                            "--checkpoint_interval 1 --out_dir last")
+                         .signal_after(folder / "last/checkpoints/step_000002.h5", SIGTERM);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_EQ(read_run(folder / "last/run.h5").status, "done");
+}
+
+TEST(Resume, OfAStoppedRunMadeShorterEvaluatesItExactly) {
+  const TemporaryFolder folder;
+  const std::string train = "train" + kSlow + " --out_dir r";
+  Background(folder, train).signal_after(folder / "r/checkpoints/step_000007.h5", SIGTERM);
+  const std::size_t steps = read_run(folder / "r/run.h5").step.size();
+  expect_done(folder, train + " --lr_decay_iters 20 --init_from resume --max_iters " + std::to_string(steps));
+  const RunData data = read_run(folder / "r/run.h5");
+  EXPECT_EQ(data.status, "done");
+  EXPECT_EQ(data.step.size(), steps);
+  EXPECT_TRUE(data.evals.back().exact);
+  EXPECT_EQ(data.evals.back().step, static_cast<std::int64_t>(steps) - 1);
+}
+
 TEST(Resume, WithoutACheckpointStartsAfresh) {
   const TemporaryFolder folder;
   expect_done(folder, "train" + kTiny + " --out_dir fresh --init_from resume");

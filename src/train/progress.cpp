@@ -15,11 +15,14 @@ StopSignals::StopSignals() {
   sigaddset(&signals_, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals_, &before_);
 }
-StopSignals::~StopSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+StopSignals::~StopSignals() {
+  stopped();  // one that came while the end was being saved must not kill the process after it
+  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
 
 bool StopSignals::stopped() {
   const timespec now{};
-  if (sigtimedwait(&signals_, nullptr, &now) > 0) stopped_ = true;
+  while (sigtimedwait(&signals_, nullptr, &now) > 0) stopped_ = true;
   return stopped_;
 }
 

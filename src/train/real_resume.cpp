@@ -163,14 +163,12 @@ void Trainer::resume_run(const std::string& checkpoint) {
   usable([&] { restore(file); });
   const fs::path dir = run_dir_;
   const std::string run = (dir / "run.h5").string();
-  if (next_ >= steps_) {  // nothing left to do: say again what it found
-    const RunData data = read_run(run);
-    if (!data.evals.empty()) last_eval_ = data.evals.back();
-  }
-  Config now = session_.config;
-  now.init_from = then.init_from;  // what the run began with
-  write_text_atomically((dir / "config.toml").string(), now.to_toml());
-  file_ = RunFile::resume(run, next_, now.to_json());
+  if (next_ >= steps_)  // nothing left to do: say again what it found
+    for (const EvalRow& row : read_run(run).evals)
+      if (row.step < next_) last_eval_ = row;
+  session_.config.init_from = then.init_from;  // what the run began with
+  write_text_atomically((dir / "config.toml").string(), session_.config.to_toml());
+  file_ = RunFile::resume(run, next_, session_.config.to_json());
   metrics_ = MetricsLog::resume((dir / "metrics.jsonl").string(), next_);
 }
 

@@ -205,7 +205,9 @@ TrainOutcome Trainer::train_to_end() {
     }
     if (c.checkpoint_interval > 0 && next_ % c.checkpoint_interval == 0) save_checkpoint();
   }
-  if (status == "done" && next_ > first) {
+  const bool evaluated = last_eval_.exact && last_eval_.step == next_ - 1;  // a finished run, resumed
+  if (status == "done" && next_ > 0 && !evaluated) {
+    file_->flush();
     evaluate(true);
     if (!std::isfinite(last_eval_.val_loss)) status = "diverged";  // by the last update: no later step could tell
   }

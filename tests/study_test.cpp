@@ -14,6 +14,7 @@
 #include <sstream>
 #include <thread>
 
+#include "study/plan.h"
 #include "tests/files.h"
 #include "tests/synthetic_study.h"
 
@@ -190,8 +191,41 @@ TEST_F(StudyTest, BadGridsAreRefusedBeforeAnyWork) {
 TEST_F(StudyTest, AFolderThatIsNoStudyIsLeftAlone) {
   fs::create_directories(folder_ / "study");
   std::ofstream(folder_ / "study" / "thesis.txt") << "dear";
-  EXPECT_NE(message_of(options()).find("is not a study"), std::string::npos);
-  EXPECT_TRUE(fs::exists(folder_ / "study" / "thesis.txt"));
+  StudyOptions here = options();
+  for (const bool overwrite : {false, true}) {
+    here.overwrite = overwrite;
+    EXPECT_NE(message_of(here).find("is not a study"), std::string::npos);
+    EXPECT_TRUE(fs::exists(folder_ / "study" / "thesis.txt"));
+  }
+}
+
+TEST_F(StudyTest, OverwriteTakesTheStudyAndLeavesTheRest) {
+  run_study(options());
+  const fs::path runs = folder_ / "study" / "runs", mine = runs / "mine" / "run.h5";  // as `train --name mine` left it
+  fs::create_directories(mine.parent_path());
+  std::ofstream(mine) << "dear";
+  StudyOptions again = options();
+  again.overwrite = true;
+  again.axes = {{"norm", {"layernorm"}}};
+  EXPECT_EQ(message_of(again), "");
+  EXPECT_TRUE(fs::exists(mine));
+  EXPECT_FALSE(fs::exists(runs / "norm-rmsnorm_seed-1337"));
+  EXPECT_FALSE(fs::exists(runs / "norm-rmsnorm_seed-1337.log"));
+  EXPECT_EQ(lines_of(folder_ / "starts"), 6u + 3u);
+}
+
+TEST_F(StudyTest, RunsOnOtherDataOrFromOtherWeightsAreNotTakenOver) {
+  StudyOptions one = options();
+  one.axes = {{"norm", {"layernorm"}}};
+  run_study(one);
+  StudyOptions other = one;
+  other.base.init_from = "runs/base";
+  EXPECT_NE(message_of(other).find("init_from was scratch there"), std::string::npos) << message_of(other);
+  std::ofstream(folder_ / "text.txt", std::ios::app) << "and one line more\n";
+  EXPECT_EQ(message_of(one), "") << "all is there: nothing is trained on the new text";
+  EXPECT_NE(message_of(options()).find("is not the data that norm-layernorm_seed-1337 was trained on"),
+            std::string::npos);
+  EXPECT_EQ(lines_of(folder_ / "starts"), 3u);
 }
 
 TEST_F(StudyTest, AFailingRunDoesNotStopTheOthers) {
@@ -268,6 +302,12 @@ TEST_F(StudyTest, CompareTakesRunsAndStudies) {
   compared.paths = {options().out_dir, other.out_dir};
   EXPECT_NE(compare(compared).text.find("learning_rate 0.01"), std::string::npos);
 
+  compared.paths = {(runs / "norm-layernorm_seed-1337").string(),
+                    (folder_ / "other/runs/norm-rmsnorm_seed-1337").string()};
+  const CompareOutcome both = compare(compared);
+  for (const std::string& text : {both.text, test_files::read_text(both.report)})
+    EXPECT_NE(text.find("may be the cause as well: learning_rate (0.001, 0.01)"), std::string::npos) << both.text;
+
   other.out_dir = (folder_ / "third").string();
   other.base.batch_size = 5;
   run_study(other);
@@ -308,7 +348,7 @@ int fake_train(int argc, char** argv) {
                                    static_cast<std::uint64_t>(config.seed));
   RunHeader header;
   header.config_json = config.to_json();
-  header.data_sha256 = "5a1e";
+  header.data_sha256 = corpus_of(config).sha256;
   header.params = data.params;
   header.residual = data.residual;
   fs::remove(out / "run.h5");

@@ -14,9 +14,9 @@ namespace normscope {
 std::string write_report(const std::string& path, const std::string& out_dir, bool overwrite);
 
 struct ReportInput {
-  std::string title, command;
-  Study study;                ///< axes empty: a single run
-  std::vector<RunData> runs;  ///< runs[i] belongs to study.runs[i]; one without steps is left out of the figures
+  std::string title, command, note;  ///< note: a sentence under the verdict, or empty
+  Study study;                       ///< axes empty: a single run
+  std::vector<RunData> runs;         ///< runs[i] belongs to study.runs[i]; one without steps is left out of the figures
   std::string gnuplot = "gnuplot";
 };
 

@@ -65,6 +65,16 @@ std::string text_of(const Loaded& one, const std::string& key) {
   return found == one.run.config.end() || found->second.empty() ? std::string("none") : found->second;
 }
 
+/// The values of a key, in order of appearance.
+std::vector<std::string> values_of(const std::vector<Loaded>& runs, const std::string& key) {
+  std::vector<std::string> values;
+  for (const Loaded& one : runs) {
+    const std::string value = text_of(one, key);
+    if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
+  }
+  return values;
+}
+
 /// Does one key's value tell the other's, in all runs and both ways (n_inner follows arch, min_lr learning_rate)?
 bool same_split(const std::vector<Loaded>& runs, const std::string& a, const std::string& b) {
   std::map<std::string, std::string> there, back;
@@ -82,16 +92,26 @@ Axes differing_axes(const std::vector<Loaded>& runs) {
   for (const KeyInfo& info : config_keys()) {
     const std::string key = info.name;
     if (key == "seed" || is_machine_key(key)) continue;
-    std::vector<std::string> values;
-    for (const Loaded& one : runs) {
-      const std::string value = text_of(one, key);
-      if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
-    }
+    const std::vector<std::string> values = values_of(runs, key);
     const bool known =
         std::any_of(axes.begin(), axes.end(), [&](const auto& axis) { return same_split(runs, axis.first, key); });
     if (values.size() > 1 && !known) axes.emplace_back(key, values);
   }
   return axes;
+}
+
+/// "learning_rate (0.001, 0.0003), min_lr (0.0001, 3e-05)": the keys beside the axes in which the runs differ, or
+/// empty.
+std::string differing_beside(const std::vector<Loaded>& runs, const Axes& axes) {
+  std::string out;
+  for (const KeyInfo& info : config_keys()) {
+    const std::string key = info.name;
+    const bool named = std::any_of(axes.begin(), axes.end(), [&](const auto& axis) { return axis.first == key; });
+    const std::vector<std::string> values = values_of(runs, key);
+    if (key == "seed" || is_machine_key(key) || named || values.size() < 2) continue;
+    out += fmt::format("{}{} ({})", out.empty() ? "" : ", ", key, fmt::join(values, ", "));
+  }
+  return out;
 }
 
 void set_arms(std::vector<Loaded>* runs, const Axes& axes) {
@@ -229,8 +249,12 @@ CompareOutcome compare(const CompareOptions& options) {
     input.title += (a + 1 == arms.size() ? " and " : ", ") + arm_label(arms[a], input.study.axes);
   }
 
+  if (const std::string beside = differing_beside(runs, input.study.axes); !beside.empty())
+    input.note = "The runs differ in more than that, which may be the cause as well: " + beside + ".";
+
   CompareOutcome out;
   out.text = verdict_text(input.study);
+  if (!input.note.empty()) out.text += "\n" + input.note + "\n";
   if (seeds.size() == 1) out.text += stepwise_text(runs);
   out.json = study_to_json(input.study);
   for (Loaded& one : runs) input.runs.push_back(std::move(one.data));

@@ -1,7 +1,6 @@
 #include "study/plan.h"
 
 #include <fmt/format.h>
-#include <normscope/corpus.h>
 #include <normscope/team.h>
 
 #include <algorithm>
@@ -71,7 +70,7 @@ void check_data(const std::vector<Config>& configs) {
     const auto key = fmt::format("{}\n{}\n{}\n{}", config.data, config.tokenizer, config.train_tokens,
                                  config.data.rfind("synthetic:", 0) == 0 ? config.seed : 0);
     if (seen.insert(key).second && seen.size() <= 4) {
-      load_corpus({config.data, config.tokenizer, config.train_tokens, static_cast<std::uint64_t>(config.seed)});
+      corpus_of(config);
     }
   }
 }
@@ -97,7 +96,8 @@ std::string run_name(const Arm& arm, const Axes& axes, std::uint64_t seed) {
 std::string differing_key(const StudyRun& old, const StudyRun& now) {
   for (const auto& [key, value] : now.config) {
     const auto found = old.config.find(key);
-    if (found != old.config.end() && found->second != value && !is_machine_key(key)) return key;
+    const bool matters = key == "init_from" || !is_machine_key(key);
+    if (found != old.config.end() && found->second != value && matters) return key;
   }
   return "";
 }
@@ -130,7 +130,23 @@ void check_same(const Study& old, const Plan& plan) {
   }
 }
 
+/// What the study made, and nothing else: `train` may have put runs of its own beside them.
+void remove_study(const fs::path& dir, const Study& study) {
+  for (const StudyRun& run : study.runs) {
+    const std::string name = fs::path(run.file).parent_path().filename().string();
+    if (name.empty() || name == "." || name == "..") continue;  // no name that ablate gives
+    for (const char* ending : {"", ".toml", ".log"}) fs::remove_all(dir / "runs" / (name + ending));
+  }
+  std::error_code not_empty;
+  fs::remove(dir / "runs", not_empty);
+  for (const char* name : {"study.json", "report.html", "figures"}) fs::remove_all(dir / name);
+}
+
 }  // namespace
+
+Corpus corpus_of(const Config& config) {
+  return load_corpus({config.data, config.tokenizer, config.train_tokens, static_cast<std::uint64_t>(config.seed)});
+}
 
 Plan make_plan(const StudyOptions& options) {
   if (options.seeds < 1) throw UsageError(fmt::format("[ablate] --seeds {}: at least 1 is needed", options.seeds));
@@ -179,22 +195,17 @@ void adopt_folder(Plan* plan, bool overwrite) {
   const fs::path dir = plan->dir;
   if (!fs::exists(dir) || (fs::is_directory(dir) && fs::is_empty(dir))) return;
   const bool is_study = fs::exists(dir / "study.json");
-  if (overwrite) {
-    for (const char* name : {"study.json", "runs", "report.html", "figures"}) fs::remove_all(dir / name);
-    return;
-  }
   if (!is_study) {
     for (const auto& entry : fs::directory_iterator(dir)) {
       if (entry.path().filename() == ".lock") continue;
       // A study that a full disk ended at once.
       if (entry.path().filename() == "runs" && entry.is_directory() && fs::is_empty(entry)) continue;
-      throw UsageError(
-          fmt::format("[ablate] {} exists and is not a study; give another --out_dir, or --overwrite", plan->dir));
+      throw UsageError(fmt::format("[ablate] {} exists and is not a study; give another --out_dir", plan->dir));
     }
     return;
   }
   const Study old = read_study(plan->dir);
-  check_same(old, *plan);
+  overwrite ? remove_study(dir, old) : check_same(old, *plan);
 }
 
 }  // namespace normscope

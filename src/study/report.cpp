@@ -135,6 +135,7 @@ std::string write_report(const ReportInput& input, const std::string& out_dir, b
   create_output_dir(out_dir);
   // The parts first: when gnuplot fails, no page is left behind.
   std::string body = "<h1>" + html_text(input.title) + "</h1>\n" + subtitle_html(input) + headline_html(input);
+  if (!input.note.empty()) body += "<p>" + html_text(input.note) + "</p>\n";
   body += figures_html(input, (dir / "figures").string());
   body += tables_html(input) + details_html(input);
   body +=

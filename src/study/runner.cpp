@@ -11,6 +11,7 @@
 #include <cstring>
 #include <deque>
 #include <filesystem>
+#include <map>
 #include <thread>
 
 #include "study/arms.h"
@@ -106,6 +107,7 @@ class Runner {
         waiting_.push_back(i);
       }
     }
+    if (!waiting_.empty()) check_data_unchanged();
     save();
     Progress progress(runs().size(), kept, options_.quiet);
     progress.line(fmt::format("[ablate] {}: {} runs, {} finished before, {} at a time with {} {} each", plan_.dir,
@@ -128,7 +130,9 @@ class Runner {
     try {
       std::vector<std::string> keys;
       for (const auto& axis : plan_.study.axes) keys.push_back(axis.first);
-      StudyRun read = summarize(read_run((dir_ / run.file).string()), keys);
+      const RunData data = read_run((dir_ / run.file).string());
+      StudyRun read = summarize(data, keys);
+      data_sha256_[i] = data.data_sha256;
       run.status = read.status == "running" ? "interrupted" : read.status;  // nobody writes it: we hold the lock
       run.val_loss = read.val_loss;
       run.train_loss = read.train_loss;
@@ -140,6 +144,22 @@ class Runner {
       return false;
     }
     return run.status == "done" || run.status == "diverged";
+  }
+
+  /// Runs that are there must have seen what the others will see; generated data follow from the configuration.
+  void check_data_unchanged() {
+    std::map<std::string, std::string> now;
+    for (const auto& [i, before] : data_sha256_) {
+      const Config& config = plan_.configs[i];
+      if (before.empty() || config.data.rfind("synthetic:", 0) == 0) continue;
+      std::string& sha256 = now[fmt::format("{}\n{}\n{}", config.data, config.tokenizer, config.train_tokens)];
+      if (sha256.empty()) sha256 = corpus_of(config).sha256;
+      if (sha256 != before)
+        throw UsageError(
+            fmt::format("[ablate] {} is not the data that {} was trained on (sha256 {}, {} then); runs on "
+                        "both cannot be paired: give another --out_dir, or --overwrite to begin again",
+                        config.data, runs()[i].name, sha256.substr(0, 12), before.substr(0, 12)));
+    }
   }
 
   void save() {
@@ -168,7 +188,9 @@ class Runner {
     StudyRun& run = runs()[worker.run];
     load(worker.run);
     const bool good = (status.code == 0 && run.status == "done") || (status.code == 3 && run.status == "diverged");
-    if (!good && status.code == 130) {
+    // One that was still loading its data dies of the signal.
+    const bool stopped = status.code == 130 || (status.signal == SIGTERM && StopGuard::stopped());
+    if (!good && stopped) {
       run.status = "interrupted";
       stopping_ = stopping_ || StopGuard::stopped();
     } else if (!good) {
@@ -262,6 +284,7 @@ class Runner {
   std::string program_;
   std::deque<std::size_t> waiting_;
   std::vector<Worker> workers_;
+  std::map<std::size_t, std::string> data_sha256_;  ///< of the runs that were there
   std::vector<std::string> problems_;
   std::size_t failures_ = 0, usage_failures_ = 0;
   bool stopping_ = false;

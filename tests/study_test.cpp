@@ -267,6 +267,18 @@ TEST_F(StudyTest, AStopIsPassedOnAndTheStudyContinues) {
   EXPECT_NE(text.str().find("resume"), std::string::npos) << "an interrupted run was not continued";
 }
 
+TEST_F(StudyTest, AStopWhileRunsLoadTheirDataIsNoFailure) {
+  setenv("FAKE_TRAIN", "loading", 1);
+  std::thread stopper([&] {
+    while (lines_of(folder_ / "starts") < 2) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    kill(getpid(), SIGTERM);
+  });
+  const StudyOutcome outcome = run_study(options());
+  stopper.join();
+  EXPECT_EQ(outcome.exit, ExitCode::interrupted);
+  EXPECT_TRUE(outcome.problems.empty());
+}
+
 TEST_F(StudyTest, TwoAtOnceOnOneFolder) {
   fs::create_directories(folder_ / "study");
   const FolderLock lock((folder_ / "study").string());
@@ -339,6 +351,8 @@ int fake_train(int argc, char** argv) {
     std::fputs("starting\nerror: out of luck\n", stderr);
     return 1;
   }
+  if (wish == "loading")
+    std::this_thread::sleep_for(std::chrono::seconds(5));  // a signal ends it, as before train's first step
   static volatile std::sig_atomic_t stop = 0;
   std::signal(SIGTERM, [](int) { stop = 1; });
   fs::create_directories(out / "checkpoints");

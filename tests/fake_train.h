@@ -11,8 +11,8 @@
 #include <string>
 #include <thread>
 
-#include "study/plan.h"
 #include "tests/synthetic_study.h"
+#include "train/options.h"
 
 namespace normscope::testing {
 
@@ -44,7 +44,7 @@ inline int fake_train(int argc, char** argv) {
       fake_run(fake, {{"norm", config.norm}}, config.norm == "rmsnorm", static_cast<std::uint64_t>(config.seed));
   RunHeader header;
   header.config_json = config.to_json();
-  header.data_sha256 = corpus_of(config).sha256;
+  header.data_sha256 = load_corpus(corpus_options(config)).sha256;
   header.params = data.params;
   header.residual = data.residual;
   std::filesystem::remove(out / "run.h5");

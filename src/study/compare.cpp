@@ -65,14 +65,20 @@ std::string text_of(const Loaded& one, const std::string& key) {
   return found == one.run.config.end() || found->second.empty() ? std::string("none") : found->second;
 }
 
-/// The values of a key, in order of appearance.
-std::vector<std::string> values_of(const std::vector<Loaded>& runs, const std::string& key) {
-  std::vector<std::string> values;
-  for (const Loaded& one : runs) {
-    const std::string value = text_of(one, key);
-    if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
+/// Every key in which the runs differ, each with its values in order of appearance.
+Axes differing_keys(const std::vector<Loaded>& runs) {
+  Axes keys;
+  for (const KeyInfo& info : config_keys()) {
+    const std::string key = info.name;
+    if (key == "seed" || is_machine_key(key)) continue;
+    std::vector<std::string> values;
+    for (const Loaded& one : runs) {
+      const std::string value = text_of(one, key);
+      if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
+    }
+    if (values.size() > 1) keys.emplace_back(key, values);
   }
-  return values;
+  return keys;
 }
 
 /// Does one key's value tell the other's, in all runs and both ways (n_inner follows arch, min_lr learning_rate)?
@@ -85,17 +91,13 @@ bool same_split(const std::vector<Loaded>& runs, const std::string& a, const std
   return true;
 }
 
-/// Keys in which the runs differ, each with its values in order of appearance: the arms. Of keys that only differ
-/// together the first one of the table of keys is named.
+/// The arms. Of keys that only differ together the first one of the table of keys is named.
 Axes differing_axes(const std::vector<Loaded>& runs) {
   Axes axes;
-  for (const KeyInfo& info : config_keys()) {
-    const std::string key = info.name;
-    if (key == "seed" || is_machine_key(key)) continue;
-    const std::vector<std::string> values = values_of(runs, key);
+  for (const auto& [key, values] : differing_keys(runs)) {
     const bool known =
-        std::any_of(axes.begin(), axes.end(), [&](const auto& axis) { return same_split(runs, axis.first, key); });
-    if (values.size() > 1 && !known) axes.emplace_back(key, values);
+        std::any_of(axes.begin(), axes.end(), [&, k = key](const auto& a) { return same_split(runs, a.first, k); });
+    if (!known) axes.emplace_back(key, values);
   }
   return axes;
 }
@@ -104,12 +106,10 @@ Axes differing_axes(const std::vector<Loaded>& runs) {
 /// empty.
 std::string differing_beside(const std::vector<Loaded>& runs, const Axes& axes) {
   std::string out;
-  for (const KeyInfo& info : config_keys()) {
-    const std::string key = info.name;
-    const bool named = std::any_of(axes.begin(), axes.end(), [&](const auto& axis) { return axis.first == key; });
-    const std::vector<std::string> values = values_of(runs, key);
-    if (key == "seed" || is_machine_key(key) || named || values.size() < 2) continue;
-    out += fmt::format("{}{} ({})", out.empty() ? "" : ", ", key, fmt::join(values, ", "));
+  for (const auto& [key, values] : differing_keys(runs)) {
+    const bool named =
+        std::any_of(axes.begin(), axes.end(), [&, k = key](const auto& axis) { return axis.first == k; });
+    if (!named) out += fmt::format("{}{} ({})", out.empty() ? "" : ", ", key, fmt::join(values, ", "));
   }
   return out;
 }

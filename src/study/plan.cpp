@@ -10,6 +10,7 @@
 #include <set>
 
 #include "study/arms.h"
+#include "train/options.h"
 
 namespace normscope {
 namespace {
@@ -67,11 +68,7 @@ std::string default_dir(const StudyOptions& options, const Axes& axes) {
 void check_data(const std::vector<Config>& configs) {
   std::set<std::string> seen;
   for (const Config& config : configs) {
-    const auto key = fmt::format("{}\n{}\n{}\n{}", config.data, config.tokenizer, config.train_tokens,
-                                 config.data.rfind("synthetic:", 0) == 0 ? config.seed : 0);
-    if (seen.insert(key).second && seen.size() <= 4) {
-      corpus_of(config);
-    }
+    if (seen.insert(data_key(config)).second && seen.size() <= 4) load_corpus(corpus_options(config));
   }
 }
 
@@ -144,8 +141,9 @@ void remove_study(const fs::path& dir, const Study& study) {
 
 }  // namespace
 
-Corpus corpus_of(const Config& config) {
-  return load_corpus({config.data, config.tokenizer, config.train_tokens, static_cast<std::uint64_t>(config.seed)});
+std::string data_key(const Config& config) {
+  return fmt::format("{}\n{}\n{}\n{}", config.data, config.tokenizer, config.train_tokens,
+                     config.data.rfind("synthetic:", 0) == 0 ? config.seed : 0);
 }
 
 Plan make_plan(const StudyOptions& options) {

@@ -1,6 +1,5 @@
 #pragma once
 // What a study will run: its grid of resolved configs, and how it fits a folder that is there already.
-#include <normscope/corpus.h>
 #include <normscope/study.h>
 
 #include <string>
@@ -17,8 +16,8 @@ struct Plan {
 /// Raises UsageError for a bad grid: no axis value twice, known keys, configs that resolve, data that loads.
 Plan make_plan(const StudyOptions& options);
 
-/// The data of one run, as `train` will load it.
-Corpus corpus_of(const Config& config);
+/// Runs of the same key load the same data.
+std::string data_key(const Config& config);
 
 /// Takes over what the folder of an earlier call holds. Raises UsageError when it is another study (names the key that
 /// differs), which `overwrite` removes instead, or not a study at all.

@@ -18,6 +18,7 @@
 #include "study/plan.h"
 #include "study/process.h"
 #include "study/verdict.h"
+#include "train/options.h"
 
 namespace normscope {
 namespace {
@@ -152,8 +153,8 @@ class Runner {
     for (const auto& [i, before] : data_sha256_) {
       const Config& config = plan_.configs[i];
       if (before.empty() || config.data.rfind("synthetic:", 0) == 0) continue;
-      std::string& sha256 = now[fmt::format("{}\n{}\n{}", config.data, config.tokenizer, config.train_tokens)];
-      if (sha256.empty()) sha256 = corpus_of(config).sha256;
+      std::string& sha256 = now[data_key(config)];
+      if (sha256.empty()) sha256 = load_corpus(corpus_options(config)).sha256;
       if (sha256 != before)
         throw UsageError(
             fmt::format("[ablate] {} is not the data that {} was trained on (sha256 {}, {} then); runs on "

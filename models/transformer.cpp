@@ -1,8 +1,8 @@
-#include <normscope/transformer.h>
+#include <normscope/models/transformer.h>
 
 #include "ops/check.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint64_t seed)
     : options_(options), parameters_(engine, seed) {
@@ -78,4 +78,4 @@ Variable Transformer::loss(const Indices& tokens, const Indices& targets, const 
   return cross_entropy(logits(tokens, pass), targets);
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

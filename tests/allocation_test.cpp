@@ -7,8 +7,8 @@
 #include <cerrno>
 #include <cstdlib>
 
-#include "train/real_probes.h"
-#include "train/real_session.h"
+#include "stats/probes.h"
+#include "train/session.h"
 
 namespace {
 std::atomic<bool> counting{false};
@@ -36,7 +36,7 @@ int posix_memalign(void** to, std::size_t align, std::size_t n) noexcept {
 }
 }
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 namespace {
 
 Config two_layers(const std::string& preset) {
@@ -108,4 +108,4 @@ TEST(Allocations, ALargeStepMakesNone) {
 }
 
 }  // namespace
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

@@ -1,11 +1,11 @@
 // Array files: whole or not there, every type and shape back bit for bit, bad files named.
-#include "normscope/array_file.h"
+#include "io/array_file.h"
 
 #include <signal.h>
 #include <sys/resource.h>
 
 #include "io_helpers.h"
-#include "normscope/error.h"
+#include <normscope/core/error.h>
 
 namespace normscope {
 namespace {

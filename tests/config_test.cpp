@@ -1,10 +1,10 @@
 // The config: precedence, types, what resolve() fills in and refuses, round trips, nearest keys.
 #include <gtest/gtest.h>
-#include <normscope/config.h>
-#include <normscope/error.h>
+#include "config/config.h"
+#include <normscope/core/error.h>
 
 #include "cli_helpers.h"
-#include "train/config_text.h"
+#include "config/config_text.h"
 
 namespace normscope {
 namespace {

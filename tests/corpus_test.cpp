@@ -1,8 +1,8 @@
 // Corpora: where data may come from, how it is split, and what is refused with which words.
 #include <gtest/gtest.h>
-#include <normscope/corpus.h>
-#include <normscope/error.h>
-#include <normscope/sha256.h>
+#include <normscope/data/corpus.h>
+#include <normscope/core/error.h>
+#include "data/sha256.h"
 #include <sys/wait.h>
 #include <unistd.h>
 

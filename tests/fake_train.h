@@ -1,7 +1,7 @@
 #pragma once
 // The stand-in for `normscope train` in tests of studies. FAKE_TRAIN says how it behaves: slow, loading, or "fail NORM"
 // and "diverge NORM" for the runs of one norm.
-#include <normscope/run_file.h>
+#include "io/run_file.h"
 
 #include <csignal>
 #include <cstdio>
@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "tests/synthetic_study.h"
-#include "train/options.h"
+#include "config/options.h"
 
 namespace normscope::testing {
 

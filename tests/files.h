@@ -1,6 +1,6 @@
 #pragma once
 // What tests do with files: a folder that goes away with the test, whole files as strings.
-#include <normscope/file_util.h>
+#include "io/file_util.h"
 
 #include <filesystem>
 #include <fstream>

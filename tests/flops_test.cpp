@@ -1,5 +1,5 @@
 // Counting work: "Useful FLOPs of a step" against counts made by hand.
-#include "train/flops.h"
+#include "models/flops.h"
 
 #include <gtest/gtest.h>
 

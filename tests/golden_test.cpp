@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "cli_helpers.h"
-#include "normscope/array_file.h"
+#include "io/array_file.h"
 
 namespace normscope::cli_test {
 namespace {

@@ -2,7 +2,7 @@
 // What users, disks and limits do to the program: a sentence and an exit code, and nothing lost or half-written.
 #include <algorithm>
 
-#include <normscope/array_file.h>
+#include "io/array_file.h"
 
 #include <nlohmann/json.hpp>
 

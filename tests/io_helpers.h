@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "files.h"
-#include "normscope/run_file.h"
+#include "io/run_file.h"
 
 namespace normscope::io_test {
 

@@ -1,13 +1,13 @@
 // metrics.jsonl, output folders, whole text files and the lock of a run folder.
-#include "normscope/metrics_log.h"
+#include "io/metrics_log.h"
 
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "io_helpers.h"
-#include "normscope/error.h"
-#include "normscope/file_util.h"
+#include <normscope/core/error.h>
+#include "io/file_util.h"
 
 namespace normscope {
 namespace {
@@ -106,7 +106,8 @@ TEST(FileUtil, TextIsWholeOrNotThere) {
   write_text_atomically(folder / "a", "one\n");
   write_text_atomically(folder / "a", "two\n");
   EXPECT_EQ(read_text(folder / "a"), "two\n");
-  for (const std::string& path : {folder / "none/a", folder / "a/b", std::string("/dev/full"), folder.path().string()}) {
+  for (const std::string& path :
+       {folder / "none/a", folder / "a/b", std::string("/dev/full"), folder.path().string()}) {
     const std::string text = message_of<Error>([&] { write_text_atomically(path, "x"); });
     EXPECT_NE(text.find(path), std::string::npos) << text;
   }

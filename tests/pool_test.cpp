@@ -1,7 +1,7 @@
 // Memory: the pool's fit, borders and counts, on a model of itself.
 #include <gtest/gtest.h>
-#include <normscope/engine.h>
-#include <normscope/random.h>
+#include <normscope/core/engine.h>
+#include <normscope/core/random.h>
 
 #include <algorithm>
 #include <cstring>

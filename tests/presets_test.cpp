@@ -1,6 +1,6 @@
 // The shipped presets are the recipes they are named after.
 #include <gtest/gtest.h>
-#include <normscope/config.h>
+#include "config/config.h"
 
 #include <filesystem>
 

@@ -1,6 +1,6 @@
 // Random numbers: the published Philox vectors, ranges, moments, and that streams differ.
 #include <gtest/gtest.h>
-#include <normscope/random.h>
+#include <normscope/core/random.h>
 
 #include <array>
 #include <cmath>

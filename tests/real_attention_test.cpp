@@ -18,10 +18,8 @@ void expect_twin(std::int64_t time, std::int64_t d, Heads heads, bool turned) {
   const RopeTables tables = turned ? rope_tables(engine(), time + 1, d, 10000) : RopeTables{};
   const AttentionOptions options{heads.query, heads.key, turned ? &tables : nullptr};
   const Tensor seed = random_tensor({2, time, heads.query * d}, "seed");
-  const Result fused = run_with_gradients(
-      {qkv}, [&] { return causal_attention(qkv, options); }, seed);
-  const Result plain = run_with_gradients(
-      {qkv}, [&] { return causal_attention_reference(qkv, options); }, seed);
+  const Result fused = run_with_gradients({qkv}, [&] { return causal_attention(qkv, options); }, seed);
+  const Result plain = run_with_gradients({qkv}, [&] { return causal_attention_reference(qkv, options); }, seed);
   // exp(score - log-sum-exp) carries the rounding of a score of about 10 into every weight.
   ASSERT_LE(error_of(numbers(fused.value), numbers(plain.value)), tolerance(3e-6, 1e-14))
       << "T " << time << " D " << d << " heads " << heads.query << "/" << heads.key << " rope " << turned;
@@ -97,12 +95,7 @@ TEST(Attention, AnOutputsGradientReachesNoLaterToken) {
   for (const std::int64_t t : {0, 15, 16, 36}) {
     const Tensor seed = Tensor::full(engine(), {1, time, 2 * d}, 0);
     for (std::int64_t i = 0; i < 2 * d; ++i) seed.data()[t * 2 * d + i] = 1;
-    const Result r = run_with_gradients(
-        {qkv},
-        [&] {
-          return causal_attention(qkv, {2, 1});
-        },
-        seed);
+    const Result r = run_with_gradients({qkv}, [&] { return causal_attention(qkv, {2, 1}); }, seed);
     const std::vector<double> g = numbers(r.gradients[0]);
     for (auto i = static_cast<std::size_t>((t + 1) * row); i < g.size(); ++i) ASSERT_EQ(g[i], 0) << t;
     for (std::int64_t s = 0; s <= t; ++s) {  // ... and all values up to it
@@ -134,12 +127,8 @@ TEST(Attention, OfEqualValuesAndLargeScoresHasNoGradientToItsScores) {
   for (std::int64_t t = 0; t < time; ++t)
     for (std::int64_t i = 0; i < 2 * d; ++i) qkv.data()[t * 3 * d + i] = as_real(22 + 0.01 * static_cast<double>(t));
   const Variable x = Variable::leaf(qkv, "qkv");
-  const Result r = run_with_gradients(
-      {x},
-      [&] {
-        return causal_attention(x, {1, 1});
-      },
-      random_tensor({1, time, d}, "seed"));
+  const Result r =
+      run_with_gradients({x}, [&] { return causal_attention(x, {1, 1}); }, random_tensor({1, time, d}, "seed"));
   const std::vector<double> g = numbers(r.gradients[0]);
   for (std::size_t i = 0; i < g.size(); ++i) {
     if (i % (3 * d) < 2 * d) {
@@ -158,8 +147,7 @@ TEST(AttentionDropout, ScalesWhatItKeepsAndSharesItsMaskWithTheGradient) {
   const Tensor seed = Tensor::full(engine(), {200, T, 1}, 0);
   const std::int64_t last = T - 1;
   for (std::int64_t b = 0; b < 200; ++b) seed.data()[b * T + last] = 1;
-  const Result r = run_with_gradients(
-      {x}, [&] { return causal_attention(x, options); }, seed);
+  const Result r = run_with_gradients({x}, [&] { return causal_attention(x, options); }, seed);
   double kept = 0, total = 0;
   for (std::int64_t b = 0; b < 200; ++b) {
     double weights = 0;
@@ -186,8 +174,7 @@ TEST(AttentionDropout, DrawsByHeadQueryAndKey) {
   for (const std::int64_t t : {0, 1, 63, 64, 255, 256, 257, 299}) {
     const Tensor seed = Tensor::full(engine(), {1, T, H}, 0);
     for (std::int64_t h = 0; h < H; ++h) seed.data()[t * H + h] = 1;
-    const Result r = run_with_gradients(
-        {x}, [&] { return causal_attention(x, options); }, seed);
+    const Result r = run_with_gradients({x}, [&] { return causal_attention(x, options); }, seed);
     for (std::int64_t h = 0; h < H; ++h)
       for (std::int64_t s = 0; s < T; ++s) {
         const auto element = static_cast<std::uint64_t>((h * T + t) * (T / 4) * 4 + s);

@@ -136,8 +136,7 @@ TEST(Gemm, IsBitwiseTheSameOnAnyNumberOfThreads) {
 TEST(Matmul, IsBatchedOverLeadingExtents) {
   const Variable a = random_leaf({2, 3, 4, 5}, "a"), b = random_leaf({2, 3, 5, 6}, "b");
   const Tensor seed = random_tensor({2, 3, 4, 6}, "seed");
-  const Result r = run_with_gradients(
-      {a, b}, [&] { return matmul(a, b); }, seed);
+  const Result r = run_with_gradients({a, b}, [&] { return matmul(a, b); }, seed);
   for (std::int64_t i = 0; i < 6; ++i) {
     const real *pa = a.value().data() + i * 20, *pb = b.value().data() + i * 30, *pg = seed.data() + i * 24;
     const auto part = [&](const Tensor& t, std::int64_t n) {
@@ -161,8 +160,7 @@ TEST(Matmul, OverNoTermsIsZero) {
 TEST(Linear, IsXWTransposedPlusBias) {
   const Variable x = random_leaf({2, 3, 5}, "x"), w = random_leaf({4, 5}, "w"), b = random_leaf({4}, "b");
   const Tensor seed = random_tensor({2, 3, 4}, "seed");
-  const Result r = run_with_gradients(
-      {x, w, b}, [&] { return linear(x, w, b); }, seed);
+  const Result r = run_with_gradients({x, w, b}, [&] { return linear(x, w, b); }, seed);
   std::vector<double> bias_rows, column_sums(4, 0);
   for (std::size_t i = 0; i < 24; ++i) {
     bias_rows.push_back(numbers(b)[i % 4]);
@@ -184,9 +182,7 @@ TEST(Products, NameTheOpAndBothShapes) {
   expect_says(message_of([&] { matmul(a, c); }), {"[matmul]", "[2, 3]", "[1, 3, 5]"});
   expect_says(message_of([&] { matmul(d, c); }), {"[matmul]", "[2, 2, 3]", "[1, 3, 5]"});
   expect_says(message_of([&] { linear(a, b); }), {"[linear]", "[2, 3]", "[4, 5]"});
-  expect_says(message_of([&] {
-                linear(a, random_leaf({4, 3}, "w"), random_leaf({3}, "b"));
-              }),
+  expect_says(message_of([&] { linear(a, random_leaf({4, 3}, "w"), random_leaf({3}, "b")); }),
               {"[linear]", "[3]", "4"});
 }
 

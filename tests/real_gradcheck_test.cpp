@@ -1,8 +1,8 @@
 // The gradient checker itself: it must catch wrong gradients of every kind, and accept right ones.
 #include <algorithm>
 
-#include <normscope/gradcheck.h>
-#include <normscope/norm.h>
+#include <normscope/autograd/gradcheck.h>
+#include <normscope/norms/norm.h>
 
 #include "real_helpers.h"
 

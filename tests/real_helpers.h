@@ -1,7 +1,7 @@
 #pragma once
 // What the tests of the numeric rooms share, in either precision.
 #include <gtest/gtest.h>
-#include <normscope/ops.h>
+#include <normscope/ops/ops.h>
 
 #include <algorithm>
 #include <cmath>

@@ -8,7 +8,7 @@
 #include "kernels/kernels.h"
 
 int main(int argc, char** argv) {
-  namespace kernels = normscope::NORMSCOPE_REAL_NAMESPACE::kernels;
+  using namespace normscope;
   testing::InitGoogleTest(&argc, argv);
   const char* isa = std::getenv("NORMSCOPE_TEST_ISA");
   const auto names = kernels::isa_names();

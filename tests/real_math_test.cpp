@@ -20,10 +20,7 @@ std::vector<real> values_of(Function f, const std::vector<real>& x) {
 std::vector<real> slopes_of(Function f, const std::vector<real>& x) {
   const auto n = static_cast<std::int64_t>(x.size());
   const Variable in = Variable::leaf(Tensor::from(engine(), {n}, x), "x");
-  return run_with_gradients(
-             {in}, [&] { return f(in); }, Tensor::full(engine(), {n}, 1))
-      .gradients[0]
-      .to_vector();
+  return run_with_gradients({in}, [&] { return f(in); }, Tensor::full(engine(), {n}, 1)).gradients[0].to_vector();
 }
 
 /// Steps through the numbers of one sign between two magnitudes, evenly in their bits.
@@ -176,7 +173,7 @@ TEST(Unary, ResultsDoNotDependOnThePlaceInAVector) {
   };
   const Row table[] = {
 #define UNARY(name, formula) {#name, name},
-#include <normscope/unary.def>
+#include <normscope/core/unary.def>
 #undef UNARY
   };
   for (const Row& row : table) {
@@ -184,14 +181,12 @@ TEST(Unary, ResultsDoNotDependOnThePlaceInAVector) {
     for (std::int64_t i = 0; i < 70; ++i) x.data()[i] = std::abs(x.data()[i]) + as_real(0.01);
     const Result whole = [&] {
       const Variable v = Variable::leaf(x, "x");
-      return run_with_gradients(
-          {v}, [&] { return row.f(v); }, seed);
+      return run_with_gradients({v}, [&] { return row.f(v); }, seed);
     }();
     for (std::int64_t n = 1; n <= 70; ++n)
       for (const std::int64_t begin : {std::int64_t{0}, 70 - n, std::min<std::int64_t>(3, 70 - n)}) {
         const Variable v = Variable::leaf(x.narrow(begin, n).clone(), "x");
-        const Result part = run_with_gradients(
-            {v}, [&] { return row.f(v); }, seed.narrow(begin, n));
+        const Result part = run_with_gradients({v}, [&] { return row.f(v); }, seed.narrow(begin, n));
         ASSERT_TRUE(same_bits(part.value, whole.value.narrow(begin, n))) << row.name << " " << n << " from " << begin;
         ASSERT_TRUE(same_bits(part.gradients[0], whole.gradients[0].narrow(begin, n))) << row.name << " " << n;
       }

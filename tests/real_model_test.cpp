@@ -1,13 +1,13 @@
 // Whole models: parameters and their names, initial values, gradients, causality, residual points, overrides.
-#include <normscope/config.h>
-#include <normscope/transformer.h>
+#include "config/config.h"
+#include <normscope/models/transformer.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
 
 #include "real_helpers.h"
-#include "train/options.h"
+#include "config/options.h"
 
 namespace normscope::real_test {
 namespace {
@@ -21,7 +21,8 @@ ModelOptions options_of(const std::string& preset, const std::map<std::string, s
   config.resolve();
   return model_options(config, vocab);
 }
-const std::map<std::string, std::string> kSmall{{"n_layer", "3"}, {"n_embd", "16"}, {"n_head", "4"}, {"block_size", "12"}};
+const std::map<std::string, std::string> kSmall{
+    {"n_layer", "3"}, {"n_embd", "16"}, {"n_head", "4"}, {"block_size", "12"}};
 ModelOptions small(std::map<std::string, std::string> keys) {
   keys.insert(kSmall.begin(), kSmall.end());
   return options_of("", keys, 11);
@@ -31,17 +32,21 @@ Indices random_tokens(Engine& where, std::int64_t batch, std::int64_t time, std:
   const Indices tokens = Indices::empty(where, {batch, time});
   const Random random(seed, Purpose::random_tokens, 7);
   for (std::int64_t i = 0; i < tokens.numel(); ++i)
-    tokens.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(vocab)));
+    tokens.data()[i] =
+        static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(vocab)));
   return tokens;
 }
 
 double forward_loss(const Transformer& model, std::uint64_t seed = 1, std::int64_t batch = 2) {
   const NoGrad guard;
   const ModelOptions& o = model.options();
-  return static_cast<double>(model.loss(random_tokens(engine(), batch, o.block_size, o.vocab_size, seed),
-                                        random_tokens(engine(), batch, o.block_size, o.vocab_size, seed + 1), {}).item());
+  return static_cast<double>(model
+                                 .loss(random_tokens(engine(), batch, o.block_size, o.vocab_size, seed),
+                                       random_tokens(engine(), batch, o.block_size, o.vocab_size, seed + 1), {})
+                                 .item());
 }
-void backward(const Transformer& model, const Pass& pass, Observer* observer = nullptr, std::int64_t batch = 2, bool fresh = true) {
+void backward(const Transformer& model, const Pass& pass, Observer* observer = nullptr, std::int64_t batch = 2,
+              bool fresh = true) {
   const ModelOptions& o = model.options();
   if (fresh) model.parameters().zero_grad();
   Tape tape;
@@ -79,7 +84,8 @@ TEST_P(Presets, EveryParameterReceivesAGradient) {
   const ModelOptions& o = model.options();
   const double std = 0.02 * std::sqrt(static_cast<double>(o.n_embd));
   EXPECT_NEAR(forward_loss(model, 3, 1), std::log(static_cast<double>(o.vocab_size)) + std * std / 2,
-              4 * std / std::sqrt(static_cast<double>(o.block_size))) << name;
+              4 * std / std::sqrt(static_cast<double>(o.block_size)))
+      << name;
 }
 INSTANTIATE_TEST_SUITE_P(All, Presets, ::testing::ValuesIn(preset_names()), [](const auto& preset) {
   std::string name = preset.param;
@@ -91,22 +97,31 @@ TEST(Model, EveryParameterOfEveryNormAndPlacementReceivesAGradient) {
   for (const PlacementEntry& placement : placement_table())
     for (const NormEntry& norm : norm_table())
       for (const char* arch : {"gpt", "llama"}) {
-        const Transformer model(engine(), small({{"arch", arch}, {"norm", norm.name}, {"norm_placement", placement.name},
-                                                 {"bias", "true"}, {"tie_weights", "false"}, {"norm_bias", "true"}}), 5);
+        const Transformer model(engine(),
+                                small({{"arch", arch},
+                                       {"norm", norm.name},
+                                       {"norm_placement", placement.name},
+                                       {"bias", "true"},
+                                       {"tie_weights", "false"},
+                                       {"norm_bias", "true"}}),
+                                5);
         backward(model, {});
         for (const Parameter& p : model.parameters().all()) {
           ASSERT_NE(p.grad(), nullptr) << p.path;
-          if (p.path.ends_with("attn.k.bias")) continue;   // zero by identity: it moves all scores of a row alike
-          EXPECT_GT(largest(row_of(p.grad(), p.numel())), 0) << arch << " " << norm.name << " " << placement.name << " " << p.path;
+          if (p.path.ends_with("attn.k.bias")) continue;  // zero by identity: it moves all scores of a row alike
+          EXPECT_GT(largest(row_of(p.grad(), p.numel())), 0)
+              << arch << " " << norm.name << " " << placement.name << " " << p.path;
         }
       }
 }
 
-TEST(Model, ASecondBackwardDoublesEveryGradient) {   // every op's way of adding to what is there
+TEST(Model, ASecondBackwardDoublesEveryGradient) {  // every op's way of adding to what is there
   for (const char* arch : {"gpt", "llama"})
     for (const NormEntry& norm : norm_table()) {
-      const Transformer model(engine(), small({{"arch", arch}, {"norm", norm.name}, {"bias", "true"}, {"norm_bias", "true"},
-                                               {"init_gain", "20"}}), 5);
+      const Transformer model(
+          engine(),
+          small({{"arch", arch}, {"norm", norm.name}, {"bias", "true"}, {"norm_bias", "true"}, {"init_gain", "20"}}),
+          5);
       backward(model, {});
       std::map<std::string, std::vector<double>> once;
       for (const Parameter& p : model.parameters().all()) once[p.path] = row_of(p.grad(), p.numel());
@@ -116,7 +131,8 @@ TEST(Model, ASecondBackwardDoublesEveryGradient) {   // every op's way of adding
         for (const double g : once[p.path]) expected.push_back(2 * g);
         // Key biases are zero by identity, so their gradient is all rounding: measured against 1.
         const double floor = p.path.ends_with("attn.k.bias") ? 1 : 0;
-        EXPECT_LE(error_of(row_of(p.grad(), p.numel()), expected, floor), tolerance(1e-5, 1e-13)) << arch << " " << norm.name << " " << p.path;
+        EXPECT_LE(error_of(row_of(p.grad(), p.numel()), expected, floor), tolerance(1e-5, 1e-13))
+            << arch << " " << norm.name << " " << p.path;
       }
     }
 }
@@ -138,20 +154,24 @@ Names expected(const Names& outside, const Names& in_a_block, int layers) {
 }
 
 TEST(ModelNames, AreTheInterfacesForGpt) {
-  const Names weights{"attn.q.weight", "attn.k.weight", "attn.v.weight", "attn.proj.weight", "mlp.fc.weight", "mlp.proj.weight"};
+  const Names weights{"attn.q.weight",    "attn.k.weight", "attn.v.weight",
+                      "attn.proj.weight", "mlp.fc.weight", "mlp.proj.weight"};
   const Names norms{"attn_norm.gain", "mlp_norm.gain"};
   Names block = weights;
   block.insert(block.end(), norms.begin(), norms.end());
-  EXPECT_EQ(names_of(small({{"norm_bias", "false"}})), expected({"embed.tokens", "embed.positions", "final_norm.gain"}, block, 3));
+  EXPECT_EQ(names_of(small({{"norm_bias", "false"}})),
+            expected({"embed.tokens", "embed.positions", "final_norm.gain"}, block, 3));
   for (const char* name : {"attn_norm.bias", "mlp_norm.bias"}) block.push_back(name);
-  EXPECT_EQ(names_of(small({})), expected({"embed.tokens", "embed.positions", "final_norm.gain", "final_norm.bias"}, block, 3));
+  EXPECT_EQ(names_of(small({})),
+            expected({"embed.tokens", "embed.positions", "final_norm.gain", "final_norm.bias"}, block, 3));
   for (const std::string& w : weights) block.push_back(w.substr(0, w.size() - 6) + "bias");
-  EXPECT_EQ(names_of(small({{"bias", "true"}, {"tie_weights", "false"}})),
-            expected({"embed.tokens", "embed.positions", "final_norm.gain", "final_norm.bias", "head.weight"}, block, 3));
+  EXPECT_EQ(
+      names_of(small({{"bias", "true"}, {"tie_weights", "false"}})),
+      expected({"embed.tokens", "embed.positions", "final_norm.gain", "final_norm.bias", "head.weight"}, block, 3));
 }
 
 TEST(ModelNames, AreTheInterfacesForLlama) {
-  const Names block{"attn.q.weight", "attn.k.weight",   "attn.v.weight",   "attn.proj.weight", "mlp.gate.weight",
+  const Names block{"attn.q.weight", "attn.k.weight",   "attn.v.weight",  "attn.proj.weight", "mlp.gate.weight",
                     "mlp.up.weight", "mlp.proj.weight", "attn_norm.gain", "mlp_norm.gain"};
   EXPECT_EQ(names_of(small({{"arch", "llama"}})), expected({"embed.tokens", "final_norm.gain"}, block, 3));
   EXPECT_EQ(names_of(small({{"arch", "llama"}, {"tie_weights", "false"}})),
@@ -159,11 +179,16 @@ TEST(ModelNames, AreTheInterfacesForLlama) {
 }
 
 TEST(ModelNames, ShapesAreOutTimesIn) {
-  const Transformer model(engine(), small({{"arch", "llama"}, {"n_kv_head", "2"}, {"n_inner", "40"}, {"tie_weights", "false"}}), 1);
-  const std::map<std::string, Shape> shapes{{"embed.tokens", {11, 16}},         {"blocks.1.attn.q.weight", {16, 16}},
-                                            {"blocks.1.attn.k.weight", {8, 16}}, {"blocks.1.attn.v.weight", {8, 16}},
-                                            {"blocks.1.mlp.gate.weight", {40, 16}}, {"blocks.1.mlp.proj.weight", {16, 40}},
-                                            {"final_norm.gain", {16}},          {"head.weight", {11, 16}}};
+  const Transformer model(
+      engine(), small({{"arch", "llama"}, {"n_kv_head", "2"}, {"n_inner", "40"}, {"tie_weights", "false"}}), 1);
+  const std::map<std::string, Shape> shapes{{"embed.tokens", {11, 16}},
+                                            {"blocks.1.attn.q.weight", {16, 16}},
+                                            {"blocks.1.attn.k.weight", {8, 16}},
+                                            {"blocks.1.attn.v.weight", {8, 16}},
+                                            {"blocks.1.mlp.gate.weight", {40, 16}},
+                                            {"blocks.1.mlp.proj.weight", {16, 40}},
+                                            {"final_norm.gain", {16}},
+                                            {"head.weight", {11, 16}}};
   for (const auto& [path, shape] : shapes) EXPECT_EQ(model.parameters().at(path).shape, shape) << path;
   EXPECT_EQ(model.parameters().at("blocks.1.attn.k.weight").block, 1);
   EXPECT_EQ(model.parameters().at("head.weight").block, -1);
@@ -178,9 +203,9 @@ std::int64_t count(const ModelOptions& options, const std::string& ending = "") 
 
 TEST(ModelCounts, AreTheKnownOnes) {
   EXPECT_EQ(count(options_of("nanogpt-cpu")), 804096);
-  EXPECT_EQ(count(options_of("nanogpt")), 10745088);   // nanoGPT prints 10.65M: without the 98,304 of its positions
+  EXPECT_EQ(count(options_of("nanogpt")), 10745088);  // nanoGPT prints 10.65M: without the 98,304 of its positions
   const std::int64_t L = 3, d = 16;
-  for (const char* norm : {"layernorm", "rmsnorm"}) {   // C22
+  for (const char* norm : {"layernorm", "rmsnorm"}) {  // C22
     EXPECT_EQ(count(small({{"norm", norm}}), ".gain"), (2 * L + 1) * d);
     EXPECT_EQ(count(small({{"norm", norm}}), "norm.bias"), norm[0] == 'l' ? (2 * L + 1) * d : 0);
   }
@@ -191,7 +216,8 @@ TEST(ModelCounts, AreTheKnownOnes) {
 }
 
 TEST(ModelInit, IsNanoGpts) {
-  const Transformer model(engine(), options_of("nanogpt-cpu", {{"bias", "true"}, {"norm_bias", "true"}, {"tie_weights", "false"}}), 1337);
+  const Transformer model(
+      engine(), options_of("nanogpt-cpu", {{"bias", "true"}, {"norm_bias", "true"}, {"tie_weights", "false"}}), 1337);
   for (const Parameter& p : model.parameters().all()) {
     const std::vector<double> w = row_of(p.value(), p.numel());
     if (!p.is_matrix()) {
@@ -203,7 +229,8 @@ TEST(ModelInit, IsNanoGpts) {
       mean += x / static_cast<double>(w.size());
       square += x * x / static_cast<double>(w.size());
     }
-    const double std = p.path.ends_with("proj.weight") ? 0.02 / std::sqrt(8.0) : 0.02, n = static_cast<double>(w.size());
+    const double std = p.path.ends_with("proj.weight") ? 0.02 / std::sqrt(8.0) : 0.02,
+                 n = static_cast<double>(w.size());
     EXPECT_NEAR(mean, 0, 4.5 * std / std::sqrt(n)) << p.path;
     EXPECT_NEAR(std::sqrt(square), std, 4.5 * std / std::sqrt(2 * n)) << p.path;
     EXPECT_LT(largest(w), 6 * std) << p.path;
@@ -221,22 +248,26 @@ TEST(ModelInit, DiffersBetweenParametersAndFollowsItsKeys) {
     EXPECT_EQ(w, row_of(again.parameters().at(p.path).value(), p.numel()));
     EXPECT_NE(w, row_of(other.parameters().at(p.path).value(), p.numel())) << p.path;
     for (std::int64_t i = 0; i < p.numel(); ++i)
-      ASSERT_NEAR(static_cast<double>(wide.parameters().at(p.path).value()[i]), 3 * w[static_cast<std::size_t>(i)] + 0.5, 1e-6);
+      ASSERT_NEAR(static_cast<double>(wide.parameters().at(p.path).value()[i]),
+                  3 * w[static_cast<std::size_t>(i)] + 0.5, 1e-6);
   }
 }
 
 TEST(Model, InitialLossIsLogV) {
   for (const char* arch : {"gpt", "llama"})
     for (const PlacementEntry& placement : placement_table())
-      EXPECT_NEAR(forward_loss(Transformer(engine(), options_of("micro", {{"arch", arch}, {"norm_placement", placement.name}}), 3)),
-                  std::log(65.0), 0.1) << arch << " " << placement.name;
+      EXPECT_NEAR(forward_loss(Transformer(
+                      engine(), options_of("micro", {{"arch", arch}, {"norm_placement", placement.name}}), 3)),
+                  std::log(65.0), 0.1)
+          << arch << " " << placement.name;
 }
 
 TEST(Model, ALaterTokenNeverChangesAnEarlierLogit) {
   const NoGrad guard;
   for (const char* arch : {"gpt", "llama"})
     for (const PlacementEntry& placement : placement_table()) {
-      const Transformer model(engine(), small({{"arch", arch}, {"norm_placement", placement.name}, {"init_gain", "20"}}), 3);
+      const Transformer model(engine(),
+                              small({{"arch", arch}, {"norm_placement", placement.name}, {"init_gain", "20"}}), 3);
       const Indices tokens = random_tokens(engine(), 2, 12, 11, 1), other = tokens.clone();
       for (std::int64_t b = 0; b < 2; ++b)
         for (std::int64_t t = 7; t < 12; ++t) other.data()[12 * b + t] = (tokens.data()[12 * b + t] + 1) % 11;
@@ -281,7 +312,8 @@ struct Keeper final : Observer {
 TEST(ResidualPoints, ArePassedInOrderWithTheirGradients) {
   for (const PlacementEntry& placement : placement_table())
     for (const bool final_norm : {true, false}) {
-      const Transformer model(engine(), small({{"norm_placement", placement.name}, {"final_norm", final_norm ? "true" : "false"}}), 3);
+      const Transformer model(
+          engine(), small({{"norm_placement", placement.name}, {"final_norm", final_norm ? "true" : "false"}}), 3);
       Keeper keeper;
       backward(model, {}, &keeper);
       Names names;
@@ -302,7 +334,9 @@ TEST(ResidualPoints, DifferByTheSubLayersOutputUnderPre) {
     const Parameter& p = model.parameters().at(path);
     return Variable(Tensor::from(engine(), p.shape, {p.value(), p.value() + p.numel()}));
   };
-  const auto point = [&](int r) { return Variable(tensor({2, 12, 16}, keeper.values.at("residual." + std::to_string(r)))); };
+  const auto point = [&](int r) {
+    return Variable(tensor({2, 12, 16}, keeper.values.at("residual." + std::to_string(r))));
+  };
   const auto normed = [&](const Variable& x, const std::string& norm) {
     const Variable centred = subtract(x, mean_last(x));
     const Variable n = divide(centred, sqrt(add_scalar(mean_last(square(centred)), 1e-5)));
@@ -317,16 +351,20 @@ TEST(ResidualPoints, DifferByTheSubLayersOutputUnderPre) {
     const Variable qkv = concat({map(h, "attn.q"), map(h, "attn.k"), map(h, "attn.v")}, 2);
     const Variable attention = map(causal_attention_reference(qkv, {4, 4}), "attn.proj");
     const Variable mlp = map(gelu(map(normed(point(2 * i + 1), block + ".mlp_norm"), "mlp.fc")), "mlp.proj");
-    EXPECT_LE(error_of(numbers(add(point(2 * i), attention)), keeper.values.at("residual." + std::to_string(2 * i + 1))),
-              tolerance(1e-5, 1e-13)) << i;
+    EXPECT_LE(
+        error_of(numbers(add(point(2 * i), attention)), keeper.values.at("residual." + std::to_string(2 * i + 1))),
+        tolerance(1e-5, 1e-13))
+        << i;
     EXPECT_LE(error_of(numbers(add(point(2 * i + 1), mlp)), keeper.values.at("residual." + std::to_string(2 * i + 2))),
-              tolerance(1e-5, 1e-13)) << i;
+              tolerance(1e-5, 1e-13))
+        << i;
   }
   EXPECT_LE(error_of(numbers(normed(point(6), "final_norm")), keeper.values.at("residual.7")), tolerance(1e-5, 1e-13));
   Tensor seven = tensor({2, 12, 16}, keeper.values.at("residual.7"));
   const NoGrad guard;
   EXPECT_LE(error_of(numbers(linear(Variable(seven), parameter("embed.tokens"))),
-                     numbers(model.logits(random_tokens(engine(), 2, 12, 11, 1), {}))), tolerance(1e-5, 1e-13));
+                     numbers(model.logits(random_tokens(engine(), 2, 12, 11, 1), {}))),
+            tolerance(1e-5, 1e-13));
 }
 
 TEST(BlockOverride, TakesEffectInItsBlockAlone) {
@@ -356,8 +394,10 @@ TEST(BlockOverride, TakesEffectInItsBlockAlone) {
 
 TEST(ModelErrors, NameWhatDoesNotFit) {
   const Transformer model(engine(), small({}), 3);
-  expect_says(message_of([&] { model.logits(random_tokens(engine(), 1, 13, 11, 1), {}); }), {"[transformer]", "[1, 13]", "12"});
-  expect_says(message_of([&] { model.logits(Indices::full(engine(), {1, 3}, 11), {}); }), {"[embedding]", "token 11", "[0, 11)"});
+  expect_says(message_of([&] { model.logits(random_tokens(engine(), 1, 13, 11, 1), {}); }),
+              {"[transformer]", "[1, 13]", "12"});
+  expect_says(message_of([&] { model.logits(Indices::full(engine(), {1, 3}, 11), {}); }),
+              {"[embedding]", "token 11", "[0, 11)"});
   ModelOptions bad = small({});
   bad.placement = "middle";
   expect_says(message_of<UsageError>([&] { Transformer(engine(), bad, 1); }), {"middle", "pre, post"});

@@ -1,12 +1,12 @@
 // Norms: fused against plain and against float64, over widths, scales and offsets; the worked numbers of the sources.
-#include <normscope/commands.h>
-#include <normscope/norm.h>
+#include "jobs/jobs.h"
+#include <normscope/norms/norm.h>
 
 #include <algorithm>
 #include <memory>
 
 #include "real_helpers.h"
-#include "train/entries.h"
+#include "jobs/entries.h"
 
 namespace normscope::real_test {
 namespace {
@@ -75,7 +75,7 @@ Exact exact(const std::string& name, const Made& made, const Tensor& x, const Te
     call.name = name;
     call.x.assign(xs.begin() + static_cast<std::ptrdiff_t>(r), xs.begin() + static_cast<std::ptrdiff_t>(r + width));
     for (std::size_t i = 0; i < width; ++i) call.dy.push_back(dys[r + i] * gain[i]);
-    const NormResult n = f64::norm_apply(call);
+    const NormResult n = f64::jobs.norm_apply(call);
     e.slope = std::max(e.slope, slope(n.y, call.x));
     for (std::size_t i = 0; i < width; ++i) {
       e.y.push_back(n.y[i] * gain[i] + bias[i]);
@@ -138,8 +138,7 @@ TEST(Norms, WithoutGainAreThoseOfGainOne) {
         spec.name = entry.name;
         spec.affine = affine;
         const auto norm = make_norm({parameters, "", -1, "norm"}, spec, width);
-        results.push_back(run_with_gradients(
-            {x}, [&] { return norm->forward(x); }, dy));
+        results.push_back(run_with_gradients({x}, [&] { return norm->forward(x); }, dy));
       }
       const double limit = kDouble ? 1e-14 : 1e-6;
       SCOPED_TRACE(entry.name + " width " + std::to_string(width));
@@ -160,10 +159,8 @@ TEST(LayerNorm, DoesNotLoseDigitsToALargeMean) {
     }
     const Variable a = Variable::leaf(x, "a"), b = Variable::leaf(moved, "b");
     const Tensor seed = random_tensor({8, width}, "seed");
-    const Result plain = run_with_gradients(
-        made.leaves({a}), [&] { return made.norm->forward(a); }, seed);
-    const Result shifted = run_with_gradients(
-        made.leaves({b}), [&] { return made.norm->forward(b); }, seed);
+    const Result plain = run_with_gradients(made.leaves({a}), [&] { return made.norm->forward(a); }, seed);
+    const Result shifted = run_with_gradients(made.leaves({b}), [&] { return made.norm->forward(b); }, seed);
     EXPECT_LE(error_of(numbers(shifted.value), numbers(plain.value)), tolerance(2e-6, 1e-14)) << offset;
     EXPECT_LE(error_of(numbers(shifted.gradients[0]), numbers(plain.gradients[0])), tolerance(2e-6, 1e-14)) << offset;
     EXPECT_LE(error_of(numbers(shifted.gradients[1]), numbers(plain.gradients[1])), tolerance(2e-6, 1e-14)) << offset;
@@ -177,8 +174,7 @@ TEST(LayerNorm, IsExactWhereTheFirstEntryIsAnOutlier) {
     const Tensor x = random_tensor({2, width}, "x"), dy = random_tensor({2, width}, "dy");
     x.data()[0] = as_real(outlier);
     const Variable vx = Variable::leaf(x, "vx");
-    const Result r = run_with_gradients(
-        made.leaves({vx}), [&] { return made.norm->forward(vx); }, dy);
+    const Result r = run_with_gradients(made.leaves({vx}), [&] { return made.norm->forward(vx); }, dy);
     const Exact e = exact("layernorm", made, x, dy);
     // Relative to each value: one entry is thirty times larger than all others.
     for (std::size_t i = 0; i < e.y.size(); ++i) {
@@ -197,8 +193,7 @@ TEST(Norms, LargeTensorsAreTheSameRowByRow) {
       const Tensor x = random_tensor({rows, width}, "x"), dy = random_tensor({rows, width}, "dy");
       const auto run = [&](const Tensor& in, const Tensor& seed) {
         const Variable leaf = Variable::leaf(in, "x");
-        return run_with_gradients(
-            made.leaves({leaf}), [&] { return made.norm->forward(leaf); }, seed);
+        return run_with_gradients(made.leaves({leaf}), [&] { return made.norm->forward(leaf); }, seed);
       };
       const Result large = run(x, dy);
       for (const std::int64_t first : {std::int64_t{0}, rows - few}) {
@@ -274,8 +269,8 @@ TEST(Norms, TreatEachRowOnItsOwnAndOnAnyNumberOfThreadsAlike) {
       const Variable x = Variable::leaf(random_tensor({300, 24}, "x", 1, 3, own), "x");
       std::vector<Variable> leaves{x};
       for (const Parameter& p : parameters.all()) leaves.push_back(p.leaf);
-      const Result r = run_with_gradients(
-          leaves, [&] { return norm->forward(x); }, random_tensor({300, 24}, "seed", 1, 0, own));
+      const Result r =
+          run_with_gradients(leaves, [&] { return norm->forward(x); }, random_tensor({300, 24}, "seed", 1, 0, own));
       std::vector<Tensor> kept{Tensor::from(engine(), {300, 24}, r.value.to_vector())};
       for (const Tensor& g : r.gradients) kept.push_back(Tensor::from(engine(), g.shape(), g.to_vector()));
       all.push_back(std::move(kept));

@@ -16,8 +16,7 @@ Indices indices(const Shape& shape, const std::vector<std::int32_t>& values) {
 
 TEST(Softmax, HasItsClosedForm) {
   const Variable x = leaf({2, 3}, {0, std::log(2.0), std::log(5.0), 7, 7, 7});
-  const Result r = run_with_gradients(
-      {x}, [&] { return softmax(x); }, tensor({2, 3}, {1, 0, 0, 3, 3, 3}));
+  const Result r = run_with_gradients({x}, [&] { return softmax(x); }, tensor({2, 3}, {1, 0, 0, 3, 3, 3}));
   expect_close(numbers(r.value), {0.125, 0.25, 0.625, 1 / 3.0, 1 / 3.0, 1 / 3.0}, kExact);
   expect_close(numbers(r.gradients[0]), {0.125 * 0.875, -0.125 * 0.25, -0.125 * 0.625, 0, 0, 0}, kExact);
 }
@@ -41,8 +40,7 @@ TEST(CrossEntropy, OfEqualLogitsIsLogV) {
   for (const std::int64_t V : {1, 2, 17, 65, 5003}) {
     const Variable logits = Variable::leaf(Tensor::full(engine(), {2, V}, 3), "logits");
     const Indices targets = indices({2}, {0, static_cast<std::int32_t>(V - 1)});
-    const Result r = run_with_gradients(
-        {logits}, [&] { return cross_entropy(logits, targets); }, tensor({1}, {1}));
+    const Result r = run_with_gradients({logits}, [&] { return cross_entropy(logits, targets); }, tensor({1}, {1}));
     const double p = 1 / static_cast<double>(V);
     EXPECT_NEAR(static_cast<double>(r.value.data()[0]), std::log(static_cast<double>(V)), tolerance(1e-6, 1e-14)) << V;
     const std::vector<double> g = numbers(r.gradients[0]);
@@ -56,12 +54,7 @@ TEST(CrossEntropy, OfEqualLogitsIsLogV) {
 TEST(CrossEntropy, HasItsClosedFormAndAddsRowsUp) {
   // rows: p = (1/4, 3/4) with target 1; a sure hit; a sure miss by 100
   const Variable x = leaf({3, 2}, {0, std::log(3.0), 80, 0, 100, 0});
-  const Result r = run_with_gradients(
-      {x},
-      [&] {
-        return cross_entropy(x, indices({3}, {1, 0, 1}));
-      },
-      tensor({1}, {6}));
+  const Result r = run_with_gradients({x}, [&] { return cross_entropy(x, indices({3}, {1, 0, 1})); }, tensor({1}, {6}));
   EXPECT_NEAR(static_cast<double>(r.value.data()[0]), (std::log(4 / 3.0) + 0 + 100) / 3, tolerance(3e-6, 1e-13));
   expect_close(numbers(r.gradients[0]), {0.5, -0.5, 0, 0, 2, -2}, tolerance(1e-5, 1e-13));
 }
@@ -69,12 +62,7 @@ TEST(CrossEntropy, HasItsClosedFormAndAddsRowsUp) {
 TEST(CrossEntropy, StaysANumberForLogitsOfAnySize) {
   const double huge = kDouble ? 1e300 : 1e37;
   const Variable x = leaf({2, 3}, {huge, huge, -huge, -huge, -huge, -huge});
-  const Result r = run_with_gradients(
-      {x},
-      [&] {
-        return cross_entropy(x, indices({2}, {0, 1}));
-      },
-      tensor({1}, {1}));
+  const Result r = run_with_gradients({x}, [&] { return cross_entropy(x, indices({2}, {0, 1})); }, tensor({1}, {1}));
   EXPECT_NEAR(static_cast<double>(r.value.data()[0]), (std::log(2.0) + std::log(3.0)) / 2, tolerance(1e-6, 1e-14));
   for (const double g : numbers(r.gradients[0])) EXPECT_TRUE(std::isfinite(g));
 }
@@ -93,18 +81,8 @@ TEST(CrossEntropy, ManyRowsAreOneMean) {  // more than the kernel's batch of par
 TEST(CrossEntropy, LeavesLogitsAloneThatSomebodyHolds) {
   const Variable x = random_leaf({4, 5}, "logits");
   const std::vector<double> before = numbers(x);
-  run_with_gradients(
-      {x},
-      [&] {
-        return cross_entropy(scale(x, 1), indices({4}, {0, 1, 2, 3}));
-      },
-      tensor({1}, {1}));
-  run_with_gradients(
-      {x},
-      [&] {
-        return cross_entropy(x, indices({4}, {0, 1, 2, 3}));
-      },
-      tensor({1}, {1}));
+  run_with_gradients({x}, [&] { return cross_entropy(scale(x, 1), indices({4}, {0, 1, 2, 3})); }, tensor({1}, {1}));
+  run_with_gradients({x}, [&] { return cross_entropy(x, indices({4}, {0, 1, 2, 3})); }, tensor({1}, {1}));
   EXPECT_EQ(numbers(x), before);
 }
 
@@ -113,8 +91,7 @@ TEST(Swiglu, IsSiluTimesUp) {
   for (std::int64_t h = 1; h <= 35; ++h) {
     const Variable x = random_leaf({2, 2 * h}, "gate_up", 2);
     const Tensor seed = random_tensor({2, h}, "seed");
-    const Result r = run_with_gradients(
-        {x}, [&] { return swiglu(x); }, seed);
+    const Result r = run_with_gradients({x}, [&] { return swiglu(x); }, seed);
     const auto v = numbers(x), d = numbers(seed);
     const auto n = static_cast<std::size_t>(h);
     std::vector<double> y, dx(4 * n);
@@ -136,8 +113,7 @@ TEST(Embedding, PicksRowsAndAddsTheirGradientsUp) {
   const Variable positions = leaf({3, 2}, {100, 200, 300, 400, 500, 600}, "positions");
   const Indices tokens = indices({2, 2}, {3, 1, 3, 3});
   const Tensor seed = tensor({2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8});
-  const Result r = run_with_gradients(
-      {table, positions}, [&] { return embedding(table, tokens, positions); }, seed);
+  const Result r = run_with_gradients({table, positions}, [&] { return embedding(table, tokens, positions); }, seed);
   EXPECT_EQ(numbers(r.value), (std::vector<double>{130, 231, 310, 411, 130, 231, 330, 431}));
   EXPECT_EQ(numbers(r.gradients[0]), (std::vector<double>{0, 0, 3, 4, 0, 0, 13, 16}));
   EXPECT_EQ(numbers(r.gradients[1]), (std::vector<double>{6, 8, 10, 12, 0, 0})) << "position 2 was not used";
@@ -154,8 +130,7 @@ TEST(Dropout, KeepsItsShareScalesItAndMasksTheGradientAlike) {
   for (const double p : {0.1, 0.5, 0.9}) {
     const Variable x = Variable::leaf(Tensor::full(engine(), {n}, 3), "x");
     const Random random(5, Purpose::dropout, 9);
-    const Result r = run_with_gradients(
-        {x}, [&] { return dropout(x, p, random); }, Tensor::full(engine(), {n}, 7));
+    const Result r = run_with_gradients({x}, [&] { return dropout(x, p, random); }, Tensor::full(engine(), {n}, 7));
     std::int64_t kept = 0;
     for (std::int64_t i = 0; i < n; ++i) {
       const bool keep = r.value.data()[i] != 0;
@@ -266,8 +241,7 @@ TEST(Shapes, TransposeSliceAndConcatMoveTheRightElements) {
 TEST(Broadcast, FollowsNumPyInBothDirections) {
   const Variable column = leaf({2, 1}, {10, 20}, "column"), row = leaf({3}, {1, 2, 3}, "row");
   const Tensor seed = tensor({2, 3}, {1, 2, 3, 4, 5, 6});
-  const Result sum_ = run_with_gradients(
-      {column, row}, [&] { return add(column, row); }, seed);
+  const Result sum_ = run_with_gradients({column, row}, [&] { return add(column, row); }, seed);
   EXPECT_EQ(numbers(sum_.value), (std::vector<double>{11, 12, 13, 21, 22, 23}));
   EXPECT_EQ(numbers(sum_.gradients[0]), (std::vector<double>{6, 15}));
   EXPECT_EQ(numbers(sum_.gradients[1]), (std::vector<double>{5, 7, 9}));
@@ -306,9 +280,7 @@ TEST(OpErrors, NameTheOpAndTheShapes) {
   expect_says(message_of([&] { cross_entropy(a, indices({2}, {0, 3})); }), {"[cross_entropy]", "token 3", "[0, 3)"});
   expect_says(message_of([&] { embedding(a, indices({1, 2}, {0, -1})); }), {"[embedding]", "token -1", "[0, 2)"});
   expect_says(message_of([&] { embedding(a, indices({2}, {0, 1})); }), {"[embedding]", "[2]"});
-  expect_says(message_of([&] {
-                embedding(a, indices({1, 2}, {0, 1}), random_leaf({1, 3}, "p"));
-              }),
+  expect_says(message_of([&] { embedding(a, indices({1, 2}, {0, 1}), random_leaf({1, 3}, "p")); }),
               {"[embedding]", "[1, 3]"});
   expect_says(message_of([&] { rope_tables(engine(), 4, 5, 1e4); }), {"[rope]", "5"});
   expect_says(message_of([&] { rope(cube, rope_tables(engine(), 4, 4, 1e4)); }), {"[rope]", "[2, 3, 4]"});

@@ -1,5 +1,5 @@
 // AdamW and SGD against a scalar re-implementation in double; gradient norms; any number of threads.
-#include <normscope/optimizer.h>
+#include <normscope/optim/optimizer.h>
 
 #include <algorithm>
 #include <memory>
@@ -222,9 +222,7 @@ TEST(Optimizer, IsBitwiseTheSameOnAnyNumberOfThreads) {
 
 TEST(Optimizer, RefusesAnUnknownName) {
   Model model;
-  expect_says(message_of<UsageError>([&] {
-                Optimizer(model.parameters, {"adam", 0.9, 0.99, 1e-8, 0});
-              }),
+  expect_says(message_of<UsageError>([&] { Optimizer(model.parameters, {"adam", 0.9, 0.99, 1e-8, 0}); }),
               {"adam", "adamw, sgd"});
 }
 

@@ -1,6 +1,6 @@
 // A training step as a whole: parts of a batch, threads, every preset.
 #include "real_helpers.h"
-#include "train/real_session.h"
+#include "train/session.h"
 
 namespace normscope::real_test {
 namespace {
@@ -39,8 +39,8 @@ Outcome two_steps(const Config& config) {
   UpdateNorms updates;
   Outcome outcome;
   for (std::int64_t step = 0; step < 2; ++step) {
-    outcome.losses.push_back(runner.run(
-        step, [&](auto, const Batch& b) { fill_in(b, session.model.options().vocab_size); }, nullptr));
+    outcome.losses.push_back(
+        runner.run(step, [&](auto, const Batch& b) { fill_in(b, session.model.options().vocab_size); }, nullptr));
     optimizer.measure(norms);
     outcome.losses.push_back(norms.global);
     for (const Parameter& p : session.model.parameters().all())
@@ -81,8 +81,7 @@ TEST(Step, InPartsGivesTheWholeBatchsLossAndGradients) {
   Session session(config, config.vocab_size);
   const Parameters& parameters = session.model.parameters();
   StepRunner runner(session.model, config);
-  const double loss = runner.run(
-      0, [&](auto, const Batch& b) { fill_in(b, config.vocab_size); }, nullptr);
+  const double loss = runner.run(0, [&](auto, const Batch& b) { fill_in(b, config.vocab_size); }, nullptr);
   std::vector<std::vector<double>> gradients;
   for (const Parameter& p : parameters.all()) gradients.emplace_back(p.grad(), p.grad() + p.numel());
 

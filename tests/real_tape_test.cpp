@@ -1,5 +1,5 @@
 // The tape: accumulation, hooks, what is constant, what is freed, and the errors of wrong use.
-#include <normscope/norm.h>
+#include <normscope/norms/norm.h>
 
 #include <memory>
 
@@ -179,18 +179,16 @@ TEST(Tape, NormsAndProductsOfConstantsReachTheirParameters) {
     const Variable tracked = Variable::leaf(constant.value().clone(), "data");
     const Tensor seed = random_tensor({3, 4}, "seed");
     const Variable gain = parameters.at("gain").leaf;
-    const Result with = run_with_gradients(
-        {gain}, [&] { return norm->forward(tracked); }, seed);
-    const Result without = run_with_gradients(
-        {gain}, [&] { return norm->forward(constant); }, seed);
+    const Result with = run_with_gradients({gain}, [&] { return norm->forward(tracked); }, seed);
+    const Result without = run_with_gradients({gain}, [&] { return norm->forward(constant); }, seed);
     EXPECT_TRUE(same_bits(with.gradients[0], without.gradients[0])) << name;
-    const Result summed = run_with_gradients(
-        {gain}, [&] { return norm->add_forward(constant, constant).second; }, seed);
+    const Result summed =
+        run_with_gradients({gain}, [&] { return norm->add_forward(constant, constant).second; }, seed);
     EXPECT_NEAR(error_of(numbers(summed.gradients[0]), numbers(with.gradients[0])), 0, 1e-4) << name << " of 2x";
   }
   const Variable data(random_tensor({3, 4}, "data")), w = random_leaf({2, 4}, "w"), b = random_leaf({2}, "b");
-  const Result product = run_with_gradients(
-      {w, b}, [&] { return linear(data, w, b); }, Tensor::full(engine(), {3, 2}, 1));
+  const Result product =
+      run_with_gradients({w, b}, [&] { return linear(data, w, b); }, Tensor::full(engine(), {3, 2}, 1));
   expect_close(numbers(product.gradients[1]), {3, 3}, 0);
 }
 

@@ -1,6 +1,6 @@
 // Reports from made-up runs: well-formed figures, a page that needs no network, errors of gnuplot.
 #include <gtest/gtest.h>
-#include <normscope/report.h>
+#include "study/report.h"
 
 #include <algorithm>
 #include <filesystem>

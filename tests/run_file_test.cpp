@@ -1,5 +1,5 @@
 // Run files: every number comes back bit for bit, also after a kill, a resume, a repair; bad files are named.
-#include "normscope/run_file.h"
+#include "io/run_file.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "io_helpers.h"
-#include "normscope/error.h"
+#include <normscope/core/error.h>
 
 namespace normscope {
 namespace {

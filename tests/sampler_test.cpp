@@ -1,7 +1,7 @@
 // Samplers: what an epoch is, and that a batch depends on nothing but (seed, step, micro-batch).
 #include <gtest/gtest.h>
-#include <normscope/error.h>
-#include <normscope/sampler.h>
+#include <normscope/core/error.h>
+#include <normscope/data/sampler.h>
 
 #include <algorithm>
 #include <map>

@@ -1,6 +1,6 @@
 // The learning rate against nanoGPT's get_lr, and where it is easy to be off by one.
 #include <gtest/gtest.h>
-#include <normscope/schedule.h>
+#include <normscope/optim/schedule.h>
 
 #include <cmath>
 

@@ -1,6 +1,6 @@
 // Small-sample statistics against closed forms and printed tables.
 #include <gtest/gtest.h>
-#include <normscope/statistics.h>
+#include "study/statistics.h"
 
 #include <cmath>
 #include <limits>

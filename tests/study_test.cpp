@@ -1,8 +1,8 @@
 // Paired ablations: grids, study.json, stopping and continuing, what may be paired. The runs are made by a stand-in for
 // `normscope train`: this binary itself, called with `train`.
 #include <gtest/gtest.h>
-#include <normscope/file_util.h>
-#include <normscope/study.h>
+#include "io/file_util.h"
+#include "study/study.h"
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -6,8 +6,8 @@
 #include <thread>
 
 #include "io_helpers.h"
-#include "normscope/array_file.h"
-#include "normscope/error.h"
+#include "io/array_file.h"
+#include <normscope/core/error.h>
 
 namespace normscope {
 namespace {

@@ -1,8 +1,8 @@
 #pragma once
 // Made-up runs for the report's tests: smooth curves with known ratios, no training.
 #include <fmt/format.h>
-#include <normscope/random.h>
-#include <normscope/report.h>
+#include <normscope/core/random.h>
+#include "study/report.h"
 
 #include <algorithm>
 #include <cmath>

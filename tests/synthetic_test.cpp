@@ -2,8 +2,8 @@
 #include "data/synthetic.h"
 
 #include <gtest/gtest.h>
-#include <normscope/corpus.h>
-#include <normscope/error.h>
+#include <normscope/data/corpus.h>
+#include <normscope/core/error.h>
 
 #include <cmath>
 #include <numeric>

@@ -1,4 +1,4 @@
-#include <normscope/team.h>
+#include <normscope/core/team.h>
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-#include <normscope/parallel.h>
+#include "core/parallel.h"
 
 namespace normscope {
 namespace {

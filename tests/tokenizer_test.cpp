@@ -1,8 +1,8 @@
 // Tokenizers: round trips, the vocabulary file, and what they refuse.
 #include <gtest/gtest.h>
-#include <normscope/error.h>
-#include <normscope/sha256.h>
-#include <normscope/tokenizer.h>
+#include <normscope/core/error.h>
+#include "data/sha256.h"
+#include <normscope/data/tokenizer.h>
 
 #include <functional>
 #include <nlohmann/json.hpp>

@@ -1,8 +1,8 @@
 #pragma once
 // What the tests of training share: tiny configurations, runs to stop and kill, numbers of array files.
 #include <fcntl.h>
-#include <normscope/array_file.h>
-#include <normscope/run_file.h>
+#include "io/array_file.h"
+#include "io/run_file.h"
 #include <signal.h>
 
 #include <cmath>

@@ -1,12 +1,12 @@
-#include <normscope/gradcheck.h>
+#include <normscope/autograd/gradcheck.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include <normscope/random.h>
+#include <normscope/core/random.h>
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 namespace {
 
@@ -85,4 +85,4 @@ std::vector<GradientError> check_gradients(const std::vector<Variable>& leaves, 
   return errors;
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

@@ -1,11 +1,11 @@
-#include <normscope/variable.h>
+#include <normscope/autograd/variable.h>
 
 #include <algorithm>
 #include <atomic>
 
 #include "kernels/kernels.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 namespace {
 thread_local Tape* current_tape = nullptr;
@@ -245,4 +245,4 @@ std::string Tape::describe() const {
   return text;
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

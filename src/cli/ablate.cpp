@@ -1,11 +1,11 @@
 #include <fmt/format.h>
-#include <normscope/study.h>
+#include "study/study.h"
 
 #include <algorithm>
 #include <cstdio>
 
 #include "cli/cli.h"
-#include "train/config_text.h"
+#include "config/config_text.h"
 
 namespace normscope::cli {
 namespace {

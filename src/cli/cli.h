@@ -1,7 +1,7 @@
 #pragma once
 // What the subcommands share: parsing with the keys of config_keys.def as flags, and results on standard output.
-#include <normscope/config.h>
-#include <normscope/error.h>
+#include "config/config.h"
+#include <normscope/core/error.h>
 
 #include <functional>
 #include <map>

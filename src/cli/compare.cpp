@@ -1,4 +1,4 @@
-#include <normscope/study.h>
+#include "study/study.h"
 
 #include "cli/cli.h"
 

@@ -1,10 +1,10 @@
 #include <fmt/format.h>
-#include <normscope/commands.h>
+#include "commands/commands.h"
 
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
-#include "train/config_text.h"
+#include "config/config_text.h"
 
 namespace normscope::cli {
 

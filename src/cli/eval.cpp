@@ -1,5 +1,5 @@
 #include <fmt/format.h>
-#include <normscope/commands.h>
+#include "commands/commands.h"
 
 #include <cmath>
 #include <nlohmann/json.hpp>

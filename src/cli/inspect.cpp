@@ -1,16 +1,16 @@
 #include <fmt/format.h>
-#include <normscope/array_file.h>
-#include <normscope/commands.h>
-#include <normscope/corpus.h>
-#include <normscope/run_file.h>
-#include <normscope/statistics.h>
+#include "io/array_file.h"
+#include "commands/commands.h"
+#include <normscope/data/corpus.h>
+#include "io/run_file.h"
+#include "study/statistics.h"
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "cli/cli.h"
-#include "train/config_text.h"
+#include "config/config_text.h"
 
 namespace normscope::cli {
 namespace {

@@ -1,6 +1,7 @@
 // Dispatches over commands.def and turns errors into exit codes; nothing else.
 #include <fmt/format.h>
-#include <normscope/commands.h>
+#include "commands/commands.h"
+#include "io/build_info.h"
 
 #include <algorithm>
 #include <csignal>
@@ -9,7 +10,7 @@
 #include <new>
 
 #include "cli/cli.h"
-#include "train/config_text.h"
+#include "config/config_text.h"
 
 namespace normscope::cli {
 namespace {

@@ -1,11 +1,11 @@
 #include <fmt/format.h>
-#include <normscope/commands.h>
+#include "commands/commands.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
-#include "train/config_text.h"
+#include "config/config_text.h"
 
 namespace normscope::cli {
 namespace {

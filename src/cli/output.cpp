@@ -1,6 +1,6 @@
 // Standard output, tables and the checks several subcommands share.
 #include <fmt/format.h>
-#include <normscope/commands.h>
+#include "commands/commands.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
-#include "train/config_text.h"
+#include "config/config_text.h"
 
 namespace normscope::cli {
 namespace {

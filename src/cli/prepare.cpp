@@ -1,13 +1,13 @@
 #include <fmt/format.h>
-#include <normscope/corpus.h>
-#include <normscope/file_util.h>
+#include <normscope/data/corpus.h>
+#include "io/file_util.h"
 
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
-#include "train/config_text.h"
+#include "config/config_text.h"
 
 namespace normscope::cli {
 namespace {

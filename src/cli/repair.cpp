@@ -1,8 +1,8 @@
 #include <filesystem>
 
 #include <nlohmann/json.hpp>
-#include <normscope/file_util.h>
-#include <normscope/run_file.h>
+#include "io/file_util.h"
+#include "io/run_file.h"
 
 #include "cli/cli.h"
 

@@ -1,4 +1,4 @@
-#include <normscope/report.h>
+#include "study/report.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,4 +1,4 @@
-#include <normscope/commands.h>
+#include "commands/commands.h"
 
 #include <cstdio>
 #include <nlohmann/json.hpp>

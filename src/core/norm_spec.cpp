@@ -1,10 +1,10 @@
-#include <normscope/norm_spec.h>
+#include <normscope/core/norm_spec.h>
 
 #include <cmath>
 #include <set>
 #include <sstream>
 
-#include <normscope/error.h>
+#include <normscope/core/error.h>
 
 namespace normscope {
 

@@ -1,4 +1,4 @@
-#include <normscope/engine.h>
+#include <normscope/core/engine.h>
 
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include <normscope/random.h>
+#include <normscope/core/random.h>
 
 #include <Random123/philox.h>
 

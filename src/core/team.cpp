@@ -1,4 +1,4 @@
-#include <normscope/team.h>
+#include <normscope/core/team.h>
 
 #include <immintrin.h>
 #include <omp.h>

@@ -1,4 +1,4 @@
-#include <normscope/tensor.h>
+#include <normscope/core/tensor.h>
 
 #include <ostream>
 

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
-#include <normscope/corpus.h>
-#include <normscope/error.h>
+#include <normscope/data/corpus.h>
+#include <normscope/core/error.h>
 
 #include <algorithm>
 #include <charconv>

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
-#include <normscope/error.h>
-#include <normscope/random.h>
+#include <normscope/core/error.h>
+#include <normscope/core/random.h>
 
 #include <algorithm>
 #include <charconv>

@@ -1,5 +1,5 @@
-#include <normscope/error.h>
-#include <normscope/random.h>
+#include <normscope/core/error.h>
+#include <normscope/core/random.h>
 
 #include <algorithm>
 #include <cmath>

@@ -2,8 +2,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <normscope/error.h>
-#include <normscope/sha256.h>
+#include <normscope/core/error.h>
+#include "data/sha256.h"
 #include <unistd.h>
 
 #include <bit>

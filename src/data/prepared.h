@@ -1,7 +1,7 @@
 #pragma once
 // Prepared folders: train.bin and val.bin (uint16, little-endian, as nanoGPT's) and meta.json, the vocabulary with
 // train_tokens, val_tokens, sha256 of both and entropy_rate where it is known.
-#include <normscope/corpus.h>
+#include <normscope/data/corpus.h>
 
 #include <string>
 

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
-#include <normscope/error.h>
-#include <normscope/random.h>
-#include <normscope/sampler.h>
+#include <normscope/core/error.h>
+#include <normscope/core/random.h>
+#include <normscope/data/sampler.h>
 
 #include <algorithm>
 #include <utility>

@@ -1,5 +1,5 @@
-#include <normscope/error.h>
-#include <normscope/sha256.h>
+#include <normscope/core/error.h>
+#include "data/sha256.h"
 #include <openssl/evp.h>
 
 namespace normscope {

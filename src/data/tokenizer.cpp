@@ -1,6 +1,6 @@
 #include <fmt/format.h>
-#include <normscope/error.h>
-#include <normscope/tokenizer.h>
+#include <normscope/core/error.h>
+#include <normscope/data/tokenizer.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

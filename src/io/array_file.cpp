@@ -1,4 +1,4 @@
-#include "normscope/array_file.h"
+#include "io/array_file.h"
 
 #include <fmt/format.h>
 
@@ -9,8 +9,8 @@
 #include <numeric>
 
 #include "io/hdf5_handle.h"
-#include "normscope/error.h"
-#include "normscope/file_util.h"
+#include <normscope/core/error.h>
+#include "io/file_util.h"
 
 namespace normscope {
 

@@ -1,4 +1,4 @@
-#include "normscope/file_util.h"
+#include "io/file_util.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,7 +11,7 @@
 #include <cstring>
 #include <vector>
 
-#include "normscope/error.h"
+#include <normscope/core/error.h>
 
 namespace normscope {
 namespace fs = std::filesystem;
@@ -141,8 +141,7 @@ FolderLock::FolderLock(const std::string& folder) : path_((fs::path(folder) / ".
           "[run] '{}' is being written by process {}; wait for it, stop it (kill {}), or choose another --out_dir",
           folder, other, other));
     }
-    struct stat held {
-    }, named{};
+    struct stat held{}, named{};
     if (::fstat(descriptor_, &held) == 0 && ::stat(path_.c_str(), &named) == 0 && held.st_ino == named.st_ino) break;
     ::close(descriptor_);
   }

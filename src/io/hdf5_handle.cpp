@@ -113,7 +113,7 @@ CrashGuard::CrashGuard(const std::string& path) : old_(std::make_unique<Old>()) 
                        "place or make it again\n",
                        path);
   *end.out = '\0';
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_crash;
   sigemptyset(&action.sa_mask);
   for (std::size_t i = 0; i < std::size(kCrashes); ++i) sigaction(kCrashes[i], &action, &old_->actions[i]);

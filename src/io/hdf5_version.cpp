@@ -1,6 +1,6 @@
 #include <string>
 
-#include <normscope/build_facts.h>
+#include "io/build_facts.h"
 
 #include "io/hdf5_handle.h"
 

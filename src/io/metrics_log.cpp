@@ -1,4 +1,4 @@
-#include "normscope/metrics_log.h"
+#include "io/metrics_log.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "normscope/error.h"
+#include <normscope/core/error.h>
 
 namespace normscope {
 namespace {

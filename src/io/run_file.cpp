@@ -1,4 +1,4 @@
-#include "normscope/run_file.h"
+#include "io/run_file.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -12,8 +12,8 @@
 
 #include "io/row_table.h"
 #include "io/run_layout.h"
-#include "normscope/error.h"
-#include "normscope/file_util.h"
+#include <normscope/core/error.h>
+#include "io/file_util.h"
 
 namespace normscope {
 

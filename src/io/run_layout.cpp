@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "normscope/error.h"
+#include <normscope/core/error.h>
 
 namespace normscope::run_layout {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "io/hdf5_handle.h"
-#include "normscope/run_file.h"
+#include "io/run_file.h"
 
 namespace normscope::run_layout {
 

@@ -9,8 +9,8 @@
 
 #include "io/row_table.h"
 #include "io/run_layout.h"
-#include "normscope/error.h"
-#include "normscope/run_file.h"
+#include <normscope/core/error.h>
+#include "io/run_file.h"
 
 namespace normscope {
 

@@ -6,7 +6,8 @@
 #include "kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+NORMSCOPE_BEGIN
+namespace HWY_NAMESPACE {
 
 template <class F>
 HWY_INLINE void binary(const real* a, const real* b, real* out, std::int64_t n, F f) {
@@ -69,19 +70,20 @@ void magnitude_range(const real* x, std::int64_t n, double* sum_squares, double*
   if (found > *max_abs) *max_abs = found;
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
+}  // namespace HWY_NAMESPACE
+NORMSCOPE_END
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include <algorithm>
 #include <cmath>
 
-#include <normscope/parallel.h>
-#include <normscope/tensor.h>
+#include "core/parallel.h"
+#include <normscope/core/tensor.h>
 
 #include "kernels/kernels.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 HWY_EXPORT(add_range);
 HWY_EXPORT(subtract_range);
 HWY_EXPORT(multiply_range);
@@ -174,5 +176,5 @@ const char* isa_name() {
 void use_isa(std::size_t k) { hwy::GetChosenTarget().Update(isas().at(k)); }
 
 }  // namespace kernels
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END
 #endif

@@ -11,13 +11,13 @@
 #include <algorithm>
 #include <utility>
 
-#include <normscope/parallel.h>
+#include "core/parallel.h"
 
 #include "kernels/kernels.h"
 
 #ifndef NORMSCOPE_ATTENTION_PLAN
 #define NORMSCOPE_ATTENTION_PLAN
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 using kernels::AttentionShape;
 
 constexpr std::int64_t kQueries = 64;  // of a block
@@ -63,11 +63,12 @@ void for_query_blocks(std::int64_t time, Body body) {
   for (std::int64_t begin = 0; begin < time; begin += kQueries)
     body(QueryBlock{begin, std::min(kQueries, time - begin)});
 }
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+NORMSCOPE_BEGIN
+namespace HWY_NAMESPACE {
 
 /// to = from times `scale`, rows [T, D], those of `from` and `to` given distances apart.
 HWY_INLINE void copy_rows(const AttentionShape& s, const real* from, std::int64_t from_row, real scale, real* to,
@@ -278,12 +279,13 @@ void attend_head_gradient(const AttentionShape& s, std::int64_t item, const real
   copy_rows(s, buffer.dvalue, d, 1, dqkv + shared.value, row);
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
+}  // namespace HWY_NAMESPACE
+NORMSCOPE_END
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 HWY_EXPORT(attend_head);
 HWY_EXPORT(attend_head_gradient);
 
@@ -310,5 +312,5 @@ void attention_backward(Engine& engine, const AttentionShape& shape, const real*
   });
 }
 }  // namespace kernels
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END
 #endif

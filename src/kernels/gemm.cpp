@@ -3,13 +3,14 @@
 
 #include <algorithm>
 
-#include <normscope/parallel.h>
-#include <normscope/tensor.h>
+#include "core/parallel.h"
+#include <normscope/core/tensor.h>
 
 #include "kernels/kernels.h"
 #include "kernels/panel_gemm.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
+NORMSCOPE_BEGIN
+namespace kernels {
 
 namespace {
 
@@ -116,4 +117,5 @@ std::string onednn_version() {
 bool openblas_spins() { return openblas_get_parallel() == 1; }
 const char* openblas_core() { return openblas_get_corename(); }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels
+}  // namespace kernels
+NORMSCOPE_END

@@ -5,11 +5,12 @@
 #include <string>
 #include <vector>
 
-#include <normscope/engine.h>
-#include <normscope/precision.h>
-#include <normscope/random.h>
+#include <normscope/core/engine.h>
+#include <normscope/core/precision.h>
+#include <normscope/core/random.h>
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
+NORMSCOPE_BEGIN
+namespace kernels {
 
 /// C [M,N] = op(A) op(B) + beta C; op transposes when asked. beta is 0 or 1.
 void gemm(Engine& engine, bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
@@ -17,7 +18,7 @@ void gemm(Engine& engine, bool transpose_a, bool transpose_b, std::int64_t m, st
 
 /// y [n] = f(x), slope [n] = f'(x) where it is wanted (else null).
 #define UNARY(name, formula) void name(Engine& engine, const real* x, real* y, real* slope, std::int64_t n);
-#include <normscope/unary.def>
+#include <normscope/core/unary.def>
 #undef UNARY
 
 /// to = from
@@ -127,4 +128,5 @@ const char* openblas_core();
 bool openblas_spins();
 std::string onednn_version();
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels
+}  // namespace kernels
+NORMSCOPE_END

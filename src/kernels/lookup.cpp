@@ -1,11 +1,12 @@
 // Embedding rows, dropout masks, rotary embedding: index work without vectors of its own.
 #include <algorithm>
 
-#include <normscope/parallel.h>
+#include "core/parallel.h"
 
 #include "kernels/kernels.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
+NORMSCOPE_BEGIN
+namespace kernels {
 
 void gather_rows(Engine& engine, const real* table, const std::int32_t* tokens, real* out, std::int64_t rows,
                  std::int64_t width) {
@@ -61,4 +62,5 @@ void rope(Engine& engine, const real* x, real* y, std::int64_t rows, std::int64_
   });
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels
+}  // namespace kernels
+NORMSCOPE_END

@@ -13,7 +13,8 @@
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+NORMSCOPE_BEGIN
+namespace HWY_NAMESPACE {
 
 /// e^x. float: 2^n e^r, 0 <= r < ln 2 (a hair beyond, so that x = -1e-45 gives 1), e^r by a least-squares fit (relative
 /// error 3e-9); zero below the smallest normal number. n + 127 stands in the last bits of `shifted`: adding 1.5 2^23
@@ -97,6 +98,7 @@ HWY_INLINE V erf(V x) {
   return erf(x, exp(-a * a));
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
+}  // namespace HWY_NAMESPACE
+NORMSCOPE_END
 HWY_AFTER_NAMESPACE();
 #endif

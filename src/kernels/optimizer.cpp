@@ -8,7 +8,8 @@
 #include "kernels/kernels.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+NORMSCOPE_BEGIN
+namespace HWY_NAMESPACE {
 
 /// update(w, i, count) returns the new weights; squares of the old ones and of the change go into `sums`, in double
 /// every 1024 elements.
@@ -58,11 +59,12 @@ void sgd_range(const kernels::Sgd& o, real* w, const real* g, real* m, std::int6
   });
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
+}  // namespace HWY_NAMESPACE
+NORMSCOPE_END
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 HWY_EXPORT(adamw_range);
 HWY_EXPORT(sgd_range);
 
@@ -74,5 +76,5 @@ void sgd(const Sgd& options, real* w, const real* g, real* m, std::int64_t n, do
   HWY_DYNAMIC_DISPATCH(sgd_range)(options, w, g, m, n, sums);
 }
 }  // namespace kernels
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END
 #endif

@@ -14,7 +14,8 @@
 #include "kernels/panel_gemm.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+NORMSCOPE_BEGIN
+namespace HWY_NAMESPACE {
 using kernels::PanelProduct;
 using kernels::PanelTile;
 
@@ -294,15 +295,16 @@ void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratc
   }
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
+}  // namespace HWY_NAMESPACE
+NORMSCOPE_END
 HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 HWY_EXPORT(panel_tile);
 namespace kernels {
 void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratch) {
   HWY_DYNAMIC_DISPATCH(panel_tile)(product, tile, scratch);
 }
 }  // namespace kernels
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END
 #endif

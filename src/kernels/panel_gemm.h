@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <cstdint>
 
-#include <normscope/parallel.h>
-#include <normscope/precision.h>
+#include "core/parallel.h"
+#include <normscope/core/precision.h>
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
+NORMSCOPE_BEGIN
+namespace kernels {
 
 /// Rows that lie so far apart share the sets of the first-level cache: they would push each other out.
 inline bool crowded(std::int64_t step) { return step * static_cast<std::int64_t>(sizeof(real)) % 4096 == 0; }
@@ -46,4 +47,5 @@ inline std::int64_t panel_scratch(const PanelProduct& product, std::int64_t rows
 }
 void panel_tile(const PanelProduct& product, const PanelTile& tile, real* scratch);
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels
+}  // namespace kernels
+NORMSCOPE_END

@@ -7,7 +7,8 @@
 #include "kernels/kernels.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+NORMSCOPE_BEGIN
+namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 /// Whole vectors of blocks only; returns how many blocks they are.
@@ -47,11 +48,12 @@ std::size_t philox_vectors(const Random& random, std::uint64_t first, std::uint6
 }
 #endif
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
+}  // namespace HWY_NAMESPACE
+NORMSCOPE_END
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 HWY_EXPORT(philox_vectors);
 
 namespace kernels {
@@ -61,5 +63,5 @@ void random_blocks(const Random& random, std::uint64_t first, std::uint64_t step
     random.block(first + b * step, out + 4 * b);
 }
 }  // namespace kernels
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END
 #endif

@@ -8,7 +8,8 @@
 #include "kernels/kernels.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+NORMSCOPE_BEGIN
+namespace HWY_NAMESPACE {
 
 /// 12 independent chains, more than any processor's latency times its units; returns the operations done.
 double multiply_add_chains(std::int64_t rounds, real* out) {
@@ -23,16 +24,17 @@ double multiply_add_chains(std::int64_t rounds, real* out) {
   return 2.0 * 12 * static_cast<double>(rounds * lanes());
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
+}  // namespace HWY_NAMESPACE
+NORMSCOPE_END
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include <atomic>
 #include <cstring>
 
-#include <normscope/parallel.h>
+#include "core/parallel.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 HWY_EXPORT(multiply_add_chains);
 
 namespace kernels {
@@ -51,5 +53,5 @@ void copy(Engine& engine, const real* from, real* to, std::int64_t n) {
   });
 }
 }  // namespace kernels
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END
 #endif

@@ -20,7 +20,8 @@
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+NORMSCOPE_BEGIN
+namespace HWY_NAMESPACE {
 
 using kernels::RowNormBackward, kernels::RowNormForward, kernels::RowNormOptions;
 
@@ -228,7 +229,8 @@ HWY_INLINE void with_vectors(std::int64_t width, bool can, Body body) {
   body(std::integral_constant<int, 0>());
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
+}  // namespace HWY_NAMESPACE
+NORMSCOPE_END
 HWY_AFTER_NAMESPACE();
 
 #undef ROW_NORM_BEGIN
@@ -237,8 +239,9 @@ HWY_AFTER_NAMESPACE();
 #undef ROW_NORM_ONCE
 #define ROW_NORM_ONCE HWY_ONCE
 /// Around the struct of row arithmetic. The pragma comes last: g++ 14 drops what follows one in the same macro.
-#define ROW_NORM_BEGIN                                           \
-  namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE { \
+#define ROW_NORM_BEGIN      \
+  NORMSCOPE_BEGIN           \
+  namespace HWY_NAMESPACE { \
   HWY_BEFORE_NAMESPACE();
 #define ROW_NORM_END(N)                                                                           \
   void N##_forward(const kernels::RowNormForward& call, std::int64_t begin, std::int64_t end) {   \
@@ -251,6 +254,7 @@ HWY_AFTER_NAMESPACE();
   }                                                                                               \
   constexpr std::int64_t N##_statistics = sizeof(N) / sizeof(real);                               \
   }                                                                                               \
+  NORMSCOPE_END                                                                                   \
   HWY_AFTER_NAMESPACE();
 /// In `#if ROW_NORM_ONCE`, inside the library's namespace: defines N_kernel(). The instruction set is chosen at each
 /// call: a pointer taken while the table of norms is made would choose again, by slow CPUID, whenever it is called.

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 
-#include <normscope/parallel.h>
-#include <normscope/tensor.h>
+#include "core/parallel.h"
+#include <normscope/core/tensor.h>
 
 #include "kernels/kernels.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
+NORMSCOPE_BEGIN
+namespace kernels {
 
 namespace {
 constexpr std::int64_t kRows = 64;
@@ -51,4 +52,5 @@ void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackw
   for (std::int64_t tile = 0; call.dscalar && tile < tiles; ++tile) *call.dscalar += scalars.data()[tile];
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels
+}  // namespace kernels
+NORMSCOPE_END

@@ -2,10 +2,11 @@
 // What the driver of row normalizations is called with; a norm's own arithmetic is in its file (row_norm-inl.h).
 #include <cstdint>
 
-#include <normscope/engine.h>
-#include <normscope/precision.h>
+#include <normscope/core/engine.h>
+#include <normscope/core/precision.h>
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels {
+NORMSCOPE_BEGIN
+namespace kernels {
 
 /// Plain values a norm's arithmetic may use; `scalar` is its own trained number (alpha of dyt), `p` its options.
 struct RowNormOptions {
@@ -48,4 +49,5 @@ void row_norm_forward(Engine& engine, const RowNormKernel& kernel, RowNormForwar
 void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackward call, std::int64_t rows,
                        bool add_gain, bool add_bias);
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::kernels
+}  // namespace kernels
+NORMSCOPE_END

@@ -6,7 +6,8 @@
 #include "kernels/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+NORMSCOPE_BEGIN
+namespace HWY_NAMESPACE {
 
 /// out = exp(x - shift), returns the sum in double; out may be null or x.
 HWY_INLINE double exp_row(const real* x, real shift, real* out, std::int64_t n) {
@@ -85,17 +86,18 @@ void swiglu_gradient_rows(const real* dout, real* slopes, std::int64_t rows, std
     });
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
+}  // namespace HWY_NAMESPACE
+NORMSCOPE_END
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include <normscope/parallel.h>
+#include "core/parallel.h"
 
 #include <algorithm>
 
 #include "kernels/kernels.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 HWY_EXPORT(softmax_rows);
 HWY_EXPORT(softmax_gradient_rows);
 HWY_EXPORT(cross_entropy_rows);
@@ -158,5 +160,5 @@ void swiglu_backward(Engine& engine, const real* dout, real* slopes, std::int64_
   for_row_tiles(engine, rows, h, [&](auto r, auto n) { f(dout + r * h, slopes + 2 * r * h, n, h); });
 }
 }  // namespace kernels
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END
 #endif

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include <normscope/precision.h>
+#include <normscope/core/precision.h>
 
 #if defined(NORMSCOPE_SIMD_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef NORMSCOPE_SIMD_INL
@@ -17,7 +17,8 @@
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+NORMSCOPE_BEGIN
+namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 using Lanes = hn::ScalableTag<real>;
@@ -164,6 +165,7 @@ HWY_INLINE void store_n(V x, real* p, std::int64_t count) {
     store_some(x, p, count);
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
+}  // namespace HWY_NAMESPACE
+NORMSCOPE_END
 HWY_AFTER_NAMESPACE();
 #endif

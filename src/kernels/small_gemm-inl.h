@@ -9,7 +9,8 @@
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+NORMSCOPE_BEGIN
+namespace HWY_NAMESPACE {
 
 /// An operand whose element (row, column) is data[row * row_step + column * column_step]: transposes are free.
 struct Strided {
@@ -113,6 +114,7 @@ HWY_INLINE void product(std::int64_t m, std::int64_t n, std::int64_t k, Strided 
   for (; i < m; ++i) product_rows<1>(n, k, a.from_row(i), b, ldb, c + i * ldc, ldc, add);
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
+}  // namespace HWY_NAMESPACE
+NORMSCOPE_END
 HWY_AFTER_NAMESPACE();
 #endif

@@ -6,7 +6,8 @@
 #include "kernels/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE {
+NORMSCOPE_BEGIN
+namespace HWY_NAMESPACE {
 
 constexpr double kInvSqrt2 = 0.70710678118654752440, kInvSqrt2Pi = 0.39894228040143267794;
 constexpr double kGeluTanh = 0.79788456080286535588, kTwoOverSqrtPi = 1.12837916709551257390;
@@ -125,20 +126,21 @@ HWY_INLINE void curve(const real* x, real* y, real* slope, std::int64_t n) {
 
 #define UNARY(name, formula) \
   void name##_curve(const real* x, real* y, real* slope, std::int64_t n) { curve<name##_function>(x, y, slope, n); }
-#include <normscope/unary.def>
+#include <normscope/core/unary.def>
 #undef UNARY
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE::HWY_NAMESPACE
+}  // namespace HWY_NAMESPACE
+NORMSCOPE_END
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include <normscope/parallel.h>
+#include "core/parallel.h"
 
 #include "kernels/kernels.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 #define UNARY(name, formula) HWY_EXPORT(name##_curve);
-#include <normscope/unary.def>
+#include <normscope/core/unary.def>
 #undef UNARY
 
 namespace kernels {
@@ -148,8 +150,8 @@ namespace kernels {
     parallel_ranges(engine, n, kTileElements,                                                        \
                     [&](auto i, auto end) { f(x + i, y + i, slope ? slope + i : slope, end - i); }); \
   }
-#include <normscope/unary.def>
+#include <normscope/core/unary.def>
 #undef UNARY
 }  // namespace kernels
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END
 #endif

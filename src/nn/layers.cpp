@@ -1,8 +1,8 @@
-#include <normscope/layers.h>
+#include <normscope/nn/layers.h>
 
 #include "ops/check.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 Linear::Linear(const Scope& scope, std::int64_t in, std::int64_t out, bool bias, const Init& init)
     : weight_(scope.add("weight", {out, in}, init)) {
@@ -91,4 +91,4 @@ Variable Mlp::operator()(const Variable& x, const Pass& pass, const Inner& inner
   return pass.training ? dropout(h, spec_.dropout, pass.dropout(path_)) : h;
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

@@ -1,11 +1,11 @@
-#include <normscope/parameters.h>
+#include <normscope/nn/parameters.h>
 
 #include <algorithm>
 
-#include <normscope/parallel.h>
-#include <normscope/random.h>
+#include "core/parallel.h"
+#include <normscope/core/random.h>
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 namespace {
 void fill(Engine& engine, real* to, std::int64_t count, const Init& init, const Random& random) {
@@ -84,4 +84,4 @@ void Parameters::zero_grad() const {
   for (const Parameter& p : all_) p.leaf.zero_grad();
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

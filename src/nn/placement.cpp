@@ -1,8 +1,8 @@
-#include <normscope/placement.h>
+#include <normscope/nn/placement.h>
 
 #include <cmath>
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 #define PLACEMENT(name) PlacementEntry placement_##name();
 #include "nn/placements.def"
@@ -32,4 +32,4 @@ double residual_init_factor(const std::string& name, std::int64_t layers) {
 
 Variable settle(const Stream& stream) { return stream.pending.defined() ? add(stream.x, stream.pending) : stream.x; }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

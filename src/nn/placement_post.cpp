@@ -1,6 +1,6 @@
-#include <normscope/placement.h>
+#include <normscope/nn/placement.h>
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 namespace {
 /// x = N(x + F(x))
@@ -35,4 +35,4 @@ PlacementEntry placement_post() {
           }};
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

@@ -1,6 +1,6 @@
-#include <normscope/placement.h>
+#include <normscope/nn/placement.h>
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 namespace {
 /// x = x + F(N(x))
@@ -39,4 +39,4 @@ PlacementEntry placement_pre() {
           }};
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

@@ -23,7 +23,7 @@ ROW_NORM_END(DytRow)
 #if ROW_NORM_ONCE
 #include "norms/row_norm.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 ROW_NORM_EXPORT(DytRow)
 
 NormEntry norm_dyt() {
@@ -41,5 +41,5 @@ NormEntry norm_dyt() {
           {"alpha"},
           row_norm_maker({DytRow_kernel(), reference, "alpha", 0.5}, true, read)};
 }
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END
 #endif

@@ -34,7 +34,7 @@ ROW_NORM_END(LayerNormRow)
 #if ROW_NORM_ONCE
 #include "norms/row_norm.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 ROW_NORM_EXPORT(LayerNormRow)
 
 NormEntry norm_layernorm() {
@@ -50,5 +50,5 @@ NormEntry norm_layernorm() {
           {},
           row_norm_maker({LayerNormRow_kernel(), reference, "", 0}, true)};
 }
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END
 #endif

@@ -1,6 +1,6 @@
-#include <normscope/norm.h>
+#include <normscope/norms/norm.h>
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 namespace {
 class None final : public Norm {
@@ -16,4 +16,4 @@ NormEntry norm_none() {
           }};
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

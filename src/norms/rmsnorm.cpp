@@ -24,7 +24,7 @@ ROW_NORM_END(RmsNormRow)
 #if ROW_NORM_ONCE
 #include "norms/row_norm.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 ROW_NORM_EXPORT(RmsNormRow)
 
 NormEntry norm_rmsnorm() {
@@ -39,5 +39,5 @@ NormEntry norm_rmsnorm() {
           {},
           row_norm_maker({RmsNormRow_kernel(), reference, "", 0}, false)};
 }
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END
 #endif

@@ -2,7 +2,7 @@
 
 #include "ops/check.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 namespace {
 
@@ -109,4 +109,4 @@ std::function<std::unique_ptr<Norm>(const Scope&, const NormSpec&, std::int64_t)
       };
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

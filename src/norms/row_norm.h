@@ -1,11 +1,11 @@
 #pragma once
 // A norm that treats each row on its own: gain, bias, tape and residual addition around one row kernel.
-#include <normscope/norm.h>
-#include <normscope/ops.h>
+#include <normscope/norms/norm.h>
+#include <normscope/ops/ops.h>
 
 #include "kernels/row_norm.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 using RowNormOptions = kernels::RowNormOptions;
 
@@ -25,4 +25,4 @@ using ReadOptions = std::function<void(const NormSpec& spec, std::int64_t width,
 std::function<std::unique_ptr<Norm>(const Scope&, const NormSpec&, std::int64_t)> row_norm_maker(
     const RowNormDefinition& definition, bool bias, const ReadOptions& read = {});
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

@@ -1,9 +1,9 @@
 #include <algorithm>
 
-#include <normscope/norm.h>
-#include <normscope/ops.h>
+#include <normscope/norms/norm.h>
+#include <normscope/ops/ops.h>
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 #define NORM(name) NormEntry norm_##name();
 #include "norms/norms.def"
@@ -40,4 +40,4 @@ std::pair<Variable, Variable> Norm::add_forward(const Variable& x, const Variabl
   return {h, forward(h, pass)};
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

@@ -1,12 +1,12 @@
 #include <cmath>
 #include <limits>
 
-#include <normscope/ops.h>
+#include <normscope/ops/ops.h>
 
 #include "kernels/kernels.h"
 #include "ops/check.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 RopeTables rope_tables(Engine& engine, std::int64_t time, std::int64_t head_width, double theta) {
   check(head_width % 2 == 0, "rope", "head width ", head_width, " is odd; RoPE turns pairs");
@@ -97,4 +97,4 @@ Variable causal_attention_reference(const Variable& qkv, const AttentionOptions&
   return reshape(transpose(y, 1, 2), {s.batch, s.time, s.heads * d});
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

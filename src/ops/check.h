@@ -3,7 +3,7 @@
 // that they cost nothing: pass a shape, not its text.
 #include <sstream>
 
-#include <normscope/error.h>
+#include <normscope/core/error.h>
 
 namespace normscope {
 

@@ -1,11 +1,11 @@
 #include <algorithm>
 
-#include <normscope/ops.h>
+#include <normscope/ops/ops.h>
 
 #include "kernels/kernels.h"
 #include "ops/check.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 namespace {
 using Unary = void (*)(Engine&, const real*, real*, real*, std::int64_t);
@@ -23,7 +23,7 @@ Variable unary(const char* name, Unary f, const Variable& x) {
 
 #define UNARY(name, formula) \
   Variable name(const Variable& x) { return unary(#name, kernels::name, x); }
-#include <normscope/unary.def>
+#include <normscope/core/unary.def>
 #undef UNARY
 
 void add_into(const Tensor& dst, const Tensor& src) {
@@ -138,4 +138,4 @@ Variable argmax(const Variable& x) {
   return record_without_gradient("argmax", {&x}, out);
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

@@ -1,9 +1,9 @@
-#include <normscope/ops.h>
+#include <normscope/ops/ops.h>
 
 #include "kernels/kernels.h"
 #include "ops/check.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 namespace {
 /// C (+)= op(A) op(B) for each of `count` matrices that lie one after the other.
@@ -71,4 +71,4 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
   });
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

@@ -1,11 +1,11 @@
 #include <algorithm>
 
-#include <normscope/ops.h>
+#include <normscope/ops/ops.h>
 
 #include "kernels/kernels.h"
 #include "ops/check.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 Variable softmax(const Variable& x) {
   const std::int64_t rows = x.shape().rows(), width = x.shape().last();
@@ -87,4 +87,4 @@ Variable embedding(const Variable& table, const Indices& tokens, const Variable&
   });
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <array>
 
-#include <normscope/ops.h>
+#include <normscope/ops/ops.h>
 
 #include "kernels/kernels.h"
 #include "ops/check.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 namespace {
 
@@ -170,4 +170,4 @@ Variable mean_last(const Variable& x) { return scale(sum_last(x), 1 / static_cas
 Variable sum(const Variable& x) { return reshape(sum_last(reshape(x, {1, x.value().numel()})), {1}); }
 Variable mean(const Variable& x) { return scale(sum(x), 1 / static_cast<double>(x.value().numel())); }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

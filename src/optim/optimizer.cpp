@@ -1,13 +1,13 @@
-#include <normscope/optimizer.h>
+#include <normscope/optim/optimizer.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include <normscope/parallel.h>
+#include "core/parallel.h"
 
 #include "kernels/kernels.h"
 
-namespace normscope::NORMSCOPE_REAL_NAMESPACE {
+NORMSCOPE_BEGIN
 
 Optimizer::Optimizer(const Parameters& parameters, const OptimizerOptions& options)
     : parameters_(parameters), options_(options) {
@@ -78,4 +78,4 @@ void Optimizer::step(double lr, double clip, UpdateNorms& norms) {
   }
 }
 
-}  // namespace normscope::NORMSCOPE_REAL_NAMESPACE
+NORMSCOPE_END

@@ -1,6 +1,6 @@
 #pragma once
 // Arms and pairs: what the study's files share.
-#include <normscope/study.h>
+#include "study/study.h"
 
 #include <string>
 #include <vector>

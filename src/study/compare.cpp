@@ -1,6 +1,6 @@
 // Runs and studies side by side, paired by seed when they saw the same batches.
 #include <fmt/format.h>
-#include <normscope/report.h>
+#include "study/report.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 #pragma once
 // From run files to curves and maps: binning over steps, averaging over seeds.
-#include <normscope/run_file.h>
-#include <normscope/statistics.h>
+#include "io/run_file.h"
+#include "study/statistics.h"
 
 #include <functional>
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
 // Figures as plain values, drawn by gnuplot in the house style. Texts are gnuplot's enhanced text: what a user wrote
 // goes through gp_text() first.
-#include <normscope/statistics.h>
+#include "study/statistics.h"
 
 #include <optional>
 #include <string>

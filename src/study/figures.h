@@ -1,6 +1,6 @@
 #pragma once
 // The figures of a report, as values.
-#include <normscope/report.h>
+#include "study/report.h"
 
 #include <variant>
 #include <vector>

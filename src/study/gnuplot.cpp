@@ -1,7 +1,7 @@
 // gnuplot as a child process: script in, SVG and PNG out.
 #include <fmt/format.h>
-#include <normscope/error.h>
-#include <normscope/file_util.h>
+#include <normscope/core/error.h>
+#include "io/file_util.h"
 #include <unistd.h>
 
 #include <array>

@@ -1,7 +1,7 @@
 #include "study/plan.h"
 
 #include <fmt/format.h>
-#include <normscope/team.h>
+#include <normscope/core/team.h>
 
 #include <algorithm>
 #include <cctype>
@@ -10,7 +10,7 @@
 #include <set>
 
 #include "study/arms.h"
-#include "train/options.h"
+#include "config/options.h"
 
 namespace normscope {
 namespace {

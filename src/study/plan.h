@@ -1,6 +1,6 @@
 #pragma once
 // What a study will run: its grid of resolved configs, and how it fits a folder that is there already.
-#include <normscope/study.h>
+#include "study/study.h"
 
 #include <string>
 

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
-#include <normscope/file_util.h>
-#include <normscope/report.h>
+#include "io/file_util.h"
+#include "study/report.h"
 
 #include <algorithm>
 #include <filesystem>

@@ -1,6 +1,6 @@
 #pragma once
 // The report's text parts, as HTML.
-#include <normscope/report.h>
+#include "study/report.h"
 
 #include <string>
 

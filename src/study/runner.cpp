@@ -1,7 +1,7 @@
 // The study's runner: a few child processes of this program at a time, each one run.
 #include <fmt/format.h>
-#include <normscope/file_util.h>
-#include <normscope/report.h>
+#include "io/file_util.h"
+#include "study/report.h"
 #include <unistd.h>
 
 #include <chrono>
@@ -18,7 +18,7 @@
 #include "study/plan.h"
 #include "study/process.h"
 #include "study/verdict.h"
-#include "train/options.h"
+#include "config/options.h"
 
 namespace normscope {
 namespace {

@@ -1,4 +1,4 @@
-#include <normscope/statistics.h>
+#include "study/statistics.h"
 
 #include <algorithm>
 #include <boost/math/distributions/students_t.hpp>

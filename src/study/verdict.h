@@ -1,6 +1,6 @@
 #pragma once
 // The words a study's numbers are put in, shared by the terminal and the report.
-#include <normscope/study.h>
+#include "study/study.h"
 
 #include <string>
 

@@ -9,8 +9,8 @@
 #include <functional>
 #include <vector>
 
-#include <normscope/norm.h>
-#include <normscope/ops.h>
+#include <normscope/norms/norm.h>
+#include <normscope/ops/ops.h>
 
 #include "kernels/kernels.h"
 
@@ -121,7 +121,7 @@ int main(int argc, char** argv) {
   const auto add = [](const std::string& name, auto body) { return benchmark::RegisterBenchmark(name.c_str(), body); };
 #define UNARY(name, formula) \
   add(#name, [](benchmark::State& state) { time_elementwise(state, kernels::name); })->Arg(768 * 512);
-#include <normscope/unary.def>
+#include <normscope/core/unary.def>
 #undef UNARY
   for (const auto& [name, a, b] :
        {std::tuple{"gemm/forward", false, true}, std::tuple{"gemm/input_gradient", false, false},

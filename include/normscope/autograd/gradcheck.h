@@ -1,0 +1,31 @@
+#pragma once
+// Finite differences against backward().
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <normscope/autograd/variable.h>
+
+NORMSCOPE_BEGIN
+
+struct GradcheckOptions {
+  std::uint64_t seed = 1;
+  /// h; powers of two, so that x + h is exact. A tensor's error is the least over them: a large step suffers from
+  /// curvature, a small one from rounding, and a wrong gradient from neither.
+  std::vector<double> steps{0x1p-10, 0x1p-14, 0x1p-20};
+  std::int64_t elements = 64;  ///< of each tensor that are tried, drawn at random
+};
+
+struct GradientError {
+  std::string tensor;
+  /// ||numeric - analytic|| / max(||numeric||, ||analytic||) over the tried elements; where both are below 1e-8 of the
+  /// upstream gradient (zero by identity) the difference over the upstream gradient's norm.
+  double error;
+};
+
+/// Compares d(sum_i w_i f_i)/d(leaf), w random, with central differences of fourth order
+/// (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12h. `f` reads the leaves each time it is called.
+std::vector<GradientError> check_gradients(const std::vector<Variable>& leaves, const std::function<Variable()>& f,
+                                           const GradcheckOptions& options);
+
+NORMSCOPE_END

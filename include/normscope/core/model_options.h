@@ -1,0 +1,27 @@
+#pragma once
+// What a model is made from: a plain struct, no parsing.
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include <normscope/core/norm_spec.h>
+
+namespace normscope {
+
+struct ModelOptions {
+  bool learned_positions = true;  ///< gpt; false: RoPE (llama)
+  std::int64_t n_layer = 4, n_head = 4, n_kv_head = 4, n_embd = 128, n_inner = 512, block_size = 64, vocab_size = 65;
+  bool bias = false;
+  double dropout = 0;
+  std::string activation = "gelu";
+  bool tie_weights = true;
+  double rope_theta = 10000;
+  double init_std = 0.02, init_gain = 1, init_shift = 0;
+  NormSpec norm;
+  std::map<std::int64_t, NormSpec> block_norm;  ///< by block, where it differs
+  std::string placement = "pre";
+  bool final_norm = true;
+  NormSpec final_norm_spec;
+};
+
+}  // namespace normscope

@@ -1,0 +1,71 @@
+#pragma once
+// Layers: linear maps, attention, MLP. They hold leaves of a Parameters registry and contain no gradient code.
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <normscope/norms/norm.h>
+#include <normscope/ops/ops.h>
+#include <normscope/core/pass.h>
+
+NORMSCOPE_BEGIN
+
+/// y = x W^T + b, W [out, in].
+class Linear {
+ public:
+  Linear(const Scope& scope, std::int64_t in, std::int64_t out, bool bias, const Init& init);
+  /// Several maps of one input, computed as one product: parameters NAME.weight [out_i, in] (and NAME.bias) each,
+  /// outputs side by side.
+  Linear(const Scope& scope, std::int64_t in, const std::vector<Parameters::Part>& outs, bool bias);
+  Variable operator()(const Variable& x) const;
+
+ private:
+  Variable weight_, bias_;
+};
+
+struct AttentionSpec {
+  std::int64_t width, heads, kv_heads;
+  bool bias = false;
+  double dropout = 0;
+  const RopeTables* rope = nullptr;  ///< owned by the model
+  InitRule init;                     ///< asked for "attn.q", "mlp.proj", ...
+};
+
+/// Applied to a layer's inner activation before its output projection (NormFormer, sub-LN); default: nothing.
+using Inner = std::function<Variable(const Variable&)>;
+
+/// Causal self-attention with query, key, value and output projections (q, k, v, proj), grouped where kv_heads < heads.
+class Attention {
+ public:
+  Attention(const Scope& scope, const AttentionSpec& spec);
+  Variable operator()(const Variable& x, const Pass& pass, const Inner& inner) const;
+
+ private:
+  AttentionSpec spec_;
+  std::string path_, weights_path_;
+  Linear qkv_, projection_;
+};
+
+struct MlpSpec {
+  std::int64_t width, inner;
+  std::string activation = "gelu";
+  bool bias = false;
+  double dropout = 0;
+  InitRule init;  ///< asked for "attn.q", "mlp.proj", ...
+};
+
+/// x -> proj(activation(fc(x))), or proj(silu(gate(x)) up(x)) for swiglu.
+class Mlp {
+ public:
+  Mlp(const Scope& scope, const MlpSpec& spec);
+  Variable operator()(const Variable& x, const Pass& pass, const Inner& inner) const;
+
+ private:
+  MlpSpec spec_;
+  std::string path_;
+  Variable (*activation_)(const Variable&);
+  Linear expand_, projection_;
+};
+
+NORMSCOPE_END

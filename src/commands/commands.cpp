@@ -1,0 +1,128 @@
+#include "commands/commands.h"
+#include "io/build_info.h"
+
+#include <cctype>
+#include <filesystem>
+
+#include <spdlog/spdlog.h>
+
+#include "io/array_file.h"
+#include <normscope/core/error.h>
+
+#include "run/checkpoint.h"
+#include "jobs/jobs.h"
+#include "config/options.h"
+
+namespace normscope {
+
+namespace f32::kernels {
+bool openblas_spins();
+}
+
+namespace {
+
+/// A model's checkpoint with the configuration and tokenizer it was made with.
+struct Saved {
+  std::string path;
+  Config config;
+  std::shared_ptr<const Tokenizer> tokenizer;
+};
+
+Saved open_saved(const std::string& run, int threads) {
+  if (!std::filesystem::exists(run))
+    throw UsageError("\"" + run + "\" does not exist; name a run folder or a checkpoint");
+  const auto path = newest_checkpoint(run);
+  if (!path) throw UsageError("\"" + run + "\" holds no checkpoint; name a run folder or a checkpoint file");
+  const auto attributes = ArrayFileReader(*path).attributes();
+  const auto format = attributes.find("format");
+  if (format == attributes.end() || format->second != "normscope-checkpoint")
+    throw UsageError("\"" + *path + "\" is not a checkpoint; name a run folder or a file of its checkpoints/");
+  Saved saved{*path, Config::from_json(attributes.at("config_json")),
+              tokenizer_from_json(attributes.at("tokenizer_json"))};
+  saved.config.threads = threads;
+  return saved;
+}
+
+/// OpenBLAS 0.3.21 does not know newer processors and then runs kernels of 2004, at a fifth of the speed; its pthread
+/// build spins beside our threads and slows them many times over.
+void warn_of_slow_blas(const Config& config) {
+  if (f32::kernels::openblas_spins())
+    spdlog::warn(
+        "this OpenBLAS is the pthread build, which slows the program down; install libopenblas0-openmp and select "
+        "it with update-alternatives");
+  const std::string core = build_info().openblas_core;
+  if ((core == "Prescott" || core == "Core2" || core == "Generic") &&
+      (config.gemm == "openblas" || (config.dtype == "float64" && config.gemm == "onednn")))
+    spdlog::warn(
+        "OpenBLAS runs its {} kernels here, several times slower than the processor; set OPENBLAS_CORETYPE="
+        "SkylakeX before starting, or use gemm = highway",
+        core);
+}
+
+}  // namespace
+
+TrainOutcome train(const Config& config, const TrainOptions& options) {
+  namespace fs = std::filesystem;
+  if (config.init_from != "resume" && !options.overwrite && fs::exists(fs::path(config.out_dir) / "run.h5"))
+    throw UsageError(config.out_dir +
+                     " holds a run already; add --overwrite to replace it, --init_from resume to continue "
+                     "it, or name another folder with --out_dir");
+  warn_of_slow_blas(config);
+  const Corpus corpus = load_corpus(corpus_options(config));
+  return jobs_for(config.dtype).train(config, options, corpus);
+}
+
+EvalOutcome evaluate(const std::string& run, const std::string& split, const std::optional<std::string>& data,
+                     int threads) {
+  if (split != "train" && split != "val")
+    throw UsageError("split = \"" + split + "\" is unknown; there are: train, val");
+  Saved saved = open_saved(run, threads);
+  if (data) saved.config.data = *data;
+  Corpus corpus = load_corpus(corpus_options(saved.config));
+  if (corpus.tokenizer->to_json() != saved.tokenizer->to_json())
+    throw UsageError("the vocabulary of \"" + saved.config.data +
+                     "\" is not the one the model was trained with; give the "
+                     "run's own data, or data prepared with its vocabulary");
+  return jobs_for(saved.config.dtype).evaluate(saved.config, saved.path, split, corpus);
+}
+
+void sample(const std::string& run, const SampleOptions& options, const std::function<void(const std::string&)>& emit) {
+  const Saved saved = open_saved(run, options.threads);
+  jobs_for(saved.config.dtype).sample(saved.config, saved.path, *saved.tokenizer, options, emit);
+}
+
+double dump(const Config& config, const DumpOptions& options) { return jobs_for(config.dtype).dump(config, options); }
+
+BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps) {
+  warn_of_slow_blas(config);
+  return jobs_for(config.dtype).bench_step(config, warmup, steps);
+}
+
+void bench_kernels(const std::string& what, const Config& config, const std::function<void(const BenchRow&)>& emit) {
+  jobs_for(config.dtype).bench_kernels(what, config, emit);
+}
+
+CostOutcome inspect_config(const Config& config) {
+  std::int64_t vocab = 65, tokens = 0, steps = config.epochs > 0 ? 0 : config.max_iters;
+  if (!config.data.empty()) {
+    const Corpus corpus = load_corpus(corpus_options(config));
+    vocab = corpus.tokenizer->vocab_size();
+    tokens = static_cast<std::int64_t>(corpus.train.size() + corpus.val.size());
+    steps = total_steps(config, Sampler(corpus.train, sampler_options(config)));
+  }
+  CostOutcome cost = jobs_for(config.dtype).inspect_config(config, vocab, tokens);
+  cost.steps = steps;
+  return cost;
+}
+
+std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t seed) {
+  return f64::jobs.gradcheck(filter, seed);
+}
+
+NormResult norm_apply(const NormCall& call) {
+  if (call.dtype != "float32" && call.dtype != "float64")
+    throw UsageError("dtype = \"" + call.dtype + "\" is unknown; there are: float32, float64");
+  return jobs_for(call.dtype).norm_apply(call);
+}
+
+}  // namespace normscope

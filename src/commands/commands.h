@@ -1,0 +1,48 @@
+#pragma once
+// What the command line and the study call: the program's jobs, free of precision. Each picks float32 or float64 by
+// config.dtype and does its work in that namespace.
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "jobs/jobs.h"
+
+namespace normscope {
+
+/// Trains one model into config.out_dir (run.h5, metrics.jsonl, config.toml, checkpoints/). `config` is resolved.
+TrainOutcome train(const Config& config, const TrainOptions& options);
+
+/// Exact loss of a run's (or checkpoint's) model over a whole split: "train" or "val".
+EvalOutcome evaluate(const std::string& run, const std::string& split, const std::optional<std::string>& data,
+                     int threads);
+
+/// Generates text from a run's newest checkpoint; `emit` gets each piece as it is made.
+void sample(const std::string& run, const SampleOptions& options, const std::function<void(const std::string&)>& emit);
+
+/// One step, everything, into one HDF5 file. Returns the loss.
+double dump(const Config& config, const DumpOptions& options);
+
+/// Finite differences in float64. `filter` is a glob over "topic/name".
+std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t seed);
+
+BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps);
+/// `what` is norms, gemm or attention: what this machine gives and what we reach of it, all of a size measured in turn,
+/// medians. gemm and attention take their sizes from the config. Each row is given to emit() as soon as it is measured
+/// (the products of a large model take minutes). Raises UsageError for another name.
+void bench_kernels(const std::string& what, const Config& config, const std::function<void(const BenchRow&)>& emit);
+
+CostOutcome inspect_config(const Config& config);
+
+NormResult norm_apply(const NormCall& call);
+
+/// The visible table of norms: name, formula, parameters, reference.
+struct NormInfo {
+  std::string name, formula, parameters, reference;
+};
+std::vector<NormInfo> norm_catalogue();
+std::vector<std::string> placement_names();
+
+}  // namespace normscope

@@ -1,0 +1,110 @@
+#include <fmt/format.h>
+#include "config/config.h"
+#include <normscope/core/error.h>
+
+#include <type_traits>
+
+#include "config/config_text.h"
+
+namespace normscope {
+
+#define FALLBACK_text(value) value
+#define FALLBACK_list(value) value
+#define FALLBACK_integer(value) #value
+#define FALLBACK_number(value) #value
+#define FALLBACK_boolean(value) #value
+
+const std::vector<KeyInfo>& config_keys() {
+  static const std::vector<KeyInfo> keys{
+#define KEY(section, type, name, fallback, help) {#section, #type, #name, FALLBACK_##type(fallback), help},
+#include "config/config_keys.def"
+#undef KEY
+  };
+  return keys;
+}
+
+namespace {
+
+[[noreturn]] void wrong_type(const std::string& where, const std::string& key, const std::string& value,
+                             const char* wanted) {
+  throw UsageError(fmt::format("{}: {} = '{}' is not {}", where, key, value, wanted));
+}
+
+template <typename T>
+T parse_as(const std::string& key, const std::string& value, const std::string& where) {
+  if constexpr (std::is_same_v<T, key_type::text>) {
+    return value;
+  } else if constexpr (std::is_same_v<T, key_type::list>) {
+    return split(value, ',');
+  } else if constexpr (std::is_same_v<T, key_type::boolean>) {
+    if (const auto parsed = parse_boolean(value)) return *parsed;
+    wrong_type(where, key, value, "true or false");
+  } else if constexpr (std::is_same_v<T, key_type::integer>) {
+    if (const auto parsed = parse_integer(value)) return *parsed;
+    wrong_type(where, key, value, "an integer (digits only, such as 64)");
+  } else {
+    if (const auto parsed = parse_number(value)) return *parsed;
+    wrong_type(where, key, value, "a finite number (such as 0.1 or 1e-3)");
+  }
+}
+
+std::string text_of(const key_type::text& value) { return value; }
+std::string text_of(const key_type::list& value) { return join(value, ","); }
+std::string text_of(key_type::boolean value) { return value ? "true" : "false"; }
+std::string text_of(key_type::integer value) { return std::to_string(value); }
+std::string text_of(key_type::number value) { return fmt::format("{}", value); }
+
+/// "block.3.norm" -> 3 and "norm"; raises UsageError for anything else that begins with "block".
+std::pair<std::int64_t, std::string> block_key(const std::string& key, const std::string& value,
+                                               const std::string& where) {
+  const std::vector<std::string> parts = split(key, '.');
+  const auto index = parts.size() == 3 ? parse_integer(parts[1]) : std::nullopt;
+  if (!index || *index < 0)
+    throw UsageError(fmt::format("{}: '{}' is no block; write [block.N] with N counted from 0", where, key));
+  if (parts[2] != "norm" && parts[2] != "norm_eps")
+    throw UsageError(
+        fmt::format("{}: '{}' (value '{}') cannot be set for one block; allowed in [block.{}] are norm and "
+                    "norm_eps, the nearest is {}",
+                    where, parts[2], value, *index, nearest_word(parts[2], {"norm", "norm_eps"})));
+  return {*index, parts[2]};
+}
+
+}  // namespace
+
+void Config::set(const std::string& key, const std::string& value, const std::string& where) {
+  if (key.rfind("block.", 0) == 0) {
+    const auto [index, part] = block_key(key, value, where);
+    if (part == "norm_eps") parse_as<double>(key, value, where);
+    block[index][part] = value;
+#define KEY(section, type, key_name, fallback, help) \
+  }                                                  \
+  else if (key == #key_name) {                       \
+    key_name = parse_as<key_type::type>(key, value, where);
+#include "config/config_keys.def"
+#undef KEY
+  } else {
+    throw UsageError(unknown_key(key, value, where, config_key_names(), false));
+  }
+  where_[key] = where;
+}
+
+std::string Config::get(const std::string& key) const {
+  if (key.rfind("block.", 0) == 0) {
+    const auto [index, part] = block_key(key, "", "get");
+    const auto overrides = block.find(index);
+    const bool found = overrides != block.end() && overrides->second.count(part) > 0;
+    return found ? overrides->second.at(part) : get(part);
+  }
+#define KEY(section, type, key_name, fallback, help) \
+  if (key == #key_name) return text_of(key_name);
+#include "config/config_keys.def"
+#undef KEY
+  throw UsageError(unknown_key(key, "", "get", config_key_names(), false));
+}
+
+std::string Config::where(const std::string& key) const {
+  const auto found = where_.find(key);
+  return found == where_.end() ? "default" : found->second;
+}
+
+}  // namespace normscope

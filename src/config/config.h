@@ -1,0 +1,69 @@
+#pragma once
+// The configuration of a run: one flat struct, its defaults in config_keys.def, its values from
+// defaults < preset < config file < flags. An unknown key is an error that names the nearest known one.
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace normscope {
+
+namespace key_type {
+using text = std::string;
+using integer = std::int64_t;
+using number = double;
+using boolean = bool;
+using list = std::vector<std::string>;
+}  // namespace key_type
+
+/// One row of config_keys.def.
+struct KeyInfo {
+  const char *section, *type, *name, *fallback, *help;
+};
+
+/// All keys in the order of config_keys.def.
+const std::vector<KeyInfo>& config_keys();
+
+class Config {
+ public:
+#define KEY(section, type, name, fallback, help) key_type::type name = default_##type(fallback);
+  static key_type::text default_text(const char* value) { return value; }
+  static key_type::integer default_integer(std::int64_t value) { return value; }
+  static key_type::number default_number(double value) { return value; }
+  static key_type::boolean default_boolean(bool value) { return value; }
+  static key_type::list default_list(const char* value) { return *value ? key_type::list{value} : key_type::list{}; }
+#include "config/config_keys.def"
+#undef KEY
+
+  /// `[block.3] norm = "..."`: overrides by block (counted from 0) and key; only `norm` and `norm_eps` may stand there.
+  std::map<std::int64_t, std::map<std::string, std::string>> block;
+
+  /// Sets one key from text. `where` says where it stood ("--n_layer", "micro.toml:3") for the error message.
+  /// Raises UsageError for an unknown key (with the nearest known one) and for a value of the wrong type.
+  void set(const std::string& key, const std::string& value, const std::string& where);
+  /// Text of a key's value, as it would be written on the command line (lists joined by commas).
+  std::string get(const std::string& key) const;
+
+  /// Reads a shipped preset by name, or a TOML file. Raises UsageError with file:line.
+  void load_preset(const std::string& name);
+  void load_file(const std::string& path);
+
+  /// Fills in every "auto" that follows from other keys (arch, n_layer, learning_rate ...) and checks all values and
+  /// combinations that can be checked without data. Raises UsageError in one line: key, value, where, what is allowed.
+  void resolve();
+
+  std::string to_json() const;  ///< flat object, every key, plus "block"
+  std::string to_toml() const;  ///< the same as config.toml of the run folder: load_file() gives the same Config
+  static Config from_json(const std::string& json);
+
+  /// Where a key was last set ("--n_layer", "micro.toml:3", "default").
+  std::string where(const std::string& key) const;
+
+ private:
+  std::map<std::string, std::string> where_;
+};
+
+/// Names of the shipped presets.
+std::vector<std::string> preset_names();
+
+}  // namespace normscope

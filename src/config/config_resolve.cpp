@@ -1,0 +1,159 @@
+// resolve(): the values that follow from others, and what can be checked without data.
+#include <fmt/format.h>
+#include "config/config.h"
+#include <normscope/core/error.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/config_text.h"
+
+namespace normscope {
+namespace {
+
+/// "n_head = 3 (--n_head)": a key, its value and where it stood.
+std::string shown(const Config& config, const std::string& key) {
+  return fmt::format("{} = {} ({})", key, config.get(key), config.where(key));
+}
+
+[[noreturn]] void reject(const Config& config, const std::string& key, const std::string& why) {
+  throw UsageError(shown(config, key) + " " + why);
+}
+
+void require(const Config& config, const char* key, bool ok, const char* allowed) {
+  if (!ok) reject(config, key, fmt::format("is out of range; allowed: {}", allowed));
+}
+
+void require_one_of(const Config& config, const char* key, const std::vector<std::string>& there,
+                    const std::vector<std::string>& later = {}) {
+  const std::string value = config.get(key);
+  if (std::find(there.begin(), there.end(), value) != there.end()) return;
+  const std::string list = join(there, ", ");
+  if (std::find(later.begin(), later.end(), value) != later.end())
+    reject(config, key, fmt::format("is not there yet; there are: {}", list));
+  reject(config, key, fmt::format("is unknown; allowed: {}; the nearest is {}", list, nearest_word(value, there)));
+}
+
+void check_names(const Config& c) {
+  require_one_of(c, "arch", {"gpt", "llama"}, {"mlp", "conv"});
+  require_one_of(c, "activation", {"auto", "gelu", "gelu_tanh", "relu", "silu", "swiglu"});
+  require_one_of(c, "init", {"normal"});
+  require_one_of(c, "norm_bias", {"auto", "true", "false"});
+  require_one_of(c, "tokenizer", {"char", "byte"}, {"bpe"});
+  require_one_of(c, "sampler", {"shuffle", "random"});
+  require_one_of(c, "optimizer", {"adamw", "sgd"});
+  require_one_of(c, "dtype", {"float32", "float64"});
+  require_one_of(c, "gemm", {"highway", "onednn", "openblas"});
+  if (!c.stats.empty()) reject(c, "stats", "is not there yet; there are no further statistics, leave it out");
+  for (const char* key : {"norm", "norm_placement", "qk_norm", "final_norm", "init_from"})
+    require(c, key, !c.get(key).empty(), "a name");
+}
+
+void check_ranges(const Config& c) {
+  // The upper end keeps products of sizes inside 64 bits; memory ends long before.
+  const auto size = [&](const char* key, std::int64_t value, std::int64_t least, std::int64_t up_to = 1 << 20) {
+    if (value < least || value > up_to) reject(c, key, fmt::format("is out of range; allowed: {} to {}", least, up_to));
+  };
+  size("n_layer", c.n_layer, 1, 1 << 14);
+  size("n_head", c.n_head, 1);
+  size("n_kv_head", c.n_kv_head, 0);
+  size("n_embd", c.n_embd, 1);
+  size("n_inner", c.n_inner, 0);
+  size("block_size", c.block_size, 1);
+  size("vocab_size", c.vocab_size, 0);
+  size("batch_size", c.batch_size, 1);
+  size("gradient_accumulation_steps", c.gradient_accumulation_steps, 1);
+  size("threads", c.threads, 0, 1024);
+  require(c, "dropout", c.dropout >= 0 && c.dropout < 1, "at least 0 and below 1");
+  require(c, "rope_theta", c.rope_theta > 0, "above 0");
+  require(c, "norm_eps", c.norm_eps >= 0, "0 or above");
+  require(c, "train_tokens", c.train_tokens >= 0, "0 (all) or above");
+  require(c, "epoch_iters", c.epoch_iters >= 0, "0 (off) or above");
+  require(c, "max_iters", c.max_iters >= 1, "1 or above");
+  require(c, "epochs", c.epochs >= 0, "0 (off) or above");
+  require(c, "learning_rate", c.learning_rate > 0, "above 0");
+  require(c, "min_lr", c.min_lr >= 0 || c.min_lr == -1, "0 or above, or -1 for learning_rate / 10");
+  require(c, "warmup_iters", c.warmup_iters >= 0, "0 or above");
+  require(c, "lr_decay_iters", c.lr_decay_iters >= 0, "0 (max_iters) or above");
+  require(c, "weight_decay", c.weight_decay >= 0, "0 or above");
+  require(c, "beta1", c.beta1 >= 0 && c.beta1 < 1, "at least 0 and below 1");
+  require(c, "beta2", c.beta2 >= 0 && c.beta2 < 1, "at least 0 and below 1");
+  require(c, "grad_clip", c.grad_clip >= 0, "0 (off) or above");
+  require(c, "seed", c.seed >= 0, "0 or above");
+  require(c, "eval_interval", c.eval_interval >= 0, "0 (only at the end) or above");
+  require(c, "eval_iters", c.eval_iters >= 1, "1 or above");
+  require(c, "log_interval", c.log_interval >= 1, "1 or above");
+  require(c, "checkpoint_interval", c.checkpoint_interval >= 0, "0 (only at the end) or above");
+  require(c, "probe_interval", c.probe_interval >= 1, "1 or above (--probe '' measures nothing)");
+}
+
+void check_combinations(const Config& c) {
+  if (c.n_embd % c.n_head != 0)
+    reject(c, "n_embd", "is not a multiple of " + shown(c, "n_head") + "; change one of them");
+  if (c.n_head % c.n_kv_head != 0)
+    reject(c, "n_kv_head", "does not divide " + shown(c, "n_head") + "; change one of them");
+  if (c.arch == "llama" && (c.n_embd / c.n_head) % 2 != 0)
+    reject(c, "n_embd",
+           fmt::format("over {} gives the odd head width {}, which RoPE cannot turn; take an even one",
+                       shown(c, "n_head"), c.n_embd / c.n_head));
+  for (const auto& [index, overrides] : c.block)
+    for (const auto& [key, value] : overrides) {
+      const std::string path = fmt::format("block.{}.{}", index, key);
+      if (index >= c.n_layer)
+        throw UsageError(fmt::format("{}: [block.{}] is not there, n_layer = {} has blocks 0 to {}", c.where(path),
+                                     index, c.n_layer, c.n_layer - 1));
+      const auto eps = parse_number(value);
+      if (key == "norm_eps" && (!eps || *eps < 0)) reject(c, path, "is out of range; allowed: 0 or above");
+    }
+}
+
+/// Everything but letters, digits and ._- becomes one dash: "layernorm:bias=false" -> "layernorm-bias-false".
+std::string file_safe(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    const bool safe = std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_';
+    if (safe) out += c;
+    if (!safe && !out.empty() && out.back() != '-') out += '-';
+  }
+  while (!out.empty() && out.back() == '-') out.pop_back();
+  return out;
+}
+
+std::string default_name(const Config& c) {
+  const std::string placement = c.norm_placement == "pre" ? "" : "-" + c.norm_placement;
+  return file_safe(fmt::format("{}-{}{}-L{}-C{}-s{}", c.arch, c.norm, placement, c.n_layer, c.n_embd, c.seed));
+}
+
+void fill_defaults(Config& c) {
+  const bool llama = c.arch == "llama";
+  if (c.activation == "auto") c.activation = llama ? "swiglu" : "gelu";
+  if (c.norm == "auto") c.norm = llama ? "rmsnorm" : "layernorm";
+  if (c.final_norm == "auto") c.final_norm = c.norm_placement == "post" ? "false" : "true";
+  if (c.n_kv_head == 0) c.n_kv_head = c.n_head;
+  if (c.n_inner == 0) c.n_inner = llama ? (8 * c.n_embd + 95) / 96 * 32 : 4 * c.n_embd;  // ceil(8C/3, 32) and 4C
+  if (c.min_lr == -1) c.min_lr = c.learning_rate / 10;
+  // With `epochs` the number of steps is known only once the data is.
+  if (c.lr_decay_iters == 0 && c.epochs == 0) c.lr_decay_iters = c.max_iters;
+  if (c.name.empty()) c.name = default_name(c);
+  if (c.out_dir.empty()) c.out_dir = "runs/" + c.name;
+}
+
+}  // namespace
+
+void Config::resolve() {
+  check_names(*this);
+  check_ranges(*this);
+  fill_defaults(*this);
+  check_combinations(*this);
+  if (name == "." || name == "..") reject(*this, "name", "is the folder above or this one; give a name of its own");
+  if (name != file_safe(name))
+    reject(*this, "name",
+           fmt::format("is no file name; allowed are letters, digits and . _ -, "
+                       "such as {}",
+                       file_safe(name)));
+}
+
+}  // namespace normscope

@@ -1,0 +1,90 @@
+#include "config/options.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <limits>
+
+#include <normscope/core/error.h>
+#include <normscope/core/team.h>
+
+namespace normscope {
+
+namespace {
+NormSpec norm_defaults(const Config& config) {
+  NormSpec spec;
+  spec.eps = config.norm_eps;
+  spec.affine = config.norm_affine;
+  if (config.norm_bias != "auto") spec.bias = config.norm_bias == "true";
+  return spec;
+}
+}  // namespace
+
+ModelOptions model_options(const Config& c, std::int64_t tokenizer_vocab) {
+  if (c.vocab_size > 0 && c.vocab_size < tokenizer_vocab)
+    throw UsageError("vocab_size = " + std::to_string(c.vocab_size) + " (" + c.where("vocab_size") +
+                     ") is smaller than the data's vocabulary of " + std::to_string(tokenizer_vocab) +
+                     "; leave it at 0 or make it larger");
+  if (c.qk_norm != "none" && c.qk_norm != "false")
+    throw UsageError("qk_norm = " + c.qk_norm + " (" + c.where("qk_norm") + ") is not there yet; there is: none");
+  ModelOptions o;
+  o.learned_positions = c.arch == "gpt";
+  o.n_layer = c.n_layer;
+  o.n_head = c.n_head;
+  o.n_kv_head = c.n_kv_head;
+  o.n_embd = c.n_embd;
+  o.n_inner = c.n_inner;
+  o.block_size = c.block_size;
+  o.vocab_size = std::max(c.vocab_size, tokenizer_vocab);
+  o.bias = c.bias;
+  o.dropout = c.dropout;
+  o.activation = c.activation;
+  o.tie_weights = c.tie_weights;
+  o.rope_theta = c.rope_theta;
+  o.init_gain = c.init_gain;
+  o.init_shift = c.init_shift;
+  const NormSpec defaults = norm_defaults(c);
+  o.norm = parse_norm(c.norm, defaults);
+  for (const auto& [block, overrides] : c.block) {
+    NormSpec base = defaults;
+    if (const auto eps = overrides.find("norm_eps"); eps != overrides.end()) base.eps = std::stod(eps->second);
+    const auto norm = overrides.find("norm");
+    o.block_norm[block] = parse_norm(norm == overrides.end() ? c.norm : norm->second, base);
+  }
+  o.placement = c.norm_placement;
+  o.final_norm = c.final_norm != "false";
+  o.final_norm_spec = c.final_norm == "true" || !o.final_norm ? o.norm : parse_norm(c.final_norm, defaults);
+  return o;
+}
+
+CorpusOptions corpus_options(const Config& c) {
+  if (c.data.empty())
+    throw UsageError("data is not set; name a text file, a prepared folder or synthetic:grammar with --data");
+  return {c.data, c.tokenizer, c.train_tokens, static_cast<std::uint64_t>(c.seed)};
+}
+
+SamplerOptions sampler_options(const Config& c) {
+  return {c.sampler,     c.block_size,
+          c.batch_size,  c.gradient_accumulation_steps,
+          c.epoch_iters, static_cast<std::uint64_t>(c.seed)};
+}
+
+std::int64_t total_steps(const Config& c, const Sampler& sampler) {
+  if (c.epochs > std::numeric_limits<std::int64_t>::max() / std::max<std::int64_t>(1, sampler.steps_per_epoch()))
+    throw UsageError("epochs = " + std::to_string(c.epochs) + " (" + c.where("epochs") +
+                     ") are more steps than can be counted");
+  return c.epochs > 0 ? c.epochs * sampler.steps_per_epoch() : c.max_iters;
+}
+
+Schedule schedule(const Config& c, std::int64_t steps) {
+  return {c.learning_rate, c.min_lr, c.warmup_iters, c.lr_decay_iters > 0 ? c.lr_decay_iters : steps, c.decay_lr};
+}
+
+bool matches_any(const std::vector<std::string>& globs, const std::string& name) {
+  return std::any_of(globs.begin(), globs.end(),
+                     [&](const std::string& glob) { return fnmatch(glob.c_str(), name.c_str(), 0) == 0; });
+}
+
+int thread_count(const Config& c) { return c.threads > 0 ? static_cast<int>(c.threads) : available_cores(); }
+
+}  // namespace normscope

@@ -1,0 +1,16 @@
+#pragma once
+// Facts of the machine for run files.
+#include <string>
+
+namespace normscope {
+
+/// The processor's model name, never the host's name.
+std::string cpu_model();
+
+/// Facts of this build and machine for --version and run files.
+struct BuildInfo {
+  std::string version, git_commit, compiler, onednn, openblas_core, hdf5, isa;
+};
+BuildInfo build_info();
+
+}  // namespace normscope

@@ -1,0 +1,151 @@
+// One step, everything, into one file: what other implementations are compared with.
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <map>
+
+#include "io/file_util.h"
+
+#include "jobs/entries.h"
+#include "run/checkpoint.h"
+#include "train/session.h"
+
+NORMSCOPE_BEGIN
+
+namespace {
+
+/// Keeps every named value [B, T, C] and its gradient; the parts of a batch come one after the other.
+class Keeper final : public Observer {
+ public:
+  struct Kept {
+    std::vector<std::int64_t> shape;
+    std::vector<real> data;
+    void append(const Tensor& part) {
+      const std::int64_t before = shape.empty() ? 0 : shape[0];
+      shape = part.shape().vector();
+      shape[0] += before;
+      data.insert(data.end(), part.data(), part.data() + part.numel());
+    }
+  };
+  void value(const std::string& name, const Variable& x) override {
+    values[name].append(x.value());
+    x.on_grad([this, name](const Tensor& g) { gradients[name].append(g); });
+  }
+  std::map<std::string, Kept> values, gradients;
+};
+
+void copy_indices(const Array& from, const Indices& to, std::int64_t vocab, const std::string& what) {
+  if (from.shape != to.shape().vector())
+    throw UsageError("--batch: " + what + " has shape " + Shape(from.shape).str() +
+                     ", batch_size and block_size want " + to.shape().str());
+  for (std::int64_t i = 0; i < from.numel(); ++i) {
+    const std::uint8_t* at = from.bytes.data() + static_cast<std::size_t>(i) * Array::size_of(from.type);
+    std::int64_t value = 0;
+    switch (from.type) {
+      case Array::Type::i32: {
+        std::int32_t v;
+        std::memcpy(&v, at, sizeof v);
+        value = v;
+        break;
+      }
+      case Array::Type::i64:
+        std::memcpy(&value, at, sizeof value);
+        break;
+      case Array::Type::u16: {
+        std::uint16_t v;
+        std::memcpy(&v, at, sizeof v);
+        value = v;
+        break;
+      }
+      case Array::Type::u8:
+        value = *at;
+        break;
+      default:
+        throw UsageError("--batch: " + what + " must hold integers");
+    }
+    if (value < 0 || value >= vocab)
+      throw UsageError("--batch: " + what + " holds " + std::to_string(value) + ", the vocabulary has 0 to " +
+                       std::to_string(vocab - 1) + "; give tokens of this data, or a larger vocab_size");
+    to.data()[i] = static_cast<std::int32_t>(value);
+  }
+}
+
+/// tokens and targets of the dumped step, from the given file or as training would see them.
+void fetch(const Config& config, const DumpOptions& options, const Corpus* corpus, std::int64_t vocab,
+           const Batch& batch) {
+  if (!options.batch.empty()) {
+    const ArrayFileReader file(options.batch);
+    copy_indices(file.read("tokens"), batch.tokens, vocab, "tokens");
+    copy_indices(file.read("targets"), batch.targets, vocab, "targets");
+    return;
+  }
+  const Sampler sampler(corpus->train, sampler_options(config));
+  const auto count = static_cast<std::size_t>(batch.tokens.numel());
+  sampler.batch(options.step, 0, {batch.tokens.data(), count}, {batch.targets.data(), count});
+}
+
+}  // namespace
+
+double dump(const Config& config, const DumpOptions& options) {
+  if (std::filesystem::exists(options.out) && !options.overwrite)
+    throw UsageError(options.out + " exists; add --overwrite to replace it, or name another file with --out");
+  if (config.gradient_accumulation_steps != 1)
+    throw UsageError("dump holds one batch, and gradient_accumulation_steps = " +
+                     std::to_string(config.gradient_accumulation_steps) + " (" +
+                     config.where("gradient_accumulation_steps") + ") takes several a step; set it to 1");
+  std::optional<Corpus> corpus;
+  if (options.batch.empty() || !config.data.empty()) corpus = load_corpus(corpus_options(config));
+  Session session(config, corpus ? corpus->tokenizer->vocab_size() : std::max<std::int64_t>(config.vocab_size, 1));
+  if (config.init_from != "scratch") {
+    const auto weights = std::filesystem::exists(config.init_from) ? newest_checkpoint(config.init_from) : std::nullopt;
+    if (!weights) throw UsageError("init_from = \"" + config.init_from + "\" holds no checkpoint; name a run folder");
+    load_parameters(session.model.parameters(), ArrayFileReader(*weights));
+  }
+  StepRunner runner(session.model, config);
+  Keeper keeper;
+  const auto wanted = [&](const std::string& what) {
+    return options.only.empty() || std::find(options.only.begin(), options.only.end(), what) != options.only.end();
+  };
+  for (const std::string& name : options.only)
+    if (name != "tokens" && name != "targets" && name != "loss" && name != "logits" && name != "params" &&
+        name != "grads" && name != "residual" && name != "residual_grads")
+      throw UsageError("--only \"" + name +
+                       "\" is unknown; there are: tokens, targets, loss, logits, params, grads, "
+                       "residual, residual_grads");
+  const bool batch_only =
+      !options.only.empty() && std::all_of(options.only.begin(), options.only.end(),
+                                           [](const auto& n) { return n == "tokens" || n == "targets"; });
+  double loss = 0;
+  const auto fill = [&](std::int64_t, const Batch& b) {
+    fetch(config, options, corpus ? &*corpus : nullptr, session.model.options().vocab_size, b);
+  };
+  if (batch_only)
+    fill(0, runner.batch());
+  else
+    loss = runner.run(options.step, fill, &keeper);
+
+  ArrayFileWriter file(options.out);
+  file.attribute("format", "normscope-dump");
+  file.attribute("config_json", config.to_json());
+  const Batch& batch = runner.batch();
+  if (wanted("tokens")) file.write("tokens", Array::Type::i32, batch.tokens.shape().vector(), batch.tokens.data());
+  if (wanted("targets")) file.write("targets", Array::Type::i32, batch.targets.shape().vector(), batch.targets.data());
+  if (wanted("loss") && !batch_only) file.write("loss", Array::Type::f64, {}, &loss);
+  if (wanted("logits")) {
+    const NoGrad guard;
+    const Tensor logits = session.model.logits(batch.tokens, {}).value();
+    file.write("logits", real_type(), logits.shape().vector(), logits.data());
+  }
+  for (const Parameter& p : session.model.parameters().all()) {
+    if (wanted("params")) file.write("params/" + p.path, real_type(), p.shape.vector(), p.value());
+    if (wanted("grads") && p.grad()) file.write("grads/" + p.path, real_type(), p.shape.vector(), p.grad());
+  }
+  for (const auto& [name, x] : keeper.values)
+    if (wanted("residual")) file.write("residual/" + name, real_type(), x.shape, x.data.data());
+  for (const auto& [name, g] : keeper.gradients)
+    if (wanted("residual_grads")) file.write("residual_grads/" + name, real_type(), g.shape, g.data.data());
+  file.commit();
+  return loss;
+}
+
+NORMSCOPE_END

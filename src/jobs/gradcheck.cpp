@@ -1,0 +1,187 @@
+// The list of what is checked: every op at its input range, every norm, placement and architecture. float64 only.
+#include <normscope/core/precision.h>
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "jobs/entries.h"
+#include <normscope/autograd/gradcheck.h>
+#include <normscope/models/transformer.h>
+
+#include "jobs/gradcheck_ops.h"
+
+NORMSCOPE_BEGIN
+
+namespace {
+
+constexpr double kTolerance = 1e-6;
+
+/// Checks and appends one row for each leaf.
+class Checker {
+ public:
+  Checker(std::string filter, std::uint64_t seed) : filter_(std::move(filter)), seed_(seed) {}
+
+  bool wants(const std::string& topic, const std::string& name) const {
+    return filter_.empty() || fnmatch(filter_.c_str(), (topic + "/" + name).c_str(), 0) == 0;
+  }
+  void run(const std::string& topic, const std::string& name, const std::string& input,
+           const std::vector<Variable>& leaves, const std::function<Variable()>& f) {
+    for (const auto& found : check_gradients(leaves, f, {.seed = seed_}))
+      rows.push_back({topic, name, input, found.tensor, found.error, found.error <= kTolerance});
+  }
+  std::vector<GradcheckRow> rows;
+
+ private:
+  std::string filter_;
+  std::uint64_t seed_;
+};
+
+struct InputRange {
+  double scale, offset;
+  std::string str() const { return fmt::format("scale {:g}, offset {:g}", scale, offset); }
+};
+constexpr InputRange kRanges[] = {{1e-3, 0}, {1, 0}, {1e3, 0}, {1e-3, 100}, {1, 100}, {1e3, 100}};
+
+Variable random_leaf(Engine& engine, const Shape& shape, const std::string& name, InputRange range, Domain domain,
+                     std::uint64_t seed) {
+  const Random random(seed, Purpose::gradcheck, stream_of(name));
+  const Tensor x = Tensor::empty(engine, shape);
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    double z = random.normal(static_cast<std::uint64_t>(i));
+    if (domain != Domain::any) z = std::copysign(0.5 + std::abs(z), domain == Domain::positive ? 1 : z);
+    x.data()[i] = range.offset + range.scale * z;
+  }
+  return Variable::leaf(x, name);
+}
+
+void check_ops(Checker& checker, Engine& engine, std::uint64_t seed) {
+  for (const OpCase& op : op_cases(engine)) {
+    if (!checker.wants("op", op.name)) continue;
+    for (const InputRange& range : kRanges) {
+      if (range.scale > op.largest_scale || (range.offset != 0 && !op.offset)) continue;
+      std::vector<Variable> leaves;
+      for (std::size_t i = 0; i < op.inputs.size(); ++i)
+        leaves.push_back(random_leaf(engine, op.inputs[i], fmt::format("input {}", i), range, op.domain, seed));
+      checker.run("op", op.name, range.str(), leaves, [&] { return op.run(leaves); });
+    }
+  }
+}
+
+/// Gains and biases away from their initial 1 and 0, so that no factor hides.
+void shake(const Parameters& parameters, std::uint64_t seed, double amount) {
+  for (const Parameter& p : parameters.all()) {
+    const Random random(seed, Purpose::perturb, stream_of(p.path));
+    for (std::int64_t i = 0; i < p.numel(); ++i) p.value()[i] += amount * random.normal(static_cast<std::uint64_t>(i));
+  }
+}
+
+std::vector<Variable> leaves_of(const Parameters& parameters) {
+  std::vector<Variable> leaves;
+  for (const Parameter& p : parameters.all())
+    if (std::none_of(leaves.begin(), leaves.end(), [&](const Variable& v) { return v.leaf() == p.leaf.leaf(); }))
+      leaves.push_back(p.leaf);
+  return leaves;
+}
+
+void check_norms(Checker& checker, Engine& engine, std::uint64_t seed) {
+  for (const NormEntry& entry : norm_table()) {
+    if (!checker.wants("norm", entry.name)) continue;
+    for (const bool bias : {false, true})
+      for (const InputRange& range : kRanges) {
+        Parameters parameters(engine, seed);
+        NormSpec spec;
+        spec.name = entry.name;
+        spec.bias = bias;
+        const auto norm = make_norm({parameters, "", -1, "norm"}, spec, 7);
+        shake(parameters, seed, 0.3);
+        std::vector<Variable> leaves = leaves_of(parameters);
+        const Variable x = random_leaf(engine, {5, 7}, "x", range, Domain::any, seed);
+        const Variable f = random_leaf(engine, {5, 7}, "f", {range.scale, 0}, Domain::any, seed);
+        leaves.push_back(x);
+        const std::string input = range.str() + (bias ? ", bias" : "");
+        checker.run("norm", entry.name, input, leaves, [&] { return norm->forward(x); });
+        leaves.push_back(f);
+        checker.run("norm", entry.name, input + ", x + f", leaves, [&] {
+          const auto [h, y] = norm->add_forward(x, f);
+          return concat({h, y}, 1);
+        });
+      }
+  }
+}
+
+ModelOptions small_model(bool gpt) {
+  ModelOptions o;
+  o.learned_positions = gpt;
+  o.n_layer = 2;
+  o.n_head = 4;
+  o.n_kv_head = gpt ? 4 : 2;
+  o.n_embd = 8;
+  o.n_inner = gpt ? 16 : 12;
+  o.block_size = 5;
+  o.vocab_size = 11;
+  o.bias = gpt;
+  o.activation = gpt ? "gelu" : "swiglu";
+  o.init_gain = 20;  // weights of about 0.4: every path carries gradient
+  o.norm.name = gpt ? "layernorm" : "rmsnorm";
+  o.final_norm_spec = o.norm;
+  return o;
+}
+
+void check_model(Checker& checker, Engine& engine, const std::string& topic, const std::string& name,
+                 const std::string& input, const ModelOptions& options, std::uint64_t seed) {
+  const Transformer model(engine, options, seed);
+  shake(model.parameters(), seed, 0.1);
+  const Random random(seed, Purpose::gradcheck, stream_of("tokens"));
+  const Indices tokens = Indices::empty(engine, {2, 5}), targets = Indices::empty(engine, {2, 5});
+  for (std::int64_t i = 0; i < 10; ++i) {
+    tokens.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(i), 11));
+    targets.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(10 + i), 11));
+  }
+  const Pass pass{options.dropout > 0, seed, 0};
+  checker.run(topic, name, input, leaves_of(model.parameters()), [&] { return model.loss(tokens, targets, pass); });
+}
+
+void check_models(Checker& checker, Engine& engine, std::uint64_t seed) {
+  for (const PlacementEntry& placement : placement_table()) {
+    if (!checker.wants("placement", placement.name)) continue;
+    for (const NormEntry& norm : norm_table()) {
+      ModelOptions options = small_model(true);
+      options.placement = placement.name;
+      options.norm.name = options.final_norm_spec.name = norm.name;
+      options.final_norm = placement.final_norm;
+      check_model(checker, engine, "placement", placement.name, norm.name, options, seed);
+    }
+  }
+  for (const bool gpt : {true, false}) {
+    const std::string name = gpt ? "gpt" : "llama";
+    if (!checker.wants("model", name)) continue;
+    ModelOptions options = small_model(gpt);
+    check_model(checker, engine, "model", name, "as it is", options, seed);
+    options.tie_weights = false;
+    options.dropout = 0.3;
+    check_model(checker, engine, "model", name, "untied, dropout 0.3", options, seed);
+    options = small_model(gpt);
+    options.block_norm[1] = options.norm;
+    options.block_norm[1].name = gpt ? "rmsnorm" : "layernorm";
+    check_model(checker, engine, "model", name, "another norm in block 1", options, seed);
+  }
+}
+
+}  // namespace
+
+std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t seed) {
+  Engine engine({1, GemmBackend::highway});  // the products that ship
+  Checker checker(filter, seed);
+  check_ops(checker, engine, seed);
+  check_norms(checker, engine, seed);
+  check_models(checker, engine, seed);
+  if (checker.rows.empty())
+    throw UsageError("--filter \"" + filter + "\" matches no check; it is a glob over topic/name, such as norm/*");
+  return checker.rows;
+}
+
+NORMSCOPE_END

@@ -1,0 +1,106 @@
+#pragma once
+// The program's jobs, one file each. They exist in both precisions; jobs_for() picks one set by dtype.
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <normscope/data/corpus.h>
+
+#include "config/config.h"
+#include "train/outcome.h"
+
+namespace normscope {
+
+struct EvalOutcome {
+  double loss = 0;
+  std::int64_t tokens = 0;
+  std::string split;
+};
+
+struct SampleOptions {
+  std::optional<std::string> prompt;  ///< unset: a line break, or the first token of a vocabulary without one
+  std::int64_t tokens = 500;
+  double temperature = 0.8;
+  std::int64_t top_k = 200;
+  std::uint64_t seed = 1337;
+  int threads = 0;
+};
+
+struct DumpOptions {
+  std::string out;
+  std::int64_t step = 0;
+  std::vector<std::string> only;  ///< empty: everything
+  std::string batch;              ///< FILE.h5 with tokens and targets, or empty
+  bool overwrite = false;
+};
+
+struct GradcheckRow {
+  std::string topic, name, input;  ///< op | norm | placement | model; "layernorm"; "scale 1e3, offset 100"
+  std::string tensor;              ///< which input or parameter was worst
+  double error = 0;                ///< relative error, or absolute against scale where the gradient is zero
+  bool passed = false;
+};
+
+struct BenchOutcome {
+  double tokens_per_s = 0, ms_per_step = 0, peak_rss_mb = 0, gflops = 0, gemm_share = 0, loss = 0;
+  std::int64_t parameters = 0;
+};
+
+/// One kernel at one size: named numbers, the units in their names.
+struct BenchRow {
+  std::string kernel, size;
+  std::vector<std::pair<std::string, double>> numbers;
+};
+
+/// What a config costs before running it.
+struct CostOutcome {
+  std::int64_t parameters = 0, tokens_per_step = 0;
+  std::int64_t steps = 0;  ///< 0: epochs, of data that is not known
+  double gflop_per_step = 0, weights_mb = 0, activations_mb = 0, peak_mb = 0;
+  struct Row {
+    std::string path;
+    std::vector<std::int64_t> shape;
+  };
+  std::vector<Row> rows;
+};
+
+struct NormCall {
+  std::string name;           ///< catalogue name with its options: "layernorm:bias=false"
+  std::vector<double> x, dy;  ///< one row; dy empty: no gradients
+  double eps = 1e-5;
+  std::string dtype = "float64";
+};
+
+struct NormResult {
+  std::vector<double> y, dx, dgain, dbias;
+};
+
+/// Configurations are resolved. What each does stands at its function in commands/commands.h.
+struct Jobs {
+  TrainOutcome (*train)(const Config& config, const TrainOptions& options, const Corpus& corpus);
+  EvalOutcome (*evaluate)(const Config& config, const std::string& checkpoint, const std::string& split,
+                          const Corpus& corpus);
+  void (*sample)(const Config& config, const std::string& checkpoint, const Tokenizer& tokenizer,
+                 const SampleOptions& options, const std::function<void(const std::string&)>& emit);
+  double (*dump)(const Config& config, const DumpOptions& options);
+  std::vector<GradcheckRow> (*gradcheck)(const std::string& filter, std::uint64_t seed);
+  BenchOutcome (*bench_step)(const Config& config, std::int64_t warmup, std::int64_t steps);
+  void (*bench_kernels)(const std::string& what, const Config& config,
+                        const std::function<void(const BenchRow&)>& emit);
+  CostOutcome (*inspect_config)(const Config& config, std::int64_t tokenizer_vocab, std::int64_t tokens);
+  NormResult (*norm_apply)(const NormCall& call);
+};
+
+namespace f32 {
+extern const Jobs jobs;
+}
+namespace f64 {
+extern const Jobs jobs;
+}
+
+inline const Jobs& jobs_for(const std::string& dtype) { return dtype == "float64" ? f64::jobs : f32::jobs; }
+
+}  // namespace normscope

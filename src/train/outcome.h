@@ -1,0 +1,23 @@
+#pragma once
+// What a training run is told beside its configuration, and what it says in the end.
+#include <cstdint>
+#include <string>
+
+namespace normscope {
+
+struct TrainOptions {
+  bool overwrite = false;
+  bool quiet = false;   ///< no progress bar, no log lines
+  std::string command;  ///< the command line, stored in the run file
+};
+
+struct TrainOutcome {
+  std::string status;  ///< done | diverged | interrupted
+  std::string run_dir;
+  std::int64_t steps = 0, parameters = 0;
+  double train_loss = 0, val_loss = 0;  ///< nats a token, NaN without an evaluation
+  bool exact = false;                   ///< val_loss is over the whole split
+  double elapsed_s = 0, tokens_per_s = 0;
+};
+
+}  // namespace normscope

@@ -73,7 +73,7 @@ void Trainer::start_run() {
     if (!weights)
       throw UsageError("init_from = \"" + config.init_from + "\" (" + config.where("init_from") +
                        ") holds no checkpoint; name a run folder, or use scratch or resume");
-    load_parameters(session_.model.parameters(), ArrayFileReader(*weights));
+    load_weights(session_.model->parameters(), *weights);
   }
   remove_run_files(run_dir_);
   fresh_ = true;
@@ -88,36 +88,26 @@ void Trainer::save_checkpoint() {
   ArrayFileWriter file(checkpoint_path(run_dir_, next_));
   file.attribute("format", "normscope-checkpoint");
   file.attribute("config_json", session_.config.to_json());
-  file.attribute("tokenizer_json", corpus_.tokenizer->to_json());
+  file.attribute("tokenizer_json", corpus_.tokenizer_json());
   file.attribute("data", corpus_.source);
   file.attribute("data_sha256", corpus_.sha256);
-  const std::int64_t state[] = {next_, optimizer_.steps()};
+  const std::int64_t state[] = {next_, step_.optimizer().steps()};
   file.write("state/steps", Array::Type::i64, {2}, state);
   const double elapsed = elapsed_s();
   file.write("state/elapsed_s", Array::Type::f64, {}, &elapsed);
   file.write("state/epoch", Array::Type::f64, {static_cast<std::int64_t>(epoch_.state().size())},
              epoch_.state().data());
-  const auto& parameters = session_.model.parameters().all();
+  write_weights(session_.model->parameters(), file);
+  const auto& parameters = session_.model->parameters().all();
   for (std::size_t p = 0; p < parameters.size(); ++p) {
     const auto shape = parameters[p].shape.vector();
-    file.write("params/" + parameters[p].path, real_type(), shape, parameters[p].value());
-    file.write("optimizer/first/" + parameters[p].path, real_type(), shape, optimizer_.first()[p].data());
-    if (!optimizer_.second().empty())
-      file.write("optimizer/second/" + parameters[p].path, real_type(), shape, optimizer_.second()[p].data());
+    file.write("optimizer/first/" + parameters[p].path, real_type(), shape, step_.optimizer().first()[p].data());
+    if (!step_.optimizer().second().empty())
+      file.write("optimizer/second/" + parameters[p].path, real_type(), shape, step_.optimizer().second()[p].data());
   }
   file.commit();
   remove_older_checkpoints(run_dir_);
 }
-
-namespace {
-/// An array of exactly this shape, so that a damaged file cannot write past a buffer.
-Array read_shaped(const ArrayFileReader& file, const std::string& name, const std::vector<std::int64_t>& shape) {
-  Array array = file.read(name);
-  if (array.shape != shape)
-    throw UsageError(name + " has shape " + Shape(array.shape).str() + ", not " + Shape(shape).str());
-  return array;
-}
-}  // namespace
 
 void Trainer::restore(const ArrayFileReader& file) {
   const Array counts = read_shaped(file, "state/steps", {2}), elapsed = read_shaped(file, "state/elapsed_s", {});
@@ -132,15 +122,16 @@ void Trainer::restore(const ArrayFileReader& file) {
   std::vector<double> state(static_cast<std::size_t>(size));
   std::memcpy(state.data(), epoch.bytes.data(), epoch.bytes.size());
   epoch_.restore(state);
-  load_parameters(session_.model.parameters(), file);
-  const auto& parameters = session_.model.parameters().all();
+  read_weights(session_.model->parameters(), file);
+  const auto& parameters = session_.model->parameters().all();
   for (std::size_t p = 0; p < parameters.size(); ++p) {
     const auto shape = parameters[p].shape.vector();
-    copy_reals(read_shaped(file, "optimizer/first/" + parameters[p].path, shape), optimizer_.first()[p].data());
-    if (!optimizer_.second().empty())
-      copy_reals(read_shaped(file, "optimizer/second/" + parameters[p].path, shape), optimizer_.second()[p].data());
+    copy_reals(read_shaped(file, "optimizer/first/" + parameters[p].path, shape), step_.optimizer().first()[p].data());
+    if (!step_.optimizer().second().empty())
+      copy_reals(read_shaped(file, "optimizer/second/" + parameters[p].path, shape),
+                 step_.optimizer().second()[p].data());
   }
-  optimizer_.set_steps(steps[1]);
+  step_.optimizer().set_steps(steps[1]);
   next_ = steps[0];
 }
 

@@ -12,6 +12,8 @@
 
 #include "run/epoch_meter.h"
 #include "run/progress.h"
+#include <normscope/train/evaluate.h>
+
 #include "stats/probes.h"
 #include "train/session.h"
 
@@ -35,8 +37,8 @@ class Trainer {
   void save_checkpoint();
   RunHeader header() const;
   /// One optimizer step and its row; false when loss or gradient is no number any more.
-  bool step();
-  void write_row(double loss, double lr, double clip, bool probed);
+  StepResult step();
+  void write_row(const StepResult& result, bool probed);
   void evaluate(bool exact);
   double elapsed_s() const;
 
@@ -44,17 +46,13 @@ class Trainer {
   Session session_;
   TrainOptions options_;
   const Corpus& corpus_;
-  Sampler sampler_;
+  DataSet data_;
   std::int64_t steps_;  // of the whole run
-  Schedule schedule_;
+  TrainStep step_;
   std::vector<ParamInfo> params_;
   std::vector<bool> param_selected_;
-  Optimizer optimizer_;
-  StepRunner runner_;
   ResidualProbe probe_;
   EpochMeter epoch_;
-  GradientNorms gradients_;
-  UpdateNorms updates_;
   std::vector<double> grad_norms_;                                   // [P], every step
   std::vector<float> norm_row_, max_row_, weight_row_, update_row_;  // [P], NaN where not probed
   std::optional<FolderLock> lock_;
@@ -65,9 +63,9 @@ class Trainer {
   double elapsed_before_ = 0;  // of earlier sittings of this run
   std::chrono::steady_clock::time_point started_;
   EvalRow last_eval_{-1, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN(), false};
+  double accuracy_ = std::numeric_limits<double>::quiet_NaN();
   std::vector<std::filesystem::path> made_;  // folders, innermost first; empty when the run's folder was there
   bool fresh_ = false;                       // the files are this run's from its first step on
-  double last_loss_ = 0, last_lr_ = 0;
 };
 
 NORMSCOPE_END

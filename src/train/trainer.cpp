@@ -1,22 +1,18 @@
 #include "train/trainer.h"
 
 #include <cmath>
-#include <limits>
+#include <filesystem>
 
 #include <fmt/format.h>
 
-#include "io/build_info.h"
+#include "config/resume_check.h"
+#include "run/checkpoint.h"
+#include "train/run_header.h"
 
 NORMSCOPE_BEGIN
 
 namespace {
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-
-std::vector<ParamInfo> describe(const Parameters& parameters) {
-  std::vector<ParamInfo> infos;
-  for (const Parameter& p : parameters.all()) infos.push_back({p.path, p.block, p.role, p.shape.vector()});
-  return infos;
-}
 
 std::vector<bool> select(const std::vector<std::string>& globs, const std::vector<std::string>& names) {
   std::vector<bool> selected;
@@ -41,8 +37,7 @@ Trainer::Trainer(const Config& config, const TrainOptions& options, const Corpus
       params_(describe(session_.model->parameters())),
       param_selected_(select(config.probe, names(params_))),
       probe_(session_.model->points(), select(config.probe, session_.model->points())),
-      epoch_(params_, session_.model->points().size()),
-      run_dir_(config.out_dir) {
+      epoch_(params_, session_.model->points().size()) {
   for (auto* row : {&norm_row_, &max_row_, &weight_row_, &update_row_}) row->assign(params_.size(), kNaN);
   grad_norms_.assign(params_.size(), 0);
   if (corpus.val_size() < 2)
@@ -54,34 +49,64 @@ double Trainer::elapsed_s() const {
   return elapsed_before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
 }
 
-RunHeader Trainer::header() const {
-  const BuildInfo build = build_info();
-  RunHeader h;
-  h.config_json = session_.config.to_json();
-  h.command = options_.command;
-  h.git_commit = build.git_commit;
-  h.version = build.version;
-  h.host = cpu_model();
-  h.isa = build.isa;
-  const bool openblas = sizeof(real) == 8 && session_.engine.gemm() == GemmBackend::onednn;  // which has no float64
-  h.gemm_backend = openblas ? "openblas" : name_of(session_.engine.gemm());
-  h.data_sha256 = corpus_.sha256;
-  h.epoch_label = data_.sampler.epoch_label();
-  h.seed = static_cast<std::uint64_t>(session_.config.seed);
-  h.threads = session_.engine.threads();
-  h.params = params_;
-  h.residual = session_.model->points();
-  h.extra["dtype"] = kDtypeName;
-  h.extra["openblas_core"] = build.openblas_core;
-  h.extra["tokenizer_json"] = corpus_.tokenizer_json();
-  h.extra["data"] = corpus_.source;
-  h.extra["train_tokens"] = std::to_string(corpus_.train_size());
-  h.extra["val_tokens"] = std::to_string(corpus_.val_size());
-  h.extra["windows_per_epoch"] = std::to_string(data_.sampler.windows_per_epoch());
-  h.extra["dropped_windows"] = std::to_string(data_.sampler.dropped_windows());
-  h.extra["steps_per_epoch"] = std::to_string(data_.sampler.steps_per_epoch());
-  if (corpus_.entropy_rate) h.extra["entropy_rate"] = fmt::format("{}", *corpus_.entropy_rate);
-  return h;
+double Trainer::tokens_per_s() const {
+  return training_s_ > 0 ? static_cast<double>(step_.predictions_a_step() * (next_ - first_)) / training_s_ : 0;
+}
+
+Snapshot Trainer::snapshot() {
+  return {.parameters = session_.model->parameters(),
+          .optimizer = step_.optimizer(),
+          .epoch = epoch_,
+          .next = next_,
+          .elapsed_s = elapsed_s()};
+}
+
+void Trainer::save_checkpoint() {
+  folder_->file().flush();  // the run file holds every row up to here before the checkpoint counts
+  snapshot().save(checkpoint_path(folder_->path(), next_), session_.config, corpus_);
+  remove_older_checkpoints(folder_->path());
+}
+
+void Trainer::begin() {
+  const Config& config = session_.config;
+  folder_.emplace(config.out_dir);
+  if (const auto checkpoint = folder_->find_checkpoint(config, corpus_.sha256, options_.overwrite))
+    return resume(*checkpoint);
+  if (config.init_from != "scratch" && config.init_from != "resume") {
+    const auto weights = std::filesystem::exists(config.init_from) ? newest_checkpoint(config.init_from) : std::nullopt;
+    if (!weights)
+      throw UsageError("init_from = \"" + config.init_from + "\" (" + config.where("init_from") +
+                       ") holds no checkpoint; name a run folder, or use scratch or resume");
+    load_weights(session_.model->parameters(), *weights);
+  }
+  folder_->start(config, run_header(session_, corpus_, data_.sampler, options_.command));
+}
+
+void Trainer::resume(const std::string& checkpoint) {
+  const auto usable = [&](const auto& action) {
+    try {
+      return action();
+    } catch (const Error& error) {
+      throw UsageError("cannot resume from " + checkpoint + ": " + error.what() +
+                       "; delete that file to go on from an older one or the start, or add --overwrite without resume");
+    }
+  };
+  const ArrayFileReader file = usable([&] { return ArrayFileReader(checkpoint); });
+  const auto attribute = [&, all = usable([&] { return file.attributes(); })](const std::string& name) {
+    const auto found = all.find(name);
+    return found == all.end() ? "" : found->second;
+  };
+  const Config then = usable([&] { return Config::from_json(attribute("config_json")); });
+  check_resumable(session_.config, then, attribute("data_sha256"), corpus_.sha256);
+  Snapshot state = snapshot();
+  usable([&] { state.restore(file); });
+  next_ = first_ = state.next;
+  elapsed_before_ = state.elapsed_s;
+  if (next_ >= steps_)  // nothing left to do: say again what it found
+    for (const EvalRow& row : read_run(folder_->file_path()).evals)
+      if (row.step < next_) last_eval_ = row;
+  session_.config.init_from = then.init_from;  // what the run began with
+  folder_->resume(session_.config, next_);
 }
 
 StepResult Trainer::step() {
@@ -123,7 +148,7 @@ void Trainer::write_row(const StepResult& result, bool probed) {
   row.residual_grad_times_x = probe_.grad_times_x;
   row.residual_rms = probe_.rms;
   row.residual_mean_share = probe_.mean_share;
-  file_->append(row);
+  folder_->file().append(row);
 }
 
 void Trainer::evaluate(bool exact) {
@@ -136,68 +161,66 @@ void Trainer::evaluate(bool exact) {
   const Evaluation val = exact ? exact_evaluation(*session_.model, *data_.val, c.batch_size) : sampled(*data_.val);
   last_eval_ = {.step = at, .train_loss = sampled(*data_.train).loss, .val_loss = val.loss, .exact = exact};
   accuracy_ = val.accuracy;
-  file_->append(last_eval_);
-  metrics_->eval(at, last_eval_.val_loss, last_eval_.train_loss);
+  folder_->file().append(last_eval_);
+  folder_->metrics().eval(at, last_eval_.val_loss, last_eval_.train_loss);
 }
 
 TrainOutcome Trainer::run() {
   try {
     return train_to_end();
   } catch (...) {
-    if (next_ == 0) discard_run();  // memory or disk ended before the first step: there is nothing to resume
+    // Memory or disk ended before the first step: there is nothing to resume.
+    if (next_ == 0 && folder_) folder_->discard();
     throw;
   }
 }
 
-TrainOutcome Trainer::train_to_end() {
+std::string Trainer::train_steps(Progress& progress) {
   const Config& c = session_.config;
-  Progress progress(steps_, options_.quiet);
-  started_ = std::chrono::steady_clock::now();
-  open_run();
-  const std::int64_t first = next_, tokens = step_.predictions_a_step();
-  progress.note(fmt::format("{} parameters, {} steps of {} tokens, {} threads, {}",
-                            session_.model->parameters().numel(), steps_, tokens, session_.engine.threads(), run_dir_));
-  std::string status = "done";
-  double train_s = 0;
   while (next_ < steps_) {
     const double before = elapsed_s();
     const StepResult result = step();
-    train_s += elapsed_s() - before;
+    training_s_ += elapsed_s() - before;
     const std::int64_t done = next_++;
     const bool line = next_ % c.log_interval == 0 || next_ == steps_ || !result.finite;
-    const double rate = static_cast<double>(tokens * (next_ - first)) / train_s;
-    if (line) metrics_->step(done, result.loss, result.lr, step_.gradient_norms().global, elapsed_s());
-    progress.step(done, result.loss, step_.gradient_norms().global, result.lr, rate, line);
-    if (!result.finite) {
-      status = "diverged";
-      break;
-    }
-    if (data_.sampler.ends_epoch(done)) file_->append(epoch_.finish(data_.sampler.epoch_of(done), true));
+    const double grad_norm = step_.gradient_norms().global;
+    if (line) folder_->metrics().step(done, result.loss, result.lr, grad_norm, elapsed_s());
+    progress.step(done, result.loss, grad_norm, result.lr, tokens_per_s(), line);
+    if (!result.finite) return "diverged";
+    if (data_.sampler.ends_epoch(done)) folder_->file().append(epoch_.finish(data_.sampler.epoch_of(done), true));
     if (next_ == steps_) break;
     if (c.eval_interval > 0 && next_ % c.eval_interval == 0) {
-      file_->flush();
+      folder_->file().flush();
       evaluate(false);
       progress.note(fmt::format("step {}: sampled loss, training {:.4f}, validation {:.4f}", next_,
                                 last_eval_.train_loss, last_eval_.val_loss));
     }
-    if (signals_.stopped()) {  // after the evaluation that belongs to this step: resuming would not make it up
-      status = "interrupted";
-      break;
-    }
+    if (signals_.stopped()) return "interrupted";  // after the step's evaluation, which resuming would not make up
     if (c.checkpoint_interval > 0 && next_ % c.checkpoint_interval == 0) save_checkpoint();
   }
+  return "done";
+}
+
+TrainOutcome Trainer::train_to_end() {
+  Progress progress(steps_, options_.quiet);
+  started_ = std::chrono::steady_clock::now();
+  begin();
+  progress.note(fmt::format("{} parameters, {} steps of {} tokens, {} threads, {}",
+                            session_.model->parameters().numel(), steps_, step_.predictions_a_step(),
+                            session_.engine.threads(), folder_->path()));
+  std::string status = train_steps(progress);
   const bool evaluated = last_eval_.exact && last_eval_.step == next_ - 1;  // a finished run, resumed
   if (status == "done" && next_ > 0 && !evaluated) {
-    file_->flush();
+    folder_->file().flush();
     evaluate(true);
     if (!std::isfinite(last_eval_.val_loss)) status = "diverged";  // by the last update: no later step could tell
   }
   if (status != "diverged") save_checkpoint();
   if (!epoch_.empty() && status != "interrupted")
-    file_->append(epoch_.finish(data_.sampler.epoch_of(next_ - 1), false));
-  file_->finish(status);
+    folder_->file().append(epoch_.finish(data_.sampler.epoch_of(next_ - 1), false));
+  folder_->file().finish(status);
   return {.status = status,
-          .run_dir = run_dir_,
+          .run_dir = folder_->path(),
           .steps = next_,
           .parameters = session_.model->parameters().numel(),
           .train_loss = last_eval_.train_loss,
@@ -205,7 +228,7 @@ TrainOutcome Trainer::train_to_end() {
           .exact = last_eval_.exact,
           .accuracy = accuracy_,
           .elapsed_s = elapsed_s(),
-          .tokens_per_s = train_s > 0 ? static_cast<double>(tokens * (next_ - first)) / train_s : 0};
+          .tokens_per_s = tokens_per_s()};
 }
 
 NORMSCOPE_END

@@ -24,11 +24,11 @@ struct ModelOptions {
   bool tie_weights = true;
   double rope_theta = 10000;
   double init_std = 0.02, init_gain = 1, init_shift = 0;
-  NormSpec norm;
-  std::map<std::int64_t, NormSpec> block_norm;  ///< by block, where it differs
+  NormSpec norm{};
+  std::map<std::int64_t, NormSpec> block_norm{};  ///< by block, where it differs
   std::string placement = "pre";
   bool final_norm = true;
-  NormSpec final_norm_spec;
+  NormSpec final_norm_spec{};
 };
 
 }  // namespace normscope

@@ -39,7 +39,7 @@ struct Corpus {
 };
 
 struct CorpusOptions {
-  std::string data;  ///< path or synthetic:NAME
+  std::string data{};  ///< path or synthetic:NAME
   std::string tokenizer = "char";
   std::int64_t train_tokens = 0;  ///< keep the first N training tokens (0: all)
   std::uint64_t seed = 0;         ///< of generated sources

@@ -10,7 +10,7 @@
 namespace normscope {
 
 struct GenerateOptions {
-  std::optional<std::string> prompt;  ///< unset: a line break, or the first token of a vocabulary without one
+  std::optional<std::string> prompt{};  ///< unset: a line break, or the first token of a vocabulary without one
   std::int64_t tokens = 500;
   double temperature = 0.8;  ///< 0: always the likeliest token
   std::int64_t top_k = 200;  ///< draw from the k likeliest (0: all)

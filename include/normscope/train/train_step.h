@@ -11,8 +11,8 @@
 NORMSCOPE_BEGIN
 
 struct TrainStepOptions {
-  OptimizerOptions optimizer;
-  Schedule schedule;
+  OptimizerOptions optimizer{};
+  Schedule schedule{};
   double grad_clip = 1;                 ///< 0: off
   std::int64_t batch_size = 12;         ///< items B of a micro-batch
   std::int64_t accumulation_steps = 1;  ///< micro-batches of a step

@@ -63,7 +63,8 @@ BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t 
   std::optional<DataSet> data;
   if (corpus) data.emplace(*corpus, model, sampler_options(config));
   const RandomSource random(config, model.options().vocab_size);
-  TrainStep step(model, data ? *data->source : static_cast<const BatchSource&>(random), step_options(config, warmup + steps));
+  TrainStep step(model, data ? *data->source : static_cast<const BatchSource&>(random),
+                 step_options(config, warmup + steps));
   std::vector<bool> selected;
   for (const std::string& point : model.points()) selected.push_back(matches_any(config.probe, point));
   ResidualProbe probe(model.points(), selected);

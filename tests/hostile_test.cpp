@@ -99,7 +99,7 @@ TEST(Hostile, ResumeNeverThrowsARunAway) {
   const std::string resume = "train" + keys("r") + " --init_from resume --max_iters 30";
 
   fs::rename(folder / "r/run.h5", folder / "run.h5");
-  expect_refusal(folder, resume, 2, {"run.h5", "--overwrite"});
+  expect_refusal(folder, resume, 2, {"put run.h5 back"});
   expect_refusal(folder, "train" + keys("r"), 2, {"run.h5", "--overwrite"});
   EXPECT_TRUE(fs::exists(folder / "r/checkpoints/step_000020.h5"));
   fs::rename(folder / "run.h5", folder / "r/run.h5");
@@ -123,7 +123,8 @@ TEST(Hostile, ResumeNeverThrowsARunAway) {
   }
   expect_refusal(folder, resume, 2, {"optimizer/first/embed.tokens", "shape"});
   fs::remove(checkpoint);
-  expect_refusal(folder, resume + " --n_embd 32", 2, {"n_embd was 16, now it is 32"});
+  expect_refusal(folder, resume, 2, {"no complete checkpoint"});
+  expect_refusal(folder, resume + " --init_from auto --n_embd 32", 2, {"n_embd was 16, now it is 32"});
   write_text(checkpoint, whole);
   expect_done(folder, resume);
 }
@@ -159,7 +160,7 @@ TEST(Hostile, FullDiskIsASentence) {
     const Outcome outcome = run_limited(folder, kib, "train" + keys("r") + " --max_iters 400 --checkpoint_interval 50");
     EXPECT_EQ(outcome.code, 1) << kib << " KiB: " << outcome.err;
     EXPECT_NE(outcome.err.find("cannot write 'r/"), std::string::npos) << outcome.err;
-    expect_done(folder, "train" + keys("r") + " --max_iters 400 --checkpoint_interval 50 --init_from resume");
+    expect_done(folder, "train" + keys("r") + " --max_iters 400 --checkpoint_interval 50 --init_from auto");
     EXPECT_EQ(read_run(folder / "r/run.h5").step.size(), 400u) << kib;
     fs::remove_all(folder / "r");
   }
@@ -239,6 +240,11 @@ TEST(Hostile, AnInterruptedRunDoesNotCallASampledLossExact) {
   const std::string out = read_text(folder / "out.txt");
   EXPECT_NE(out.find("code 130"), std::string::npos) << out;
   EXPECT_EQ(out.find("exact"), std::string::npos) << out;
+  const std::string advice = "Continue: normscope ";
+  const auto at = out.find(advice);
+  ASSERT_NE(at, std::string::npos) << out;
+  const auto begin = at + advice.size();
+  expect_done(folder, out.substr(begin, out.find('\n', begin) - begin) + " --max_iters 1");
 }
 
 }  // namespace

@@ -63,7 +63,8 @@ void warn_of_slow_blas(const Config& config) {
 
 TrainOutcome train(const Config& config, const TrainOptions& options) {
   namespace fs = std::filesystem;
-  if (config.init_from != "resume" && !options.overwrite && fs::exists(fs::path(config.out_dir) / "run.h5"))
+  if (config.init_from != "resume" && config.init_from != "auto" && !options.overwrite &&
+      fs::exists(fs::path(config.out_dir) / "run.h5"))
     throw UsageError(config.out_dir +
                      " holds a run already; add --overwrite to replace it, --init_from resume to continue "
                      "it, or name another folder with --out_dir");

@@ -10,6 +10,7 @@
 #include "io/file_util.h"
 
 #include "run/checkpoint.h"
+#include "run/saved_run.h"
 #include "train/trainer.h"
 #include "config/resume_check.h"
 
@@ -28,11 +29,13 @@ void Trainer::open_run() {
   const auto strange = [](const fs::directory_entry& entry) { return entry.path().filename() != ".lock"; };
   if (std::none_of(fs::directory_iterator(dir), fs::directory_iterator(), strange)) made_ = missing;
 
-  const bool resume = session_.config.init_from == "resume", has_run = fs::exists(dir / "run.h5");
+  const std::string& from = session_.config.init_from;
+  const bool has_run = fs::exists(dir / "run.h5");
   const auto newest = newest_checkpoint(run_dir_);
-  if (resume && newest && has_run) return resume_run(*newest);
+  if ((from == "resume" || from == "auto") && can_resume(run_dir_)) return resume_run(*newest);
+  if (from == "resume") require_resumable(run_dir_);
   if (!options_.overwrite) {
-    if (has_run && !resume)
+    if (has_run && from != "auto")
       throw UsageError(run_dir_ +
                        " holds a run already; add --overwrite to replace it, --init_from resume to continue "
                        "it, or name another folder with --out_dir");
@@ -45,7 +48,7 @@ void Trainer::open_run() {
   start_run();
 }
 
-/// A run without a checkpoint is started afresh, but only with its own configuration.
+/// init_from auto starts a run without a checkpoint afresh, but only with its own configuration.
 void Trainer::check_same_run(const fs::path& file) const {
   RunData old;
   try {
@@ -66,13 +69,14 @@ void Trainer::discard_run() {
 }
 
 void Trainer::start_run() {
-  const Config& config = session_.config;
+  Config& config = session_.config;
   const fs::path dir = run_dir_;
-  if (config.init_from != "scratch" && config.init_from != "resume") {
+  if (config.init_from == "auto") config.init_from = "scratch";  // what the run begins with
+  if (config.init_from != "scratch") {
     const auto weights = fs::exists(config.init_from) ? newest_checkpoint(config.init_from) : std::nullopt;
     if (!weights)
       throw UsageError("init_from = \"" + config.init_from + "\" (" + config.where("init_from") +
-                       ") holds no checkpoint; name a run folder, or use scratch or resume");
+                       ") holds no checkpoint; name a run folder, or use scratch, resume or auto");
     load_parameters(session_.model.parameters(), ArrayFileReader(*weights));
   }
   remove_run_files(run_dir_);
@@ -166,9 +170,9 @@ void Trainer::resume_run(const std::string& checkpoint) {
   if (next_ >= steps_)  // nothing left to do: say again what it found
     for (const EvalRow& row : read_run(run).evals)
       if (row.step < next_) last_eval_ = row;
-  session_.config.init_from = then.init_from;  // what the run began with
+  session_.config.init_from = then.init_from;                      // what the run began with
+  file_ = RunFile::resume(run, next_, session_.config.to_json());  // on a full disk nothing has changed yet
   write_text_atomically((dir / "config.toml").string(), session_.config.to_toml());
-  file_ = RunFile::resume(run, next_, session_.config.to_json());
   metrics_ = MetricsLog::resume((dir / "metrics.jsonl").string(), next_);
 }
 

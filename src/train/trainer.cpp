@@ -172,8 +172,13 @@ TrainOutcome Trainer::train_to_end() {
   const Config& c = session_.config;
   Progress progress(steps_, options_.quiet);
   started_ = std::chrono::steady_clock::now();
+  const bool automatic = c.init_from == "auto";
   open_run();
   const std::int64_t first = next_, tokens = c.gradient_accumulation_steps * runner_.batch().tokens.numel();
+  if (first > 0) progress.note(fmt::format("resumes {} at step {} of {}", run_dir_, first, steps_));
+  if (first > 0 && first >= steps_)
+    progress.note("all steps of this run are done; a larger --max_iters or --epochs makes it longer");
+  if (first == 0 && automatic) progress.note(fmt::format("nothing to resume in {}, starts from scratch", run_dir_));
   progress.note(fmt::format("{} parameters, {} steps of {} tokens, {} threads, {}", session_.model.parameters().numel(),
                             steps_, tokens, session_.engine.threads(), run_dir_));
   std::string status = "done";
@@ -214,15 +219,16 @@ TrainOutcome Trainer::train_to_end() {
   if (status != "diverged") save_checkpoint();
   if (!epoch_.empty() && status != "interrupted") file_->append(epoch_.finish(sampler_.epoch_of(next_ - 1), false));
   file_->finish(status);
-  return {status,
-          run_dir_,
-          next_,
-          session_.model.parameters().numel(),
-          last_eval_.train_loss,
-          last_eval_.val_loss,
-          last_eval_.exact,
-          elapsed_s(),
-          train_s > 0 ? static_cast<double>(tokens * (next_ - first)) / train_s : 0};
+  return {.status = status,
+          .run_dir = run_dir_,
+          .first_step = first,
+          .steps = next_,
+          .parameters = session_.model.parameters().numel(),
+          .train_loss = last_eval_.train_loss,
+          .val_loss = last_eval_.val_loss,
+          .exact = last_eval_.exact,
+          .elapsed_s = elapsed_s(),
+          .tokens_per_s = static_cast<double>(tokens * (next_ - first)) / train_s};  // 0 / 0 without a step
 }
 
 NORMSCOPE_END

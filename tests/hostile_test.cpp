@@ -1,6 +1,7 @@
 // label: train
 // What users, disks and limits do to the program: a sentence and an exit code, and nothing lost or half-written.
 #include <algorithm>
+#include <map>
 
 #include "io/array_file.h"
 
@@ -92,6 +93,84 @@ TEST(Hostile, OverwriteTakesTheRunAndLeavesTheRest) {
   EXPECT_FALSE(fs::exists(folder / "r/checkpoints/step_000020.h5"));
 }
 
+std::map<std::string, std::string> contents(const std::string& below) {
+  std::map<std::string, std::string> all;
+  for (const auto& entry : fs::recursive_directory_iterator(below))
+    all[entry.path().string()] = entry.is_regular_file() ? read_text(entry.path()) : "";
+  return all;
+}
+
+TEST(Hostile, FilesOfOthersAreNeverReplaced) {
+  const TemporaryFolder folder;
+  text(folder);
+  expect_done(folder, "train" + keys("r"));
+  expect_done(folder, "train" + keys("q") + " --norm rmsnorm");
+  expect_done(folder, "ablate" + keys("s") + " --norm layernorm,rmsnorm --seeds 1");
+  fs::create_directories(folder / "mine/figures");
+  write_text(folder / "mine/config.toml", "mine = 1");
+  write_text(folder / "mine/metrics.jsonl", "mine");
+  write_text(folder / "mine/run.h5", "mine");
+  write_text(folder / "mine/study.json", "{}");
+  write_text(folder / "mine/report.html", "mine");
+  write_text(folder / "mine/meta.json", "{}");
+  write_text(folder / "s/config.toml", "mine");  // in a folder of ours, but not ours
+  const std::string dump = "dump --data t.txt --n_layer 1 --n_embd 16 --n_head 2 --block_size 8 --batch_size 4 --out ";
+  expect_done(folder, dump + "d.h5");
+  const auto before = contents(folder.path().string());
+  for (const std::string overwrite : {"", " --overwrite"}) {
+    const auto refused = [&](const std::string& command, const std::string& reason) {
+      expect_refusal(folder, command + overwrite, 2, {reason});
+    };
+    const std::string strange = "mine holds files that normscope did not write";
+    refused("train" + keys("mine"), strange);
+    refused("train" + keys("mine") + " --init_from auto", strange);
+    refused("train" + keys("/"), "did not write");
+    refused("train" + keys("s"), "s/config.toml does not belong to a run");
+    refused("ablate" + keys("mine") + " --norm layernorm,rmsnorm --seeds 1", strange);
+    refused("ablate" + keys("r") + " --norm layernorm,rmsnorm --seeds 1", "r holds a run, not a study");
+    refused("report r --out_dir mine", strange);
+    refused("compare r q --out_dir mine", strange);
+    refused("prepare t.txt --out_dir mine", strange);
+    refused(dump + "mine/run.h5", "mine/run.h5 exists and is not a dump");
+    refused(dump + "r/run.h5", "r/run.h5 exists and is not a dump");
+  }
+  expect_refusal(folder, "train" + keys("r"), 2, {"r holds a run already", "--init_from resume"});
+  expect_refusal(folder, dump + "d.h5", 2, {"d.h5 exists", "--overwrite"});
+  auto after = contents(folder.path().string());
+  for (const char* name : {"stdout.txt", "stderr.txt"}) after.erase(folder / name);
+  for (const auto& [path, bytes] : before)
+    if (path != folder / "stdout.txt" && path != folder / "stderr.txt") {
+      EXPECT_EQ(after[path], bytes) << path;
+      after.erase(path);
+    }
+  EXPECT_TRUE(after.empty()) << after.begin()->first << " is new";
+  // What is ours is replaced.
+  expect_done(folder, dump + "d.h5 --overwrite");
+  for (const char* overwrite : {"", " --overwrite"}) {
+    expect_done(folder, "report r --out_dir rep" + std::string(overwrite));
+    expect_done(folder, "prepare t.txt --out_dir p" + std::string(overwrite));
+  }
+}
+
+TEST(Hostile, AStudyThatIsReplacedLeavesTheRest) {
+  const TemporaryFolder folder;
+  text(folder);
+  const std::string study = "ablate" + keys("s") + " --norm layernorm,rmsnorm --seeds 1";
+  expect_done(folder, study);
+  write_text(folder / "s/figures/mine.svg", "mine");
+  write_text(folder / "s/notes.txt", "mine");
+  const std::string run_folder = folder / "s/runs/norm-rmsnorm_seed-1337";
+  ASSERT_TRUE(fs::exists(run_folder));
+  write_text(run_folder + "/notes.txt", "mine");
+  expect_refusal(folder, study + " --max_iters 10 --overwrite", 2, {"notes.txt is not a file of the study"});
+  EXPECT_EQ(read_run(run_folder + "/run.h5").step.size(), 20u) << "refused before anything is removed";
+  fs::remove(run_folder + "/notes.txt");
+  expect_done(folder, study + " --max_iters 10 --overwrite");
+  EXPECT_EQ(read_run(run_folder + "/run.h5").step.size(), 10u);
+  EXPECT_EQ(read_text(folder / "s/figures/mine.svg"), "mine");
+  EXPECT_EQ(read_text(folder / "s/notes.txt"), "mine");
+}
+
 TEST(Hostile, ResumeNeverThrowsARunAway) {
   const TemporaryFolder folder;
   text(folder);
@@ -100,7 +179,7 @@ TEST(Hostile, ResumeNeverThrowsARunAway) {
 
   fs::rename(folder / "r/run.h5", folder / "run.h5");
   expect_refusal(folder, resume, 2, {"put run.h5 back"});
-  expect_refusal(folder, "train" + keys("r"), 2, {"run.h5", "--overwrite"});
+  expect_refusal(folder, "train" + keys("r") + " --overwrite", 2, {"put run.h5 back"});
   EXPECT_TRUE(fs::exists(folder / "r/checkpoints/step_000020.h5"));
   fs::rename(folder / "run.h5", folder / "r/run.h5");
 

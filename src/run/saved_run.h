@@ -6,6 +6,10 @@
 
 namespace normscope {
 
+/// May `train` write into config.out_dir? Raises UsageError for a folder of other files, for one that holds a run which
+/// init_from does not continue unless `overwrite`, and for files of a run without its run.h5.
+void check_run_folder(const Config& config, bool overwrite);
+
 /// Does the folder hold a run.h5 and a complete checkpoint?
 bool can_resume(const std::string& run_dir);
 

@@ -30,21 +30,10 @@ void Trainer::open_run() {
   if (std::none_of(fs::directory_iterator(dir), fs::directory_iterator(), strange)) made_ = missing;
 
   const std::string& from = session_.config.init_from;
-  const bool has_run = fs::exists(dir / "run.h5");
-  const auto newest = newest_checkpoint(run_dir_);
-  if ((from == "resume" || from == "auto") && can_resume(run_dir_)) return resume_run(*newest);
+  if ((from == "resume" || from == "auto") && can_resume(run_dir_)) return resume_run(*newest_checkpoint(run_dir_));
   if (from == "resume") require_resumable(run_dir_);
-  if (!options_.overwrite) {
-    if (has_run && from != "auto")
-      throw UsageError(run_dir_ +
-                       " holds a run already; add --overwrite to replace it, --init_from resume to continue "
-                       "it, or name another folder with --out_dir");
-    if (newest && !has_run)
-      throw UsageError(run_dir_ +
-                       " holds a checkpoint but no run.h5; put run.h5 back to resume, add --overwrite to replace "
-                       "both, or name another folder with --out_dir");
-    if (has_run) check_same_run(dir / "run.h5");
-  }
+  check_run_folder(session_.config, options_.overwrite);  // again: another process may have used it until now
+  if (!options_.overwrite && fs::exists(dir / "run.h5")) check_same_run(dir / "run.h5");
   start_run();
 }
 
@@ -81,9 +70,9 @@ void Trainer::start_run() {
   }
   remove_run_files(run_dir_);
   fresh_ = true;
+  file_ = RunFile::create((dir / "run.h5").string(), header());  // first: it tells that the folder is ours
   create_output_dir((dir / "checkpoints").string());
   write_text_atomically((dir / "config.toml").string(), config.to_toml());
-  file_ = RunFile::create((dir / "run.h5").string(), header());
   metrics_ = MetricsLog::create((dir / "metrics.jsonl").string());
 }
 

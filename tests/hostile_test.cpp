@@ -253,6 +253,49 @@ TEST(Hostile, FullDiskIsASentence) {
   EXPECT_FALSE(fs::exists(folder / "rep")) << files_below(folder / "rep");
 }
 
+/// Everything that changes a run file in place, under limits from half the file to more than it needs.
+TEST(Hostile, AFullDiskNeverRuinsARunThatIsThere) {
+  const TemporaryFolder folder;
+  text(folder);
+  const std::string longer = "train --out_dir r --init_from resume --quiet --max_iters ";
+  expect_done(folder, "train" + keys("whole") + " --checkpoint_interval 5");
+  const auto kib = static_cast<int>(fs::file_size(folder / "whole/run.h5") / 1024);
+  const auto expect_readable = [&](int limit, const Outcome& outcome) {
+    EXPECT_TRUE(outcome.code == 0 || outcome.code == 1) << limit << " KiB: " << outcome.code << outcome.err;
+    EXPECT_EQ(run(folder, "inspect r/run.h5").code, 0) << limit << " KiB: " << outcome.err;
+    EXPECT_GT(read_run(folder / "r/run.h5").step.size(), 0u);
+    EXPECT_FALSE(fs::exists(folder / "r/run.h5.tmp"));
+  };
+  for (int limit = kib - 6; limit < kib + 6; ++limit) {  // the last writes of a run, its status among them
+    const Outcome outcome = run_limited(folder, limit, "train" + keys("r"));
+    if (fs::exists(folder / "r")) expect_readable(limit, outcome);
+    fs::remove_all(folder / "r");
+  }
+  for (const int limit : {kib / 2, kib - 20, kib, kib + 1, kib + 3, kib + 5, kib + 30}) {
+    for (const std::string& command : {longer + "30", std::string("repair r")}) {
+      fs::copy(folder / "whole", folder / "r", fs::copy_options::recursive);
+      const std::string before = read_text(folder / "r/run.h5");
+      const Outcome outcome = run_limited(folder, limit, command);
+      expect_readable(limit, outcome);
+      if (limit < kib) {
+        EXPECT_EQ(outcome.code, 1) << outcome.err;
+        EXPECT_NE(outcome.err.find("left as it was"), std::string::npos) << outcome.err;
+        EXPECT_EQ(read_text(folder / "r/run.h5"), before);
+      }
+      expect_done(folder, longer + "30");
+      fs::remove_all(folder / "r");
+    }
+  }
+  run_limited(folder, kib, "train" + keys("r") + " --max_iters 10000 --checkpoint_interval 5");  // a run that it ended
+  const std::string before = read_text(folder / "r/run.h5");
+  if (run_limited(folder, kib, "repair r").code != 0) {
+    EXPECT_EQ(read_text(folder / "r/run.h5"), before);
+  }
+  expect_done(folder, "repair r");
+  EXPECT_EQ(read_run(folder / "r/run.h5").status, "interrupted");
+  expect_done(folder, longer + "30");
+}
+
 TEST(Hostile, AStudyThatAFullDiskEndedAtOnceStartsAgain) {
   const TemporaryFolder folder;
   text(folder);

@@ -180,10 +180,21 @@ TEST_F(CorpusTest, PreparedFolderComesBackTheSame) {
 TEST_F(CorpusTest, PreparedFolderIsNotOverwrittenUnasked) {
   const Corpus first = load("synthetic:grammar:tokens=500"), second = load("synthetic:markov:tokens=700");
   write_prepared(first, path("out"), false);
-  refused([&] { write_prepared(second, path("out"), false); }, {"train.bin", "--overwrite"});
+  refused([&] { write_prepared(second, path("out"), false); }, {"token files", "--overwrite"});
   EXPECT_EQ(load(path("out")).sha256, first.sha256);
   write_prepared(second, path("out"), true);
   EXPECT_EQ(load(path("out")).sha256, second.sha256);
+}
+
+TEST_F(CorpusTest, PreparedFolderReplacesOnlyWhatWasPrepared) {
+  const Corpus corpus = load("synthetic:grammar:tokens=500");
+  write("mine/train.bin", "mine");  // nanoGPT's own, say
+  for (const bool overwrite : {false, true})
+    refused([&] { write_prepared(corpus, path("mine"), overwrite); }, {"train.bin", "normscope did not write"});
+  write("mine/meta.json", "{}");
+  refused([&] { write_prepared(corpus, path("mine"), true); }, {"normscope did not write"});
+  EXPECT_EQ(read_text(path("mine/train.bin")), "mine");
+  EXPECT_EQ(read_text(path("mine/meta.json")), "{}");
 }
 
 TEST_F(CorpusTest, FailedPrepareLeavesNothing) {
@@ -192,20 +203,24 @@ TEST_F(CorpusTest, FailedPrepareLeavesNothing) {
   refused<Error>([&] { write_prepared(corpus, path("file/out"), false); }, {"file/out"});
   refused<Error>([&] { write_prepared(corpus, path("file"), false); }, {"file"});
   // A folder where a token file should go makes the last rename fail, after two have worked.
-  fs::create_directories(path("out/meta.json/full"));
-  refused<Error>([&] { write_prepared(corpus, path("out"), true); }, {"meta.json"});
-  EXPECT_EQ(names("out"), std::vector<std::string>{"meta.json"});
+  write_prepared(corpus, path("out"), false);
+  fs::remove(path("out/train.bin"));
+  fs::remove(path("out/val.bin"));
+  fs::create_directories(path("out/val.bin/full"));
+  refused<Error>([&] { write_prepared(corpus, path("out"), true); }, {"val.bin"});
+  EXPECT_EQ(names("out"), (std::vector<std::string>{"meta.json", "val.bin"}));
   // A folder in the place of a temporary file makes a write fail.
-  fs::create_directories(path("new/val.bin.tmp/full"));
+  fs::create_directories(path("new/val.bin.tmp"));
   refused<Error>([&] { write_prepared(corpus, path("new"), false); }, {"val.bin"});
-  EXPECT_EQ(names("new"), std::vector<std::string>{"val.bin.tmp"});
+  EXPECT_FALSE(fs::exists(path("new/meta.json")) || fs::exists(path("new/train.bin")));
 }
 
 TEST_F(CorpusTest, BrokenPreparedFoldersAreRefused) {
   const Corpus corpus = load("synthetic:grammar:tokens=500");
   const std::string out = path("out"), train = out + "/train.bin", meta = out + "/meta.json";
   const auto broken = [&](const std::function<void()>& breaking, const std::vector<std::string>& parts) {
-    write_prepared(corpus, out, true);
+    fs::remove_all(out);
+    write_prepared(corpus, out, false);
     breaking();
     refused([&] { load(out); }, parts);
   };

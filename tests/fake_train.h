@@ -38,7 +38,7 @@ inline int fake_train(int argc, char** argv) {
   static volatile std::sig_atomic_t stop = 0;
   std::signal(SIGTERM, [](int) { stop = 1; });
   std::filesystem::create_directories(out / "checkpoints");
-  std::ofstream(out / "checkpoints" / "step-1.h5") << "x";
+  std::ofstream(out / "checkpoints" / "step_000001.h5") << "x";
   const FakeStudy fake{{}, 1, 1, 2, 3, false};
   RunData data =
       fake_run(fake, {{"norm", config.norm}}, config.norm == "rmsnorm", static_cast<std::uint64_t>(config.seed));

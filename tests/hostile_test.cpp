@@ -1,6 +1,7 @@
 // label: train
 // What users, disks and limits do to the program: a sentence and an exit code, and nothing lost or half-written.
 #include <algorithm>
+#include <map>
 
 #include "io/array_file.h"
 
@@ -92,6 +93,84 @@ TEST(Hostile, OverwriteTakesTheRunAndLeavesTheRest) {
   EXPECT_FALSE(fs::exists(folder / "r/checkpoints/step_000020.h5"));
 }
 
+std::map<std::string, std::string> contents(const std::string& below) {
+  std::map<std::string, std::string> all;
+  for (const auto& entry : fs::recursive_directory_iterator(below))
+    all[entry.path().string()] = entry.is_regular_file() ? read_text(entry.path()) : "";
+  return all;
+}
+
+TEST(Hostile, FilesOfOthersAreNeverReplaced) {
+  const TemporaryFolder folder;
+  text(folder);
+  expect_done(folder, "train" + keys("r"));
+  expect_done(folder, "train" + keys("q") + " --norm rmsnorm");
+  expect_done(folder, "ablate" + keys("s") + " --norm layernorm,rmsnorm --seeds 1");
+  fs::create_directories(folder / "mine/figures");
+  write_text(folder / "mine/config.toml", "mine = 1");
+  write_text(folder / "mine/metrics.jsonl", "mine");
+  write_text(folder / "mine/run.h5", "mine");
+  write_text(folder / "mine/study.json", "{}");
+  write_text(folder / "mine/report.html", "mine");
+  write_text(folder / "mine/meta.json", "{}");
+  write_text(folder / "s/config.toml", "mine");  // in a folder of ours, but not ours
+  const std::string dump = "dump --data t.txt --n_layer 1 --n_embd 16 --n_head 2 --block_size 8 --batch_size 4 --out ";
+  expect_done(folder, dump + "d.h5");
+  const auto before = contents(folder.path().string());
+  for (const std::string overwrite : {"", " --overwrite"}) {
+    const auto refused = [&](const std::string& command, const std::string& reason) {
+      expect_refusal(folder, command + overwrite, 2, {reason});
+    };
+    const std::string strange = "mine holds files that normscope did not write";
+    refused("train" + keys("mine"), strange);
+    refused("train" + keys("mine") + " --init_from auto", strange);
+    refused("train" + keys("/"), "did not write");
+    refused("train" + keys("s"), "s/config.toml does not belong to a run");
+    refused("ablate" + keys("mine") + " --norm layernorm,rmsnorm --seeds 1", strange);
+    refused("ablate" + keys("r") + " --norm layernorm,rmsnorm --seeds 1", "r holds a run, not a study");
+    refused("report r --out_dir mine", strange);
+    refused("compare r q --out_dir mine", strange);
+    refused("prepare t.txt --out_dir mine", strange);
+    refused(dump + "mine/run.h5", "mine/run.h5 exists and is not a dump");
+    refused(dump + "r/run.h5", "r/run.h5 exists and is not a dump");
+  }
+  expect_refusal(folder, "train" + keys("r"), 2, {"r holds a run already", "--init_from resume"});
+  expect_refusal(folder, dump + "d.h5", 2, {"d.h5 exists", "--overwrite"});
+  auto after = contents(folder.path().string());
+  for (const char* name : {"stdout.txt", "stderr.txt"}) after.erase(folder / name);
+  for (const auto& [path, bytes] : before)
+    if (path != folder / "stdout.txt" && path != folder / "stderr.txt") {
+      EXPECT_EQ(after[path], bytes) << path;
+      after.erase(path);
+    }
+  EXPECT_TRUE(after.empty()) << after.begin()->first << " is new";
+  // What is ours is replaced.
+  expect_done(folder, dump + "d.h5 --overwrite");
+  for (const char* overwrite : {"", " --overwrite"}) {
+    expect_done(folder, "report r --out_dir rep" + std::string(overwrite));
+    expect_done(folder, "prepare t.txt --out_dir p" + std::string(overwrite));
+  }
+}
+
+TEST(Hostile, AStudyThatIsReplacedLeavesTheRest) {
+  const TemporaryFolder folder;
+  text(folder);
+  const std::string study = "ablate" + keys("s") + " --norm layernorm,rmsnorm --seeds 1";
+  expect_done(folder, study);
+  write_text(folder / "s/figures/mine.svg", "mine");
+  write_text(folder / "s/notes.txt", "mine");
+  const std::string run_folder = folder / "s/runs/norm-rmsnorm_seed-1337";
+  ASSERT_TRUE(fs::exists(run_folder));
+  write_text(run_folder + "/notes.txt", "mine");
+  expect_refusal(folder, study + " --max_iters 10 --overwrite", 2, {"notes.txt is not a file of the study"});
+  EXPECT_EQ(read_run(run_folder + "/run.h5").step.size(), 20u) << "refused before anything is removed";
+  fs::remove(run_folder + "/notes.txt");
+  expect_done(folder, study + " --max_iters 10 --overwrite");
+  EXPECT_EQ(read_run(run_folder + "/run.h5").step.size(), 10u);
+  EXPECT_EQ(read_text(folder / "s/figures/mine.svg"), "mine");
+  EXPECT_EQ(read_text(folder / "s/notes.txt"), "mine");
+}
+
 TEST(Hostile, ResumeNeverThrowsARunAway) {
   const TemporaryFolder folder;
   text(folder);
@@ -99,8 +178,8 @@ TEST(Hostile, ResumeNeverThrowsARunAway) {
   const std::string resume = "train" + keys("r") + " --init_from resume --max_iters 30";
 
   fs::rename(folder / "r/run.h5", folder / "run.h5");
-  expect_refusal(folder, resume, 2, {"run.h5", "--overwrite"});
-  expect_refusal(folder, "train" + keys("r"), 2, {"run.h5", "--overwrite"});
+  expect_refusal(folder, resume, 2, {"put run.h5 back"});
+  expect_refusal(folder, "train" + keys("r") + " --overwrite", 2, {"put run.h5 back"});
   EXPECT_TRUE(fs::exists(folder / "r/checkpoints/step_000020.h5"));
   fs::rename(folder / "run.h5", folder / "r/run.h5");
 
@@ -123,7 +202,8 @@ TEST(Hostile, ResumeNeverThrowsARunAway) {
   }
   expect_refusal(folder, resume, 2, {"optimizer/first/embed.tokens", "shape"});
   fs::remove(checkpoint);
-  expect_refusal(folder, resume + " --n_embd 32", 2, {"n_embd was 16, now it is 32"});
+  expect_refusal(folder, resume, 2, {"no complete checkpoint"});
+  expect_refusal(folder, resume + " --init_from auto --n_embd 32", 2, {"n_embd was 16, now it is 32"});
   write_text(checkpoint, whole);
   expect_done(folder, resume);
 }
@@ -159,7 +239,7 @@ TEST(Hostile, FullDiskIsASentence) {
     const Outcome outcome = run_limited(folder, kib, "train" + keys("r") + " --max_iters 400 --checkpoint_interval 50");
     EXPECT_EQ(outcome.code, 1) << kib << " KiB: " << outcome.err;
     EXPECT_NE(outcome.err.find("cannot write 'r/"), std::string::npos) << outcome.err;
-    expect_done(folder, "train" + keys("r") + " --max_iters 400 --checkpoint_interval 50 --init_from resume");
+    expect_done(folder, "train" + keys("r") + " --max_iters 400 --checkpoint_interval 50 --init_from auto");
     EXPECT_EQ(read_run(folder / "r/run.h5").step.size(), 400u) << kib;
     fs::remove_all(folder / "r");
   }
@@ -171,6 +251,49 @@ TEST(Hostile, FullDiskIsASentence) {
   const Outcome report = run_limited(folder, 60, "report whole --out_dir rep");
   EXPECT_EQ(report.code, 1) << report.err;
   EXPECT_FALSE(fs::exists(folder / "rep")) << files_below(folder / "rep");
+}
+
+/// Everything that changes a run file in place, under limits from half the file to more than it needs.
+TEST(Hostile, AFullDiskNeverRuinsARunThatIsThere) {
+  const TemporaryFolder folder;
+  text(folder);
+  const std::string longer = "train --out_dir r --init_from resume --quiet --max_iters ";
+  expect_done(folder, "train" + keys("whole") + " --checkpoint_interval 5");
+  const auto kib = static_cast<int>(fs::file_size(folder / "whole/run.h5") / 1024);
+  const auto expect_readable = [&](int limit, const Outcome& outcome) {
+    EXPECT_TRUE(outcome.code == 0 || outcome.code == 1) << limit << " KiB: " << outcome.code << outcome.err;
+    EXPECT_EQ(run(folder, "inspect r/run.h5").code, 0) << limit << " KiB: " << outcome.err;
+    EXPECT_GT(read_run(folder / "r/run.h5").step.size(), 0u);
+    EXPECT_FALSE(fs::exists(folder / "r/run.h5.tmp"));
+  };
+  for (int limit = kib - 6; limit < kib + 6; ++limit) {  // the last writes of a run, its status among them
+    const Outcome outcome = run_limited(folder, limit, "train" + keys("r"));
+    if (fs::exists(folder / "r")) expect_readable(limit, outcome);
+    fs::remove_all(folder / "r");
+  }
+  for (const int limit : {kib / 2, kib - 20, kib, kib + 1, kib + 3, kib + 5, kib + 30}) {
+    for (const std::string& command : {longer + "30", std::string("repair r")}) {
+      fs::copy(folder / "whole", folder / "r", fs::copy_options::recursive);
+      const std::string before = read_text(folder / "r/run.h5");
+      const Outcome outcome = run_limited(folder, limit, command);
+      expect_readable(limit, outcome);
+      if (limit < kib) {
+        EXPECT_EQ(outcome.code, 1) << outcome.err;
+        EXPECT_NE(outcome.err.find("left as it was"), std::string::npos) << outcome.err;
+        EXPECT_EQ(read_text(folder / "r/run.h5"), before);
+      }
+      expect_done(folder, longer + "30");
+      fs::remove_all(folder / "r");
+    }
+  }
+  run_limited(folder, kib, "train" + keys("r") + " --max_iters 10000 --checkpoint_interval 5");  // a run that it ended
+  const std::string before = read_text(folder / "r/run.h5");
+  if (run_limited(folder, kib, "repair r").code != 0) {
+    EXPECT_EQ(read_text(folder / "r/run.h5"), before);
+  }
+  expect_done(folder, "repair r");
+  EXPECT_EQ(read_run(folder / "r/run.h5").status, "interrupted");
+  expect_done(folder, longer + "30");
 }
 
 TEST(Hostile, AStudyThatAFullDiskEndedAtOnceStartsAgain) {
@@ -239,6 +362,11 @@ TEST(Hostile, AnInterruptedRunDoesNotCallASampledLossExact) {
   const std::string out = read_text(folder / "out.txt");
   EXPECT_NE(out.find("code 130"), std::string::npos) << out;
   EXPECT_EQ(out.find("exact"), std::string::npos) << out;
+  const std::string advice = "Continue: normscope ";
+  const auto at = out.find(advice);
+  ASSERT_NE(at, std::string::npos) << out;
+  const auto begin = at + advice.size();
+  expect_done(folder, out.substr(begin, out.find('\n', begin) - begin) + " --max_iters 1");
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 // label: train
 // A run that was killed or stopped and goes on is, bit for bit, the run that never stopped.
+#include "config/config.h"
 #include "train_helpers.h"
 
 namespace normscope::train_test {
 namespace {
+
+namespace fs = std::filesystem;
 
 /// Steps of some 10 ms, so that a signal meets the run on its way.
 const std::string kSlow = kTiny + " --eval_interval 1 --eval_iters 150 --checkpoint_interval 7";
@@ -80,18 +83,85 @@ TEST(Resume, OfAStoppedRunMadeShorterEvaluatesItExactly) {
   EXPECT_EQ(data.evals.back().step, static_cast<std::int64_t>(steps) - 1);
 }
 
-TEST(Resume, WithoutACheckpointStartsAfresh) {
+TEST(Resume, NeedsTheFolderOnly) {
   const TemporaryFolder folder;
-  expect_done(folder, "train" + kTiny + " --out_dir fresh --init_from resume");
-  expect_done(folder, "train" + kTiny + " --out_dir straight");
-  expect_same_run(folder / "straight", folder / "fresh");
+  const std::string train = "train" + kTiny + " --lr_decay_iters 20";
+  expect_done(folder, train + " --out_dir straight");
+  for (const bool has_toml : {true, false}) {
+    expect_done(folder, train + " --out_dir begun --max_iters 7 --overwrite");
+    fs::rename(folder / "begun", folder / "moved");
+    if (!has_toml) fs::remove(folder / "moved/config.toml");  // then run.h5 knows
+    const Outcome outcome = run(folder, "train --out_dir moved --init_from resume --max_iters 20");
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_NE(outcome.err.find("at step 7 of 20"), std::string::npos) << outcome.err;
+    EXPECT_NE(outcome.out.find("resumed at step 7"), std::string::npos) << outcome.out;
+    expect_same_run(folder / "straight", folder / "moved", false);
+    EXPECT_FALSE(fs::exists(folder / "begun"));
+    fs::remove_all(folder / "moved");
+  }
+}
+
+TEST(Resume, OfALongerRunMovesTheEndOfItsDecay) {
+  const TemporaryFolder folder;
+  const auto end_of_decay = [&](const std::string& keys) {
+    expect_done(folder, "train" + kTiny + " --out_dir r --overwrite --max_iters 5");
+    expect_done(folder, "train --out_dir r --init_from resume " + keys);
+    return Config::from_json(read_run(folder / "r/run.h5").config_json).lr_decay_iters;
+  };
+  EXPECT_EQ(end_of_decay("--max_iters 9"), 9);
+  EXPECT_EQ(end_of_decay("--max_iters 9 --lr_decay_iters 5"), 5);
+  expect_done(folder, "train" + kTiny + " --out_dir e --epochs 1");
+  expect_done(folder, "train --out_dir e --init_from resume --max_iters 9");
+  EXPECT_EQ(read_run(folder / "e/run.h5").step.size(), 9u) << "not one epoch any more";
+}
+
+TEST(Resume, WithNothingToResumeIsAnError) {
+  const TemporaryFolder folder;
+  const auto expect_refusal = [&](const std::string& arguments, const std::string& reason) {
+    const Outcome outcome = run(folder, arguments);
+    EXPECT_EQ(outcome.code, 2) << arguments << "\n" << outcome.err;
+    EXPECT_NE(outcome.err.find(reason), std::string::npos) << outcome.err;
+  };
+  expect_refusal("train --out_dir r --init_from resume", "r does not exist");
+  expect_refusal("train" + kTiny + " --init_from resume", "runs/gpt-layernorm-L2-C16-s1337 does not exist");
+  expect_refusal("ablate" + kTiny + " --norm layernorm,rmsnorm --init_from resume", "leave init_from out");
+  EXPECT_FALSE(fs::exists(folder / "runs"));
+  fs::create_directory(folder / "r");
+  expect_refusal("train --out_dir r --init_from resume", "r holds no run");
+  EXPECT_TRUE(fs::is_empty(folder / "r"));
+  expect_done(folder, "train" + kTiny + " --out_dir r");
+  fs::remove(checkpoint_of(folder / "r"));
+  expect_refusal("train --out_dir r --init_from resume", "no complete checkpoint");
+  EXPECT_EQ(read_run(folder / "r/run.h5").step.size(), 20u) << "and leaves it as it was";
+}
+
+TEST(Resume, AutoStartsOrContinuesAndSaysWhich) {
+  const TemporaryFolder folder;
+  const std::string train = "train" + kTiny + " --lr_decay_iters 20 --init_from auto --out_dir ";
+  expect_done(folder, "train" + kTiny + " --lr_decay_iters 20 --out_dir straight");
+  const Outcome begun = run(folder, train + "r --max_iters 7");
+  EXPECT_EQ(begun.code, 0) << begun.err;
+  EXPECT_NE(begun.err.find("nothing to resume in r, starts from scratch"), std::string::npos) << begun.err;
+  EXPECT_NE(begun.out.find("from scratch"), std::string::npos) << begun.out;
+  const Outcome resumed = run(folder, train + "r");
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_NE(resumed.out.find("resumed at step 7"), std::string::npos) << resumed.out;
+  expect_same_run(folder / "straight", folder / "r", false);
+  fs::remove(checkpoint_of(folder / "r"));  // as if killed before the first one: a queue must not be stuck
+  expect_done(folder, train + "r");
+  expect_same_run(folder / "straight", folder / "r");
 }
 
 TEST(Resume, OfAFinishedRunChangesNothing) {
   const TemporaryFolder folder;
   expect_done(folder, "train" + kTiny + " --out_dir once");
   expect_done(folder, "train" + kTiny + " --out_dir twice");
-  expect_done(folder, "train" + kTiny + " --out_dir twice --init_from resume");
+  const Outcome again = run(folder, "train --out_dir twice --init_from resume");
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_NE(again.err.find("all steps of this run are done"), std::string::npos) << again.err;
+  EXPECT_EQ(again.out.find("tokens/s"), std::string::npos) << again.out;
+  const Outcome json = run(folder, "train --out_dir twice --init_from resume --json --quiet");
+  EXPECT_NE(json.out.find("\"tokens_per_s\": null"), std::string::npos) << json.out;
   expect_same_run(folder / "once", folder / "twice");
 }
 

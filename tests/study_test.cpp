@@ -194,7 +194,7 @@ TEST_F(StudyTest, AFolderThatIsNoStudyIsLeftAlone) {
   StudyOptions here = options();
   for (const bool overwrite : {false, true}) {
     here.overwrite = overwrite;
-    EXPECT_NE(message_of(here).find("is not a study"), std::string::npos);
+    EXPECT_NE(message_of(here).find("normscope did not write"), std::string::npos);
     EXPECT_TRUE(fs::exists(folder_ / "study" / "thesis.txt"));
   }
 }

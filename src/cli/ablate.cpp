@@ -36,6 +36,11 @@ void check_arms(const Config& base, const Axes& axes) {
   const auto check = [](Config config) {
     config.resolve();
     check_norm_names(config);
+    if (config.init_from == "resume" || config.init_from == "auto")
+      throw UsageError(
+          fmt::format("init_from = {} ({}) is for train; ablate continues the runs of its folder by itself, "
+                      "leave init_from out",
+                      config.init_from, config.where("init_from")));
   };
   const auto flag = [](const std::string& key) { return "--" + key; };
   for (const auto& [key, values] : axes) first.set(key, values.front(), flag(key));

@@ -44,6 +44,8 @@ class Parser {
   /// is its own.
   using Take = std::function<bool(const std::string& key, const std::string& value)>;
   Config config(const Take& take = {}) const;
+  /// The same on top of `config`: preset < config file < flags.
+  void apply_to(Config& config, const Take& take = {}) const;
 
   bool json = false, quiet = false;
 

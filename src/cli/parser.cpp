@@ -266,6 +266,11 @@ bool Parser::parse(const Arguments& arguments) {
 
 Config Parser::config(const Take& take) const {
   Config config;
+  apply_to(config, take);
+  return config;
+}
+
+void Parser::apply_to(Config& config, const Take& take) const {
   const auto given = [this](const std::string& name) {
     const auto found = impl_->given.find(name);
     return found == impl_->given.end() ? nullptr : &found->second;
@@ -278,7 +283,6 @@ Config Parser::config(const Take& take) const {
     const std::string value = std::string_view(key.type) == "list" ? join(*texts, ",") : texts->back();
     if (!take || !take(key.name, value)) config.set(key.name, value, std::string("--") + key.name);
   }
-  return config;
 }
 
 }  // namespace normscope::cli

@@ -13,7 +13,8 @@ int run_repair(const Arguments& arguments) {
   Parser parser("repair",
                 "Makes the run file of a crashed run readable by a plain open again; rows that are whole stay.",
                 "  normscope repair runs/rms\n"
-                "    clears what the killed writer left in runs/rms/run.h5; its status becomes `interrupted`");
+                "    clears what the killed writer left in runs/rms/run.h5; its status becomes `interrupted`.\n"
+                "    Works on a copy: without free space for it, the file is left as it was.");
   parser.positional("PATH", paths, "a run folder or its run.h5", 1, 1);
   if (!parser.parse(arguments)) return 0;
   namespace fs = std::filesystem;

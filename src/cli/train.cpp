@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
+#include "config/resume_check.h"
+#include "run/saved_run.h"
 
 namespace normscope::cli {
 namespace {
@@ -18,16 +20,47 @@ std::string loss_text(double loss, const char* of) {
   return std::isnan(loss) ? "none yet" : fmt::format("{:.4f} nats a token{}", loss, of);
 }
 
-void print_outcome(const TrainOutcome& outcome) {
+bool may_resume(const Config& config) { return config.init_from == "resume" || config.init_from == "auto"; }
+
+/// A run that is continued takes from its folder whatever this command line does not say.
+Config read_config(const Parser& parser) {
+  const Config asked = parser.config();
+  if (!may_resume(asked)) return asked;
+  Config named = asked;
+  if (named.out_dir.empty()) named.resolve();  // runs/NAME
+  if (asked.init_from == "resume") require_resumable(named.out_dir);
+  if (!can_resume(named.out_dir)) return asked;
+  const Config saved = saved_config(named.out_dir);
+  Config config = saved;
+  parser.apply_to(config);
+  follow_length(config, saved);
+  config.out_dir = named.out_dir;  // the folder may have been moved
+  return config;
+}
+
+std::string start_text(const TrainOutcome& outcome, const Config& config) {
+  if (outcome.first_step > 0) return fmt::format("resumed at step {}", grouped(outcome.first_step));
+  return may_resume(config) ? "from scratch, there was nothing to resume" : "from " + config.init_from;
+}
+
+std::string speed_text(const TrainOutcome& outcome) {
+  if (std::isnan(outcome.tokens_per_s)) return "not measured, no step was left to do";
+  return fmt::format("{} tokens/s ({:.1f} s)", grouped(static_cast<std::int64_t>(outcome.tokens_per_s)),
+                     outcome.elapsed_s);
+}
+
+void print_outcome(const TrainOutcome& outcome, const Config& config) {
   print(facts(
       {{"run folder", outcome.run_dir},
        {"status", outcome.status},
+       {"start", start_text(outcome, config)},
        {"parameters", grouped(outcome.parameters)},
        {"steps", grouped(outcome.steps)},
        {"train loss", loss_text(outcome.train_loss, "")},
        {"validation loss", loss_text(outcome.val_loss, outcome.exact ? ", exact over the whole split" : ", sampled")},
-       {"speed", fmt::format("{} tokens/s ({:.1f} s)", grouped(static_cast<std::int64_t>(outcome.tokens_per_s)),
-                             outcome.elapsed_s)}}));
+       {"speed", speed_text(outcome)}}));
+  if (outcome.status == "interrupted")
+    print("Continue: " + command_line("train", {"--out_dir", outcome.run_dir, "--init_from", "resume"}) + "\n");
   print(fmt::format("See more: normscope report {}\n", outcome.run_dir));
 }
 
@@ -38,12 +71,12 @@ int run_train(const Arguments& arguments) {
   Parser parser("train", "Trains one model; every step's gradient norms go into RUN/run.h5.",
                 "  normscope train --preset micro --norm rmsnorm --data synthetic:grammar --out_dir runs/rms\n"
                 "    300 steps of a small GPT with RMSNorm; then: normscope report runs/rms\n"
-                "  normscope train --config runs/rms/config.toml --init_from resume\n"
+                "  normscope train --out_dir runs/rms --init_from resume\n"
                 "    continues it after an interruption");
   parser.option("overwrite", &options.overwrite, "replace a run of the same folder");
   parser.config_keys();
   if (!parser.parse(arguments)) return 0;
-  Config config = parser.config();
+  Config config = read_config(parser);
   config.resolve();
   require_data(config);
   check_norm_names(config);
@@ -54,6 +87,7 @@ int run_train(const Arguments& arguments) {
     print_json({{"run_dir", outcome.run_dir},
                 {"status", outcome.status},
                 {"parameters", outcome.parameters},
+                {"first_step", outcome.first_step},
                 {"steps", outcome.steps},
                 {"train_loss", outcome.train_loss},
                 {"val_loss", outcome.val_loss},
@@ -61,7 +95,7 @@ int run_train(const Arguments& arguments) {
                 {"elapsed_s", outcome.elapsed_s},
                 {"tokens_per_s", outcome.tokens_per_s}});
   else
-    print_outcome(outcome);
+    print_outcome(outcome, config);
   return static_cast<int>(exit_code(outcome.status));
 }
 

@@ -10,6 +10,7 @@
 #include <normscope/core/error.h>
 
 #include "run/checkpoint.h"
+#include "run/saved_run.h"
 #include "jobs/jobs.h"
 #include "config/options.h"
 
@@ -62,11 +63,7 @@ void warn_of_slow_blas(const Config& config) {
 }  // namespace
 
 TrainOutcome train(const Config& config, const TrainOptions& options) {
-  namespace fs = std::filesystem;
-  if (config.init_from != "resume" && !options.overwrite && fs::exists(fs::path(config.out_dir) / "run.h5"))
-    throw UsageError(config.out_dir +
-                     " holds a run already; add --overwrite to replace it, --init_from resume to continue "
-                     "it, or name another folder with --out_dir");
+  check_run_folder(config, options.overwrite);
   warn_of_slow_blas(config);
   const Corpus corpus = load_corpus(corpus_options(config));
   return jobs_for(config.dtype).train(config, options, corpus);

@@ -29,4 +29,10 @@ void check_resumable(const Config& now, const Config& then, const std::string& d
                      data_then.substr(0, 12) + " then); give the run's own data");
 }
 
+void follow_length(Config& now, const Config& saved) {
+  const auto is_flag = [&](const char* key) { return now.where(key).rfind("--", 0) == 0; };
+  if (is_flag("max_iters") && !is_flag("epochs")) now.epochs = 0;
+  if (saved.lr_decay_iters == saved.max_iters && !is_flag("lr_decay_iters")) now.lr_decay_iters = 0;
+}
+
 }  // namespace normscope

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <normscope/core/error.h>
 #include "data/sha256.h"
+#include "io/output_folder.h"
 #include <unistd.h>
 
 #include <bit>
@@ -174,13 +175,18 @@ Corpus read_prepared(const std::string& folder) {
 
 void write_prepared(const Corpus& corpus, const std::string& folder, bool overwrite) {
   const std::pair<const char*, std::string> meta{"meta.json", meta_json(corpus)};
+  // meta.json tells that the folder is ours, so it goes first; its sha256 tells when the others did not follow.
   const std::pair<const char*, std::string_view> files[] = {
-      {"train.bin", bytes_of(corpus.train)}, {"val.bin", bytes_of(corpus.val)}, {meta.first, meta.second}};
+      {meta.first, meta.second}, {"train.bin", bytes_of(corpus.train)}, {"val.bin", bytes_of(corpus.val)}};
   const auto target = [&](const char* name) { return (fs::path(folder) / name).string(); };
   const auto temporary = [&](const char* name) { return target(name) + ".tmp"; };
+  check_output_folder(folder, Result::tokens, overwrite);
+  const bool replaces = overwrite && holds(folder, Result::tokens);
   for (const auto& [name, bytes] : files) {
-    if (!overwrite && is_there(target(name))) {
-      throw UsageError(fmt::format("[prepare] {} exists; use --overwrite or another --out_dir", target(name)));
+    if (!replaces && is_there(target(name))) {
+      throw UsageError(fmt::format(
+          "[prepare] {} exists and belongs to no meta.json of normscope; name another folder with --out_dir",
+          target(name)));
     }
   }
 

@@ -7,13 +7,13 @@
 #include <set>
 
 #include "data/utf8.h"
+#include "io/output_folder.h"
 
 namespace normscope {
 namespace {
 
 using nlohmann::ordered_json;
 
-constexpr char kFormat[] = "normscope-vocabulary";
 constexpr std::size_t kMaxSymbols = 65535;  // 65535 itself marks "no such symbol"
 constexpr std::uint16_t kNone = 65535;
 constexpr char32_t kReplacement = 0xFFFD;  // what a padded token decodes to
@@ -71,7 +71,8 @@ class CharTokenizer : public Tokenizer {
       utf8::append(symbol, c);
       itos.push_back(symbol);
     }
-    return ordered_json{{"format", kFormat}, {"kind", kind()}, {"vocab_size", vocab_size()}, {"itos", itos}}.dump();
+    return ordered_json{{"format", kVocabularyFormat}, {"kind", kind()}, {"vocab_size", vocab_size()}, {"itos", itos}}
+        .dump();
   }
 
  private:
@@ -103,7 +104,7 @@ class ByteTokenizer : public Tokenizer {
 
   // No itos: a token is its byte, and most bytes above 127 are no JSON text.
   std::string to_json() const override {
-    return ordered_json{{"format", kFormat}, {"kind", kind()}, {"vocab_size", vocab_size()}}.dump();
+    return ordered_json{{"format", kVocabularyFormat}, {"kind", kind()}, {"vocab_size", vocab_size()}}.dump();
   }
 };
 
@@ -146,7 +147,8 @@ std::unique_ptr<Tokenizer> tokenizer_from_json(const std::string& json) {
   const auto text = [&](const char* key) {
     return file.contains(key) && file[key].is_string() ? file[key].get<std::string>() : std::string();
   };
-  if (text("format") != kFormat) bad_vocabulary(fmt::format("\"format\" is '{}', not '{}'", text("format"), kFormat));
+  if (text("format") != kVocabularyFormat)
+    bad_vocabulary(fmt::format("\"format\" is '{}', not '{}'", text("format"), kVocabularyFormat));
   if (!file.contains("vocab_size") || !file["vocab_size"].is_number_integer()) bad_vocabulary("no \"vocab_size\"");
   const auto vocab_size = file["vocab_size"].get<std::int64_t>();
 

@@ -1,10 +1,14 @@
 #include "io/run_file.h"
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <limits>
 #include <numeric>
@@ -41,6 +45,19 @@ void set_status(const std::string& path, const std::string& status, const std::s
   file.close();
 }
 
+/// Proves that set_status() can finish in place: makes the file longer by more than a new text takes (HDF5 gives text
+/// space in blocks of 4 KiB); closing the HDF5 file cuts off what is left.
+void reserve_status(const std::string& path) {
+  constexpr off_t kRoom = 16 * 1024;
+  const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (file < 0) throw Failure(std::strerror(errno));
+  const off_t size = ::lseek(file, 0, SEEK_END);
+  const int error = size < 0 ? errno : ::posix_fallocate(file, size, kRoom);
+  const bool restored = error == 0 || size < 0 || ::ftruncate(file, size) == 0;
+  ::close(file);
+  if (error != 0 || !restored) throw Failure(std::strerror(error));
+}
+
 // How many steps and epochs of an existing run lie wholly before `next_step`.
 struct Kept {
   hsize_t steps = 0, evals = 0, epochs = 0;
@@ -72,10 +89,11 @@ void require_no_gap(const std::string& path, const RowTable& steps, hsize_t kept
   }
 }
 
-// Clears a killed writer's marks and cuts all tables to whole rows below `next_step`.
-void recover(const std::string& path, std::int64_t next_step, bool allow_gap) {
+// Clears a killed writer's marks in `copy` (of the run file `path`, for messages) and cuts all tables to whole rows
+// below `next_step`.
+void recover(const std::string& copy, const std::string& path, std::int64_t next_step, bool allow_gap) {
   const hdf5::CrashGuard guard(path);
-  Handle file = hdf5::open_file(path, Open::recover);
+  Handle file = hdf5::open_file(copy, Open::recover);
   run_layout::require_run(file, path);
   {
     RowTable steps(file, run_layout::step_columns(), run_layout::stats_columns(file));
@@ -87,7 +105,43 @@ void recover(const std::string& path, std::int64_t next_step, bool allow_gap) {
     evals.truncate(kept.evals);
     epochs.truncate(kept.epochs);
   }
+  check(H5Fflush(file, H5F_SCOPE_LOCAL));
   file.close();
+}
+
+bool is_full_disk(const std::string& reason) {
+  const auto is = [&](int error) { return reason == std::strerror(error); };
+  return is(ENOSPC) || is(EFBIG) || is(EDQUOT) || is(EIO);
+}
+
+[[noreturn]] void fail_copying(const std::string& path, const std::string& reason) {
+  throw Error(
+      fmt::format("[run_file] cannot write a changed copy of '{}': {}; the file is left as it was: free its size "
+                  "in space, then try again",
+                  path, reason));
+}
+
+/// Calls change(COPY) with a copy of a run file beside it, which then takes the file's place: HDF5 has no journal, and
+/// a write that fails half way through, on a full disk, would leave a file that nobody can read. Raises Error when
+/// there is no room; what change() throws passes through. Either way the file is left as it was.
+template <class Change>
+void change_by_copy(const std::string& path, Change&& change) {
+  if (!std::filesystem::is_regular_file(path)) throw Failure("there is no such file");
+  const std::string target = output_file_target(path), copy = target + ".tmp";
+  std::error_code error;
+  std::filesystem::copy_file(target, copy, std::filesystem::copy_options::overwrite_existing, error);
+  try {
+    if (error) fail_copying(path, error.message());
+    change(copy);
+    rename_durably(copy, target);
+  } catch (const Failure& failure) {
+    std::remove(copy.c_str());
+    if (is_full_disk(failure.what())) fail_copying(path, failure.what());
+    throw;
+  } catch (...) {
+    std::remove(copy.c_str());
+    throw;
+  }
 }
 
 }  // namespace
@@ -198,9 +252,11 @@ RunFile RunFile::resume(const std::string& path, std::int64_t next_step, const s
   auto impl = std::make_unique<Impl>();
   impl->path = path;
   try {
-    recover(path, next_step, false);
-    set_status(path, "running", config_json);
-    impl->start(path);
+    change_by_copy(path, [&](const std::string& copy) {
+      recover(copy, path, next_step, false);
+      set_status(copy, "running", config_json);
+      impl->start(copy);  // readable, so it may replace the file
+    });
   } catch (const Failure& failure) {
     fail_reading(path, failure.what());
   }
@@ -210,16 +266,15 @@ RunFile RunFile::resume(const std::string& path, std::int64_t next_step, const s
 
 void RunFile::repair(const std::string& path) {
   try {
-    recover(path, std::numeric_limits<std::int64_t>::max(), true);
-    Handle file = hdf5::open_file(path, Open::write);
-    std::string status;
-    for (const auto& [name, value] : hdf5::read_attributes(Handle(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose))) {
-      if (name == "status") status = value;
-    }
-    file.close();
-    if (status == "running") set_status(path, "interrupted");
+    change_by_copy(path, [&](const std::string& copy) {
+      recover(copy, path, std::numeric_limits<std::int64_t>::max(), true);
+      if (read_run(copy).status == "running") set_status(copy, "interrupted");
+    });
   } catch (const Failure& failure) {
-    fail_reading(path, failure.what());
+    throw UsageError(
+        fmt::format("[run_file] '{}' cannot be repaired: {}; it is left as it was. A new run can start from "
+                    "its newest checkpoint: --init_from with this folder and another --out_dir",
+                    path, failure.what()));
   }
 }
 
@@ -299,6 +354,7 @@ void RunFile::finish(const std::string& status) {
   impl->write();
   try {
     impl->close();
+    reserve_status(impl->path);
     // Text of variable length (which h5py reads as str) must not be rewritten under SWMR: the file is opened plainly.
     set_status(impl->path, status);
   } catch (const Failure& failure) {

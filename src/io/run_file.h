@@ -63,10 +63,14 @@ class RunFile {
   static RunFile create(const std::string& path, const RunHeader& header);
   /// Opens an existing run to continue it: clears a crashed writer's flags, drops all rows of steps >= next_step (eval
   /// rows of steps >= next_step, epoch rows that are not complete before it). Raises UsageError when the file is not a
-  /// run, or ends before next_step. `config_json`: the configuration from here on, when it is not the old one.
+  /// run, or ends before next_step, Error when the disk has no room for a second copy of it: the file is changed on a
+  /// copy, so that any failure leaves it as it was. `config_json`: the configuration from here on, when it is not the
+  /// old one.
   static RunFile resume(const std::string& path, std::int64_t next_step, const std::string& config_json = "");
   /// Makes a crashed run readable by a plain open again: clears the killed writer's flags, drops rows that are not
   /// whole and turns the status `running` into `interrupted`. Only when no process writes it (FolderLock, file_util.h).
+  /// Raises UsageError when it cannot be repaired, Error when the disk has no room for a second copy; the file is then
+  /// left as it was.
   static void repair(const std::string& path);
 
   RunFile(RunFile&&) noexcept;

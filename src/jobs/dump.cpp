@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <map>
 
-#include "io/file_util.h"
+#include "io/output_folder.h"
 
 #include "jobs/entries.h"
 #include "run/checkpoint.h"
@@ -87,8 +87,7 @@ class FileSource final : public BatchSource {
 }  // namespace
 
 double dump(const Config& config, const DumpOptions& options) {
-  if (std::filesystem::exists(options.out) && !options.overwrite)
-    throw UsageError(options.out + " exists; add --overwrite to replace it, or name another file with --out");
+  check_output_file(options.out, Result::dump, options.overwrite);
   if (config.gradient_accumulation_steps != 1)
     throw UsageError("dump holds one batch, and gradient_accumulation_steps = " +
                      std::to_string(config.gradient_accumulation_steps) + " (" +
@@ -131,7 +130,7 @@ double dump(const Config& config, const DumpOptions& options) {
     loss = runner.gradients(options.step, &keeper);
 
   ArrayFileWriter file(options.out);
-  file.attribute("format", "normscope-dump");
+  file.attribute("format", kDumpFormat);
   file.attribute("config_json", config.to_json());
   const Batch& batch = runner.batch();
   if (wanted("tokens") && batch.tokens.defined())

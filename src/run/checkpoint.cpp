@@ -41,32 +41,41 @@ std::optional<std::string> newest_checkpoint(const std::string& run) {
 
 namespace {
 /// What a killed run was writing.
-void remove_halves(const fs::path& folder) {
+std::vector<fs::path> halves(const fs::path& run_dir) {
+  std::vector<fs::path> found;
   std::error_code error;
-  std::vector<fs::path> halves;
-  for (const auto& entry : fs::directory_iterator(folder, error))
+  for (const auto& entry : fs::directory_iterator(run_dir / "checkpoints", error))
     if (const auto name = entry.path().filename().string(); name.starts_with("step_") && name.ends_with(".h5.tmp"))
-      halves.push_back(entry.path());
-  for (const auto& path : halves) fs::remove(path, error);
+      found.push_back(entry.path());
+  return found;
+}
+
+void remove_all_of(const std::vector<fs::path>& files) {
+  std::error_code error;
+  for (const fs::path& path : files) fs::remove(path, error);
 }
 }  // namespace
 
-void remove_run_files(const std::string& run_dir) {
-  std::error_code error;
+std::vector<fs::path> run_files(const std::string& run_dir) {
   const fs::path dir = run_dir;
-  for (const auto& path : checkpoints(dir)) fs::remove(path, error);
-  remove_halves(dir / "checkpoints");
-  fs::remove(dir / "checkpoints", error);  // only where empty: what is not the run's stays
+  std::vector<fs::path> files = checkpoints(dir);
+  for (const fs::path& half : halves(dir)) files.push_back(half);
   for (const char* name : {"run.h5", "run.h5.tmp", "metrics.jsonl", "config.toml", "config.toml.tmp"})
-    fs::remove(dir / name, error);
+    if (fs::exists(dir / name)) files.push_back(dir / name);
+  return files;
+}
+
+void remove_run_files(const std::string& run_dir) {
+  remove_all_of(run_files(run_dir));
+  std::error_code error;
+  fs::remove(fs::path(run_dir) / "checkpoints", error);  // only where empty: what is not the run's stays
 }
 
 void remove_older_checkpoints(const std::string& run_dir) {
   auto found = checkpoints(run_dir);
   if (!found.empty()) found.pop_back();
-  std::error_code error;
-  for (const auto& path : found) fs::remove(path, error);
-  remove_halves(fs::path(run_dir) / "checkpoints");
+  remove_all_of(found);
+  remove_all_of(halves(run_dir));
 }
 
 }  // namespace normscope

@@ -6,13 +6,14 @@
 
 #include "config/resume_check.h"
 #include "run/checkpoint.h"
+#include "run/saved_run.h"
 
 namespace normscope {
 
 namespace fs = std::filesystem;
 
 namespace {
-/// A run without a checkpoint is started afresh, but only with its own configuration.
+/// init_from auto starts a run without a checkpoint afresh, but only with its own configuration.
 void check_same_run(const std::string& file, const Config& config, const std::string& data_sha256) {
   RunData old;
   try {
@@ -39,19 +40,11 @@ std::string RunFolder::file_path() const { return (fs::path(path_) / "run.h5").s
 
 std::optional<std::string> RunFolder::find_checkpoint(const Config& config, const std::string& data_sha256,
                                                       bool overwrite) {
-  const bool resume = config.init_from == "resume", has_run = fs::exists(file_path());
-  const auto newest = newest_checkpoint(path_);
-  if (resume && newest && has_run) return newest;
-  if (overwrite) return std::nullopt;
-  if (has_run && !resume)
-    throw UsageError(path_ +
-                     " holds a run already; add --overwrite to replace it, --init_from resume to continue it, or name "
-                     "another folder with --out_dir");
-  if (newest && !has_run)
-    throw UsageError(path_ +
-                     " holds a checkpoint but no run.h5; put run.h5 back to resume, add --overwrite to replace both, "
-                     "or name another folder with --out_dir");
-  if (has_run) check_same_run(file_path(), config, data_sha256);
+  const std::string& from = config.init_from;
+  if ((from == "resume" || from == "auto") && can_resume(path_)) return newest_checkpoint(path_);
+  if (from == "resume") require_resumable(path_);
+  check_run_folder(config, overwrite);  // again: another process may have used it until now
+  if (!overwrite && fs::exists(file_path())) check_same_run(file_path(), config, data_sha256);
   return std::nullopt;
 }
 
@@ -59,16 +52,16 @@ void RunFolder::start(const Config& config, const RunHeader& header) {
   const fs::path dir = path_;
   remove_run_files(path_);
   fresh_ = true;
+  file_ = RunFile::create(file_path(), header);  // first: it tells that the folder is ours
   create_output_dir((dir / "checkpoints").string());
   write_text_atomically((dir / "config.toml").string(), config.to_toml());
-  file_ = RunFile::create(file_path(), header);
   metrics_ = MetricsLog::create((dir / "metrics.jsonl").string());
 }
 
 void RunFolder::resume(const Config& config, std::int64_t next) {
   const fs::path dir = path_;
+  file_ = RunFile::resume(file_path(), next, config.to_json());  // on a full disk nothing has changed yet
   write_text_atomically((dir / "config.toml").string(), config.to_toml());
-  file_ = RunFile::resume(file_path(), next, config.to_json());
   metrics_ = MetricsLog::resume((dir / "metrics.jsonl").string(), next);
 }
 

@@ -9,7 +9,10 @@
 #include <limits>
 #include <set>
 
+#include "io/output_folder.h"
+#include "run/checkpoint.h"
 #include "study/arms.h"
+#include "study/report.h"
 #include "config/options.h"
 
 namespace normscope {
@@ -127,16 +130,51 @@ void check_same(const Study& old, const Plan& plan) {
   }
 }
 
-/// What the study made, and nothing else: `train` may have put runs of its own beside them.
-void remove_study(const fs::path& dir, const Study& study) {
+/// The folder of each run that ablate named.
+std::vector<fs::path> run_folders(const fs::path& dir, const Study& study) {
+  std::vector<fs::path> folders;
   for (const StudyRun& run : study.runs) {
     const std::string name = fs::path(run.file).parent_path().filename().string();
-    if (name.empty() || name == "." || name == "..") continue;  // no name that ablate gives
-    for (const char* ending : {"", ".toml", ".log"}) fs::remove_all(dir / "runs" / (name + ending));
+    if (!name.empty() && name != "." && name != "..") folders.push_back(dir / "runs" / name);
   }
+  return folders;
+}
+
+/// Raises UsageError when a run's folder holds a file that neither the run nor its report wrote.
+void check_only_ours(const fs::path& folder, const std::vector<fs::path>& ours) {
+  std::error_code error;
+  for (const auto& entry : fs::recursive_directory_iterator(folder, error))
+    if (!entry.is_directory() && entry.path().filename() != ".lock" &&
+        std::find(ours.begin(), ours.end(), entry.path()) == ours.end())
+      throw UsageError(fmt::format("[ablate] {} is not a file of the study; move it away, or give another --out_dir",
+                                   entry.path().string()));
+}
+
+/// Removes what the study made, and nothing else: `train` may have put runs of its own beside them.
+void remove_study(const fs::path& dir, const Study& study) {
+  const auto add = [](std::vector<fs::path>& files, const std::vector<fs::path>& more) {
+    files.insert(files.end(), more.begin(), more.end());
+  };
+  std::vector<fs::path> files = report_files(dir), folders = run_folders(dir, study);
+  for (const fs::path& folder : folders) {
+    std::vector<fs::path> ours = run_files(folder.string());
+    add(ours, report_files(folder));
+    check_only_ours(folder, ours);
+    add(files, ours);
+    for (const char* ending : {".toml", ".log"}) files.push_back(folder.string() + ending);
+  }
+  files.push_back(dir / "study.json");
+  for (const fs::path& file : files) fs::remove(file);
   std::error_code not_empty;
-  fs::remove(dir / "runs", not_empty);
-  for (const char* name : {"study.json", "report.html", "figures"}) fs::remove_all(dir / name);
+  for (const fs::path& folder : folders)
+    for (const fs::path& empty : {folder / "checkpoints", folder / "figures", folder}) fs::remove(empty, not_empty);
+  for (const char* name : {"runs", "figures"}) fs::remove(dir / name, not_empty);
+}
+
+void check_study_folder(const std::string& dir) {
+  check_output_folder(dir, Result::study, true);  // ablate continues the study it finds
+  if (holds(dir, Result::run))
+    throw UsageError(fmt::format("[ablate] {} holds a run, not a study; give another --out_dir", dir));
 }
 
 }  // namespace
@@ -157,6 +195,7 @@ Plan make_plan(const StudyOptions& options) {
   plan.study.axes = canonical_axes(options);
   plan.study.command = options.command;
   plan.dir = options.out_dir.empty() ? default_dir(options, plan.study.axes) : options.out_dir;
+  check_study_folder(plan.dir);
   std::map<std::string, int> names;
   for (std::int64_t s = 0; s < options.seeds; ++s) {
     const auto seed = options.base.seed + s;
@@ -191,17 +230,8 @@ Plan make_plan(const StudyOptions& options) {
 
 void adopt_folder(Plan* plan, bool overwrite) {
   const fs::path dir = plan->dir;
-  if (!fs::exists(dir) || (fs::is_directory(dir) && fs::is_empty(dir))) return;
-  const bool is_study = fs::exists(dir / "study.json");
-  if (!is_study) {
-    for (const auto& entry : fs::directory_iterator(dir)) {
-      if (entry.path().filename() == ".lock") continue;
-      // A study that a full disk ended at once.
-      if (entry.path().filename() == "runs" && entry.is_directory() && fs::is_empty(entry)) continue;
-      throw UsageError(fmt::format("[ablate] {} exists and is not a study; give another --out_dir", plan->dir));
-    }
-    return;
-  }
+  check_study_folder(plan->dir);
+  if (!holds(dir, Result::study)) return;
   const Study old = read_study(plan->dir);
   overwrite ? remove_study(dir, old) : check_same(old, *plan);
 }

@@ -1,10 +1,13 @@
 #include <fmt/format.h>
 #include "io/file_util.h"
+#include "io/output_folder.h"
 #include "study/report.h"
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <future>
+#include <iterator>
 #include <set>
 
 #include "study/arms.h"
@@ -125,12 +128,27 @@ ReportInput study_input(const std::string& dir) {
 
 }  // namespace
 
+std::vector<fs::path> report_files(const fs::path& dir) {
+  std::vector<fs::path> files;
+  if (!holds(dir, Result::report)) return files;
+  std::ifstream in(dir / "report.html", std::ios::binary);
+  const std::string page{std::istreambuf_iterator<char>(in), {}};
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(dir / "figures", error))
+    if (page.find("\"figures/" + entry.path().filename().string() + "\"") != std::string::npos)
+      files.push_back(entry.path());
+  files.push_back(dir / "report.html");
+  return files;
+}
+
 std::string write_report(const ReportInput& input, const std::string& out_dir, bool overwrite) {
   const fs::path dir = out_dir, file = dir / "report.html";
-  if (!overwrite && fs::exists(file)) {
+  check_output_folder(out_dir, Result::report, overwrite);
+  if (!overwrite && fs::exists(dir / "figures") && !fs::is_empty(dir / "figures"))
     throw UsageError(
-        fmt::format("[report] {} is there already; give --out_dir DIR, or --overwrite to replace it", file.string()));
-  }
+        fmt::format("{} exists; add --overwrite to write figures into it, or name another folder with "
+                    "--out_dir",
+                    (dir / "figures").string()));
   Leftovers leftovers(dir);
   create_output_dir(out_dir);
   // The parts first: when gnuplot fails, no page is left behind.
@@ -138,10 +156,10 @@ std::string write_report(const ReportInput& input, const std::string& out_dir, b
   if (!input.note.empty()) body += "<p>" + html_text(input.note) + "</p>\n";
   body += figures_html(input, (dir / "figures").string());
   body += tables_html(input) + details_html(input);
-  body +=
-      "<p class=\"muted small\">Made by normscope. This page is one file and needs no network; its figures are also "
-      "beside "
-      "it in figures/.</p>\n";
+  body += fmt::format(
+      "<p class=\"muted small\">{}. This page is one file and needs no network; its figures are also "
+      "beside it in figures/.</p>\n",
+      kReportMark);
   write_text_atomically(file.string(), html_page(input.title, body));
   leftovers.keep();
   return file.string();

@@ -3,6 +3,7 @@
 #include "io/run_file.h"
 #include "study/study.h"
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,8 @@ namespace normscope {
 
 /// Reads a run (folder or run.h5) or a study (folder or study.json) and writes out_dir/report.html and
 /// out_dir/figures/. An empty out_dir is the run's or study's own folder. Returns the path of the HTML file. Raises
-/// UsageError when it exists already and overwrite is false, Error when gnuplot is missing or fails.
+/// UsageError when it exists already and overwrite is false and for a folder of other files (check_output_folder),
+/// Error when gnuplot is missing or fails.
 std::string write_report(const std::string& path, const std::string& out_dir, bool overwrite);
 
 struct ReportInput {
@@ -22,5 +24,8 @@ struct ReportInput {
 
 /// The same from data in memory.
 std::string write_report(const ReportInput& input, const std::string& out_dir, bool overwrite);
+
+/// The files of the report in this folder: report.html and the figures it names; none when report.html is not ours.
+std::vector<std::filesystem::path> report_files(const std::filesystem::path& dir);
 
 }  // namespace normscope

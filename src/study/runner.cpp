@@ -19,6 +19,7 @@
 #include "study/process.h"
 #include "study/verdict.h"
 #include "config/options.h"
+#include "run/saved_run.h"
 
 namespace normscope {
 namespace {
@@ -174,9 +175,7 @@ class Runner {
     write_text_atomically(stem + ".toml", plan_.configs[i].to_toml());
     std::vector<std::string> argv{program_, "train", "--config", stem + ".toml"};
     const bool begun = fs::exists(run_dir(i));
-    const fs::path checkpoints = run_dir(i) / "checkpoints";
-    const bool resumes = begun && fs::exists(dir_ / run.file) && fs::exists(checkpoints) &&
-                         !fs::is_empty(checkpoints) && run.status != "pending";
+    const bool resumes = run.status != "pending" && can_resume(run_dir(i).string());
     if (resumes) {
       argv.insert(argv.end(), {"--init_from", "resume"});
     } else if (begun) {
@@ -248,6 +247,8 @@ class Runner {
     }
   }
 
+  const char* again() const { return options_.overwrite ? "the same command without --overwrite" : "the same command"; }
+
   StudyOutcome outcome() {
     StudyOutcome out;
     out.study_dir = plan_.dir;
@@ -258,8 +259,8 @@ class Runner {
     for (const StudyRun& run : runs()) finished += run.status == "done" || run.status == "diverged";
     if (finished < runs().size() && failures_ == 0) {
       out.exit = ExitCode::interrupted;
-      out.text = fmt::format("Stopped with {} of {} runs finished in {}; the same command continues.\n", finished,
-                             runs().size(), plan_.dir);
+      out.text = fmt::format("Stopped with {} of {} runs finished in {}; {} continues.\n", finished, runs().size(),
+                             plan_.dir, again());
       return out;
     }
     out.text = verdict_text(plan_.study);
@@ -267,7 +268,7 @@ class Runner {
       // Every run refused its configuration: it is the call that is wrong.
       out.exit = usage_failures_ == runs().size() ? ExitCode::usage : ExitCode::runtime;
       if (stopping_) out.exit = ExitCode::interrupted;
-      out.text += fmt::format("\n{} of {} runs failed; the same command tries them again.\n", failures_, runs().size());
+      out.text += fmt::format("\n{} of {} runs failed; {} tries them again.\n", failures_, runs().size(), again());
     }
     if (finished == 0) return out;
     try {

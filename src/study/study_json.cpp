@@ -1,5 +1,6 @@
 // study.json: written and read back.
 #include <fmt/format.h>
+#include "io/output_folder.h"
 
 #include <cmath>
 #include <filesystem>
@@ -113,7 +114,7 @@ Comparison comparison_from(const Json& json) {
 
 std::string study_to_json(const Study& study) {
   Json out;
-  out["format"] = "normscope-study";
+  out["format"] = kStudyFormat;
   out["format_version"] = 1;
   out["command"] = study.command;
   out["axes"] = Json::object();
@@ -131,7 +132,7 @@ std::string study_to_json(const Study& study) {
 
 Study study_from_json(const std::string& text, const std::string& path) {
   const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object() || json.value("format", "") != "normscope-study") {
+  if (!json.is_object() || json.value("format", "") != kStudyFormat) {
     throw UsageError(
         fmt::format("[study] {} is not a study: its \"format\" is not \"normscope-study\"; give a folder "
                     "that `normscope ablate` wrote",
@@ -149,8 +150,7 @@ Study study_from_json(const std::string& text, const std::string& path) {
     study.command = json.value("command", "");
     return study;
   } catch (const Json::exception& error) {
-    throw UsageError(
-        fmt::format("[study] {} is damaged ({}); run `normscope ablate` again with --overwrite", path, error.what()));
+    throw UsageError(fmt::format("[study] {} is damaged ({}); name another folder with --out_dir", path, error.what()));
   }
 }
 

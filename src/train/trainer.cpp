@@ -50,7 +50,7 @@ double Trainer::elapsed_s() const {
 }
 
 double Trainer::tokens_per_s() const {
-  return training_s_ > 0 ? static_cast<double>(step_.predictions_a_step() * (next_ - first_)) / training_s_ : 0;
+  return static_cast<double>(step_.predictions_a_step() * (next_ - first_)) / training_s_;  // 0 / 0 without a step
 }
 
 Snapshot Trainer::snapshot() {
@@ -68,15 +68,16 @@ void Trainer::save_checkpoint() {
 }
 
 void Trainer::begin() {
-  const Config& config = session_.config;
+  Config& config = session_.config;
   folder_.emplace(config.out_dir);
   if (const auto checkpoint = folder_->find_checkpoint(config, corpus_.sha256, options_.overwrite))
     return resume(*checkpoint);
-  if (config.init_from != "scratch" && config.init_from != "resume") {
+  if (config.init_from == "auto") config.init_from = "scratch";  // what the run begins with
+  if (config.init_from != "scratch") {
     const auto weights = std::filesystem::exists(config.init_from) ? newest_checkpoint(config.init_from) : std::nullopt;
     if (!weights)
       throw UsageError("init_from = \"" + config.init_from + "\" (" + config.where("init_from") +
-                       ") holds no checkpoint; name a run folder, or use scratch or resume");
+                       ") holds no checkpoint; name a run folder, or use scratch, resume or auto");
     load_weights(session_.model->parameters(), *weights);
   }
   folder_->start(config, run_header(session_, corpus_, data_.sampler, options_.command));
@@ -204,7 +205,13 @@ std::string Trainer::train_steps(Progress& progress) {
 TrainOutcome Trainer::train_to_end() {
   Progress progress(steps_, options_.quiet);
   started_ = std::chrono::steady_clock::now();
+  const bool automatic = session_.config.init_from == "auto";
   begin();
+  if (first_ > 0) progress.note(fmt::format("resumes {} at step {} of {}", folder_->path(), first_, steps_));
+  if (first_ > 0 && first_ >= steps_)
+    progress.note("all steps of this run are done; a larger --max_iters or --epochs makes it longer");
+  if (first_ == 0 && automatic)
+    progress.note(fmt::format("nothing to resume in {}, starts from scratch", folder_->path()));
   progress.note(fmt::format("{} parameters, {} steps of {} tokens, {} threads, {}",
                             session_.model->parameters().numel(), steps_, step_.predictions_a_step(),
                             session_.engine.threads(), folder_->path()));
@@ -221,6 +228,7 @@ TrainOutcome Trainer::train_to_end() {
   folder_->file().finish(status);
   return {.status = status,
           .run_dir = folder_->path(),
+          .first_step = first_,
           .steps = next_,
           .parameters = session_.model->parameters().numel(),
           .train_loss = last_eval_.train_loss,

@@ -1,0 +1,81 @@
+#include "io/output_folder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+
+#include <normscope/core/error.h>
+#include "io/run_layout.h"
+
+namespace normscope {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Kind {
+  const char *file, *mark, *name, *advice;
+};
+
+/// In the order of Result.
+constexpr Kind kKinds[] = {
+    {"run.h5", run_layout::kFormat, "a run", "add --overwrite to replace it, --init_from resume to continue it"},
+    {"study.json", kStudyFormat, "a study", "add --overwrite to replace it"},
+    {"report.html", kReportMark, "a report", "add --overwrite to replace it"},
+    {"meta.json", kVocabularyFormat, "token files", "add --overwrite to replace them"},
+    {"", kDumpFormat, "a dump", "add --overwrite to replace it"}};
+
+const Kind& of(Result kind) { return kKinds[static_cast<std::size_t>(kind)]; }
+
+/// What a killed process of ours may have left before the file that tells its result: never anybody's data.
+bool is_leftover(const fs::directory_entry& entry) {
+  static constexpr std::array kUnfinished{".lock",         "run.h5.tmp",    "study.json.tmp", "report.html.tmp",
+                                          "meta.json.tmp", "train.bin.tmp", "val.bin.tmp"};
+  std::error_code error;
+  if (entry.is_directory(error)) return fs::is_empty(entry.path(), error) && !error;
+  return std::find(kUnfinished.begin(), kUnfinished.end(), entry.path().filename()) != kUnfinished.end();
+}
+
+}  // namespace
+
+bool is_result(const fs::path& file, Result kind) {
+  if (!fs::is_regular_file(file)) return false;
+  std::ifstream in(file, std::ios::binary);
+  std::string head(std::size_t{8} << 20, '\0');  // a report has its mark at the end and less than 3 MB
+  in.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<std::size_t>(in.gcount()));
+  return head.find(of(kind).mark) != std::string::npos;
+}
+
+bool holds(const fs::path& folder, Result kind) { return is_result(folder / of(kind).file, kind); }
+
+void check_output_folder(const std::string& folder, Result kind, bool overwrite) {
+  if (!fs::is_directory(folder)) return;
+  const bool ours = holds(folder, Result::run) || holds(folder, Result::study) || holds(folder, kind);
+  const fs::directory_iterator entries(folder);
+  const auto strange = std::find_if_not(begin(entries), end(entries), is_leftover);
+  if (!ours && strange != end(entries))
+    throw UsageError(
+        fmt::format("{} holds files that normscope did not write ({}); name an empty or new folder with "
+                    "--out_dir",
+                    folder, strange->path().filename().string()));
+  const fs::path file = fs::path(folder) / of(kind).file;
+  if (fs::exists(file) && !is_result(file, kind))
+    throw UsageError(
+        fmt::format("{} was not written by normscope; name an empty or new folder with --out_dir", file.string()));
+  if (fs::exists(file) && !overwrite)
+    throw UsageError(fmt::format("{} holds {} already; {}, or name another folder with --out_dir", folder,
+                                 of(kind).name, of(kind).advice));
+}
+
+void check_output_file(const fs::path& file, Result kind, bool overwrite) {
+  if (!fs::exists(file)) return;
+  if (fs::is_regular_file(file) && !is_result(file, kind))
+    throw UsageError(fmt::format("{} exists and is not {} that normscope wrote; name another file with --out",
+                                 file.string(), of(kind).name));
+  if (!overwrite)
+    throw UsageError(fmt::format("{} exists; {}, or name another file with --out", file.string(), of(kind).advice));
+}
+
+}  // namespace normscope

@@ -40,9 +40,14 @@ void require_norm(const std::string& where, const std::string& key, const std::s
   std::vector<std::string> names;
   for (const NormInfo& norm : norm_catalogue()) names.push_back(norm.name);
   const std::string name = value.substr(0, value.find(':'));
-  if (std::find(names.begin(), names.end(), name) != names.end()) return;
-  throw UsageError(fmt::format("{}: {} = {} is not in the catalogue; there are: {}; the nearest is {}", where, key,
-                               value, join(names, ", "), nearest_word(name, names)));
+  if (std::find(names.begin(), names.end(), name) == names.end())
+    throw UsageError(fmt::format("{}: {} = {} is not in the catalogue; there are: {}; the nearest is {}", where, key,
+                                 value, join(names, ", "), nearest_word(name, names)));
+  try {
+    check_norm(value);
+  } catch (const UsageError& error) {
+    throw UsageError(where + ": " + error.what());
+  }
 }
 
 }  // namespace

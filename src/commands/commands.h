@@ -38,11 +38,19 @@ CostOutcome inspect_config(const Config& config);
 
 NormResult norm_apply(const NormCall& call);
 
-/// The visible table of norms: name, formula, parameters, reference.
+/// The visible table of norms.
 struct NormInfo {
-  std::string name, formula, parameters, reference;
+  std::string name, label, formula, parameters, reference, over;
+  bool detached = false;
+  struct Option {
+    std::string name, range, default_value, documentation;
+  };
+  std::vector<Option> options;
+  std::vector<std::string> variants;
 };
 std::vector<NormInfo> norm_catalogue();
+/// Raises UsageError when `text` ("prmsnorm:p=0.25") is no norm with options that it takes.
+void check_norm(const std::string& text);
 std::vector<std::string> placement_names();
 
 }  // namespace normscope

@@ -5,7 +5,7 @@
 NORMSCOPE_BEGIN
 
 Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint64_t seed)
-    : options_(options), parameters_(engine, seed) {
+    : Model(engine, options, seed) {
   ModelOptions& o = options_;
   const std::int64_t C = o.n_embd, V = o.vocab_size;
   const PlacementEntry& placement = placement_entry(o.placement);
@@ -70,12 +70,44 @@ Variable Transformer::hidden(const Indices& tokens, const Pass& pass) const {
   return y;
 }
 
-Variable Transformer::logits(const Indices& tokens, const Pass& pass) const {
-  return linear(hidden(tokens, pass), head_);  // [B, T, V]
+Variable Transformer::logits(const Batch& batch, const Pass& pass) const {
+  return linear(hidden(batch.tokens, pass), head_);  // [B, T, V]
 }
 
-Variable Transformer::loss(const Indices& tokens, const Indices& targets, const Pass& pass) const {
-  return cross_entropy(logits(tokens, pass), targets);
+Batch Transformer::make_batch(std::int64_t items) const {
+  const Shape shape{items, options_.block_size};
+  return {Indices::empty(engine(), shape), Indices::empty(engine(), shape), {}};
+}
+
+std::vector<ProductShape> Transformer::products() const {
+  const ModelOptions& o = options_;
+  const std::int64_t kv = o.n_embd / o.n_head * o.n_kv_head;
+  const std::int64_t expand = o.activation == "swiglu" ? 2 * o.n_inner : o.n_inner;
+  return {{o.n_embd, o.n_embd + 2 * kv, o.n_layer},
+          {o.n_embd, o.n_embd, o.n_layer},
+          {o.n_embd, expand, o.n_layer},
+          {o.n_inner, o.n_embd, o.n_layer},
+          {o.n_embd, o.vocab_size, 1}};
+}
+
+double Transformer::flops(std::int64_t predictions) const {
+  const ModelOptions& o = options_;
+  const auto attention = static_cast<double>((o.block_size + 1) * o.n_embd * o.n_layer);  // a token
+  return Model::flops(predictions) + 3 * 2.0 * attention * static_cast<double>(predictions);
+}
+
+namespace {
+std::unique_ptr<Model> make_transformer(Engine& engine, const ModelOptions& options, std::uint64_t seed) {
+  return std::make_unique<Transformer>(engine, options, seed);
+}
+}  // namespace
+
+ModelEntry model_gpt() {
+  return {.name = "gpt", .summary = "Transformer with learned positions (GPT-2)", .make = make_transformer};
+}
+
+ModelEntry model_llama() {
+  return {.name = "llama", .summary = "Transformer with rotary positions and SwiGLU (LLaMA)", .make = make_transformer};
 }
 
 NORMSCOPE_END

@@ -50,30 +50,26 @@ Config two_layers(const std::string& preset) {
   return config;
 }
 
+class Pattern final : public BatchSource {
+  void fill(std::int64_t, std::int64_t, const Batch& b) const override {
+    for (std::int64_t i = 0; i < b.tokens.numel(); ++i)
+      b.tokens.data()[i] = b.targets.data()[i] = static_cast<std::int32_t>(i * 7 % 65);
+  }
+};
+
 /// Allocations of five steps after three to warm up, probes on.
 long allocations_of(Config config) {
   config.resolve();
-  Session session(config, config.vocab_size);
-  StepRunner runner(session.model, config);
-  Optimizer optimizer(session.model.parameters(), {config.optimizer, config.beta1, config.beta2, 1e-8, 0.1});
-  const auto& points = session.model.residual_points();
+  Session session(config, {.classes = config.vocab_size});
+  const Pattern source;
+  TrainStep step(*session.model, source, step_options(config, 8));
+  const auto& points = session.model->points();
   ResidualProbe probe(points, std::vector<bool>(points.size(), true));
-  GradientNorms norms;
-  UpdateNorms updates;
   allocations = 0;
-  for (std::int64_t step = 0; step < 8; ++step) {
-    counting = step >= 3;
-    probe.start_step();
-    runner.run(
-        step,
-        [&](auto, const Batch& b) {
-          for (std::int64_t i = 0; i < b.tokens.numel(); ++i)
-            b.tokens.data()[i] = b.targets.data()[i] = static_cast<std::int32_t>(i * 7 % 65);
-        },
-        &probe);
-    optimizer.measure(norms);
+  for (std::int64_t s = 0; s < 8; ++s) {
+    counting = s >= 3;
+    step.run(s, &probe);
     probe.finish_step(true);
-    optimizer.step(1e-3, Optimizer::clip_factor(norms.global, 1), updates);
     counting = false;
   }
   return allocations;

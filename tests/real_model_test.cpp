@@ -19,7 +19,7 @@ ModelOptions options_of(const std::string& preset, const std::map<std::string, s
   if (!preset.empty()) config.load_preset(preset);
   for (const auto& [key, value] : keys) config.set(key, value, "--" + key);
   config.resolve();
-  return model_options(config, vocab);
+  return model_options(config, {.classes = vocab});
 }
 const std::map<std::string, std::string> kSmall{
     {"n_layer", "3"}, {"n_embd", "16"}, {"n_head", "4"}, {"block_size", "12"}};
@@ -40,10 +40,10 @@ Indices random_tokens(Engine& where, std::int64_t batch, std::int64_t time, std:
 double forward_loss(const Transformer& model, std::uint64_t seed = 1, std::int64_t batch = 2) {
   const NoGrad guard;
   const ModelOptions& o = model.options();
-  return static_cast<double>(model
-                                 .loss(random_tokens(engine(), batch, o.block_size, o.vocab_size, seed),
-                                       random_tokens(engine(), batch, o.block_size, o.vocab_size, seed + 1), {})
-                                 .item());
+  const Batch b{random_tokens(engine(), batch, o.block_size, o.vocab_size, seed),
+                random_tokens(engine(), batch, o.block_size, o.vocab_size, seed + 1),
+                {}};
+  return static_cast<double>(model.loss(b, {}).item());
 }
 void backward(const Transformer& model, const Pass& pass, Observer* observer = nullptr, std::int64_t batch = 2,
               bool fresh = true) {
@@ -52,8 +52,10 @@ void backward(const Transformer& model, const Pass& pass, Observer* observer = n
   Tape tape;
   tape.set_observer(observer);
   const Tape::Recording recording(tape);
-  tape.backward(model.loss(random_tokens(engine(), batch, o.block_size, o.vocab_size, 1),
-                           random_tokens(engine(), batch, o.block_size, o.vocab_size, 2), pass));
+  const Batch b{random_tokens(engine(), batch, o.block_size, o.vocab_size, 1),
+                random_tokens(engine(), batch, o.block_size, o.vocab_size, 2),
+                {}};
+  tape.backward(model.loss(b, pass));
 }
 std::vector<double> row_of(const real* from, std::int64_t count) {
   std::vector<double> row;
@@ -318,7 +320,7 @@ TEST(ResidualPoints, ArePassedInOrderWithTheirGradients) {
       backward(model, {}, &keeper);
       Names names;
       for (int r = 0; r < 7 + final_norm; ++r) names.push_back("residual." + std::to_string(r));
-      EXPECT_EQ(model.residual_points(), names) << placement.name;
+      EXPECT_EQ(model.points(), names) << placement.name;
       EXPECT_EQ(keeper.order, names) << placement.name;
       EXPECT_EQ(keeper.gradients.size(), names.size()) << placement.name;
       for (const auto& [name, g] : keeper.gradients) EXPECT_GT(largest(g), 0) << placement.name << " " << name;
@@ -373,7 +375,7 @@ TEST(BlockOverride, TakesEffectInItsBlockAlone) {
   config.set("block.1.norm", "rmsnorm", "test");
   config.set("block.2.norm_eps", "0.5", "test");
   config.resolve();
-  const ModelOptions options = model_options(config, 11);
+  const ModelOptions options = model_options(config, {.classes = 11});
   const Names names = names_of(options);
   const auto has = [&](const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); };
   EXPECT_TRUE(has("blocks.0.attn_norm.bias"));

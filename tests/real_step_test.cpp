@@ -18,12 +18,27 @@ Config small(const std::string& preset, int threads) {
   return config;
 }
 
-void fill_in(const Batch& batch, std::int64_t vocab) {
-  const Random random(5, Purpose::random_tokens, 0);
-  for (std::int64_t i = 0; i < batch.tokens.numel(); ++i) {
-    batch.tokens.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(2 * i), vocab));
-    batch.targets.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(2 * i + 1), vocab));
+/// The same random tokens at every step.
+class Fixed final : public BatchSource {
+ public:
+  explicit Fixed(std::int64_t vocab) : vocab_(static_cast<std::uint64_t>(vocab)) {}
+  void fill(std::int64_t, std::int64_t, const Batch& batch) const override {
+    const Random random(5, Purpose::random_tokens, 0);
+    for (std::int64_t i = 0; i < batch.predictions(); ++i) {
+      if (batch.tokens.defined())
+        batch.tokens.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(2 * i), vocab_));
+      batch.targets.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(2 * i + 1), vocab_));
+    }
+    for (std::int64_t i = 0; batch.features.defined() && i < batch.features.numel(); ++i)
+      batch.features.data()[i] = static_cast<real>(random.normal(static_cast<std::uint64_t>(i)));
   }
+
+ private:
+  std::uint64_t vocab_;
+};
+
+DataShape shape_of(const Config& config) {
+  return config.arch == "mlp" ? assumed_shape(config) : DataShape{.classes = config.vocab_size};
 }
 
 /// Loss, then every gradient and every weight after two steps, as bytes.
@@ -32,22 +47,20 @@ struct Outcome {
   std::vector<real> gradients, weights;
 };
 Outcome two_steps(const Config& config) {
-  Session session(config, config.vocab_size);
-  StepRunner runner(session.model, config);
-  Optimizer optimizer(session.model.parameters(), {config.optimizer, config.beta1, config.beta2, 1e-8, 0.1});
-  GradientNorms norms;
-  UpdateNorms updates;
+  Session session(config, shape_of(config));
+  const Fixed source(session.model->options().vocab_size);
+  TrainStepOptions options = step_options(config, 2);
+  options.optimizer.weight_decay = 0.1;
+  options.grad_clip = 1;
+  TrainStep step(*session.model, source, options);
   Outcome outcome;
-  for (std::int64_t step = 0; step < 2; ++step) {
-    outcome.losses.push_back(
-        runner.run(step, [&](auto, const Batch& b) { fill_in(b, session.model.options().vocab_size); }, nullptr));
-    optimizer.measure(norms);
-    outcome.losses.push_back(norms.global);
-    for (const Parameter& p : session.model.parameters().all())
+  for (std::int64_t s = 0; s < 2; ++s) {
+    outcome.losses.push_back(step.run(s).loss);
+    outcome.losses.push_back(step.gradient_norms().global);
+    for (const Parameter& p : session.model->parameters().all())
       outcome.gradients.insert(outcome.gradients.end(), p.grad(), p.grad() + p.numel());
-    optimizer.step(1e-3, Optimizer::clip_factor(norms.global, 1), updates);
   }
-  for (const Parameter& p : session.model.parameters().all())
+  for (const Parameter& p : session.model->parameters().all())
     outcome.weights.insert(outcome.weights.end(), p.value(), p.value() + p.numel());
   return outcome;
 }
@@ -68,27 +81,31 @@ TEST(Step, IsBitwiseTheSameOnOneTwoAndThreeThreadsForEveryPreset) {
 }
 
 TEST(Step, SplitsALargeBatchIntoPartsOfWholeSequences) {
-  EXPECT_EQ(StepRunner::part_of_batch(12, 64), 12);
-  EXPECT_EQ(StepRunner::part_of_batch(64, 256), 8);
-  EXPECT_EQ(StepRunner::part_of_batch(33, 64), 17);  // 17 and 16
-  EXPECT_EQ(StepRunner::part_of_batch(3, 5000), 1);  // a sequence is never cut
+  EXPECT_EQ(part_of_batch(12, 64), 12);
+  EXPECT_EQ(part_of_batch(64, 256), 8);
+  EXPECT_EQ(part_of_batch(33, 64), 17);  // 17 and 16
+  EXPECT_EQ(part_of_batch(3, 5000), 1);  // a sequence is never cut
 }
 
 TEST(Step, InPartsGivesTheWholeBatchsLossAndGradients) {
   Config config = small("llama-micro", 1);
   config.batch_size = 37;  // of 64 tokens: 19 and 18 sequences
   config.dropout = 0;
-  Session session(config, config.vocab_size);
-  const Parameters& parameters = session.model.parameters();
-  StepRunner runner(session.model, config);
-  const double loss = runner.run(0, [&](auto, const Batch& b) { fill_in(b, config.vocab_size); }, nullptr);
+  Session session(config, shape_of(config));
+  const Parameters& parameters = session.model->parameters();
+  const Fixed source(config.vocab_size);
+  TrainStep step(*session.model, source, step_options(config, 1));
+  std::vector<std::int64_t> parts;
+  step.on_part = [&](std::int64_t part) { parts.push_back(part); };
+  const double loss = step.gradients(0);
+  EXPECT_EQ(parts, (std::vector<std::int64_t>{0, 1}));
   std::vector<std::vector<double>> gradients;
   for (const Parameter& p : parameters.all()) gradients.emplace_back(p.grad(), p.grad() + p.numel());
 
   parameters.zero_grad();
   Tape tape;
   const Tape::Recording recording(tape);
-  const Variable whole = session.model.loss(runner.batch().tokens, runner.batch().targets, Pass{true, 1, 0});
+  const Variable whole = session.model->loss(step.batch(), Pass{true, 1, 0});
   tape.backward(whole);
   EXPECT_NEAR(loss, static_cast<double>(whole.item()), tolerance(2e-6, 1e-14));
   for (std::size_t i = 0; i < parameters.all().size(); ++i) {
@@ -96,6 +113,20 @@ TEST(Step, InPartsGivesTheWholeBatchsLossAndGradients) {
     EXPECT_LE(error_of(gradients[i], std::vector<double>(p.grad(), p.grad() + p.numel())), tolerance(1e-5, 1e-13))
         << p.path;
   }
+}
+
+TEST(Step, NeverCutsABatchThatALayerTakesStatisticsOver) {
+  Config config = small("llama-micro", 1);
+  config.batch_size = 37;
+  Session session(config, shape_of(config));
+  EXPECT_TRUE(session.model->splits_batch());
+  const_cast<Parameters&>(session.model->parameters()).need_whole_batch();
+  const Fixed source(config.vocab_size);
+  TrainStep step(*session.model, source, step_options(config, 1));
+  std::int64_t parts = 0;
+  step.on_part = [&](std::int64_t) { ++parts; };
+  step.gradients(0);
+  EXPECT_EQ(parts, 1);
 }
 
 }  // namespace

@@ -100,14 +100,15 @@ void bench_kernels(const std::string& what, const Config& config, const std::fun
 }
 
 CostOutcome inspect_config(const Config& config) {
-  std::int64_t vocab = 65, tokens = 0, steps = config.epochs > 0 ? 0 : config.max_iters;
+  DataShape shape = assumed_shape(config);
+  std::int64_t tokens = 0, steps = config.epochs > 0 ? 0 : config.max_iters;
   if (!config.data.empty()) {
     const Corpus corpus = load_corpus(corpus_options(config));
-    vocab = corpus.tokenizer->vocab_size();
-    tokens = static_cast<std::int64_t>(corpus.train.size() + corpus.val.size());
-    steps = total_steps(config, Sampler(corpus.train, sampler_options(config)));
+    shape = corpus.shape();
+    tokens = corpus.train_size() + corpus.val_size();
+    steps = total_steps(config, training_sampler(corpus, sampler_options(config)));
   }
-  CostOutcome cost = jobs_for(config.dtype).inspect_config(config, vocab, tokens);
+  CostOutcome cost = jobs_for(config.dtype).inspect_config(config, shape, tokens);
   cost.steps = steps;
   return cost;
 }

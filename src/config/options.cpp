@@ -20,7 +20,13 @@ NormSpec norm_defaults(const Config& config) {
 }
 }  // namespace
 
-ModelOptions model_options(const Config& c, std::int64_t tokenizer_vocab) {
+DataShape assumed_shape(const Config& c) {
+  if (c.arch == "mlp") return {.classes = 10, .features = 20};  // synthetic:teacher
+  return {.classes = std::max<std::int64_t>(c.vocab_size, 65)};
+}
+
+ModelOptions model_options(const Config& c, const DataShape& data) {
+  const std::int64_t tokenizer_vocab = data.classes;
   if (c.vocab_size > 0 && c.vocab_size < tokenizer_vocab)
     throw UsageError("vocab_size = " + std::to_string(c.vocab_size) + " (" + c.where("vocab_size") +
                      ") is smaller than the data's vocabulary of " + std::to_string(tokenizer_vocab) +
@@ -28,6 +34,8 @@ ModelOptions model_options(const Config& c, std::int64_t tokenizer_vocab) {
   if (c.qk_norm != "none" && c.qk_norm != "false")
     throw UsageError("qk_norm = " + c.qk_norm + " (" + c.where("qk_norm") + ") is not there yet; there is: none");
   ModelOptions o;
+  o.arch = c.arch;
+  o.features = data.features;
   o.learned_positions = c.arch == "gpt";
   o.n_layer = c.n_layer;
   o.n_head = c.n_head;

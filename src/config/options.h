@@ -9,7 +9,9 @@
 namespace normscope {
 
 /// `config` is resolved. Raises UsageError when vocab_size is smaller than the tokenizer's.
-ModelOptions model_options(const Config& config, std::int64_t tokenizer_vocab);
+ModelOptions model_options(const Config& config, const DataShape& data);
+/// What bench and inspect assume where no data is named.
+DataShape assumed_shape(const Config& config);
 CorpusOptions corpus_options(const Config& config);
 SamplerOptions sampler_options(const Config& config);
 /// Steps of the run: max_iters, or epochs times the sampler's epoch.

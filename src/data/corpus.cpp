@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <span>
 
 #include "data/prepared.h"
+#include "data/sha256.h"
 #include "data/synthetic.h"
 #include "data/utf8.h"
 
@@ -96,9 +98,16 @@ Corpus text_corpus(const CorpusOptions& options) {
 Corpus synthetic_corpus(const CorpusOptions& options) {
   const auto words = std::string_view(options.data).substr(kSynthetic.size());
   const auto name = words.substr(0, words.find(':'));
+  if (options.data == "synthetic:teacher") {
+    Corpus corpus;
+    corpus.source = options.data;
+    teacher_samples(options.seed, corpus);
+    return corpus;
+  }
   if (name != "grammar" && name != "markov") {
-    throw UsageError(
-        fmt::format("[data] {} is unknown; known are synthetic:grammar and synthetic:markov", options.data));
+    throw UsageError(fmt::format(
+        "[data] {} is unknown; known are synthetic:grammar, synthetic:markov and (for arch mlp) synthetic:teacher",
+        options.data));
   }
   std::int64_t tokens = kSyntheticTokens;
   if (name.size() < words.size()) {
@@ -135,7 +144,23 @@ Corpus synthetic_corpus(const CorpusOptions& options) {
   return corpus;
 }
 
+std::string samples_sha256(const Corpus& corpus) {
+  Sha256 hash;
+  for (const Samples* samples : {&corpus.train_samples, &corpus.val_samples})
+    hash.update(std::as_bytes(std::span(samples->features))).update(std::as_bytes(std::span(samples->labels)));
+  return hash.hex();
+}
+
 }  // namespace
+
+void Samples::keep_first(std::int64_t n) {
+  labels.resize(static_cast<std::size_t>(n));
+  features.resize(static_cast<std::size_t>(n * width));
+}
+
+Sampler training_sampler(const Corpus& corpus, const SamplerOptions& options) {
+  return corpus.has_samples() ? Sampler(corpus.train_samples.count() + 1, options) : Sampler(corpus.train, options);
+}
 
 Corpus load_corpus(const CorpusOptions& options) {
   check_tokenizer(options.tokenizer);
@@ -158,15 +183,17 @@ Corpus load_corpus(const CorpusOptions& options) {
     corpus = text_corpus(options);
   }
 
-  const auto available = static_cast<std::int64_t>(corpus.train.size());
+  const std::int64_t available = corpus.train_size();
   if (options.train_tokens > available) {
     throw UsageError(
         fmt::format("[data] train_tokens = {} is more than the {} training tokens of {}; give at most {}, or 0 "
                     "for all",
                     options.train_tokens, available, data, available));
   }
-  if (options.train_tokens > 0) corpus.train.resize(static_cast<std::size_t>(options.train_tokens));
-  corpus.sha256 = tokens_sha256(corpus);
+  if (options.train_tokens > 0 && corpus.has_samples()) corpus.train_samples.keep_first(options.train_tokens);
+  if (options.train_tokens > 0 && !corpus.has_samples())
+    corpus.train.resize(static_cast<std::size_t>(options.train_tokens));
+  corpus.sha256 = corpus.has_samples() ? samples_sha256(corpus) : tokens_sha256(corpus);
   return corpus;
 }
 

@@ -34,7 +34,11 @@ std::vector<std::int64_t> epoch_order(const SamplerOptions& o, std::int64_t wind
 }  // namespace
 
 Sampler::Sampler(std::span<const std::uint16_t> train, const SamplerOptions& options)
-    : train_(train), options_(options) {
+    : Sampler(std::ssize(train), options) {
+  train_ = train;
+}
+
+Sampler::Sampler(std::int64_t length, const SamplerOptions& options) : length_(length), options_(options) {
   require_positive("block_size", options.block_size);
   require_positive("batch_size", options.batch_size);
   require_positive("gradient_accumulation_steps", options.accumulation_steps);
@@ -55,7 +59,7 @@ Sampler::Sampler(std::span<const std::uint16_t> train, const SamplerOptions& opt
     throw UsageError(fmt::format("[sampler] sampler = '{}' is unknown; known are shuffle and random", options.kind));
   }
 
-  const auto N = static_cast<std::int64_t>(train.size()), T = options.block_size;
+  const std::int64_t N = length, T = options.block_size;
   const std::int64_t needed = shuffle ? 2 * T : T + 1;
   if (N < needed) {
     throw UsageError(
@@ -102,7 +106,7 @@ std::vector<std::int64_t> Sampler::starts(std::int64_t step, std::int64_t micro)
   if (options_.kind == "random") {
     const Random random(options_.seed, Purpose::window,
                         static_cast<std::uint64_t>(step * options_.accumulation_steps + micro));
-    const std::uint64_t choices = train_.size() - static_cast<std::size_t>(options_.block_size);
+    const auto choices = static_cast<std::uint64_t>(length_ - options_.block_size);
     for (std::size_t row = 0; row < starts.size(); ++row) {
       starts[row] = static_cast<std::int64_t>(random.below(row, choices));
     }

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <normscope/data/corpus.h>
+
 namespace normscope {
 
 /// Order-2 Markov source over K = 32 symbols with probabilities drawn from a seed:
@@ -83,5 +85,9 @@ class Grammar {
   std::vector<Rule> rules_;
   std::vector<double> nats_, length_;  // by rule
 };
+
+/// 1,024 training and 4,096 validation samples of 20 features N(0, 1), 10 classes = argmax of a linear teacher with
+/// weights N(0, 1); teacher and samples are keyed by `seed`.
+void teacher_samples(std::uint64_t seed, Corpus& corpus);
 
 }  // namespace normscope

@@ -8,7 +8,6 @@
 #include "kernels/kernels.h"
 #include "run/clock.h"
 #include "jobs/entries.h"
-#include "models/flops.h"
 #include "config/options.h"
 #include "train/session.h"
 
@@ -114,10 +113,11 @@ void bench_norms(Engine& engine, const Emit& emit) {
 void bench_gemm(Engine& engine, const Config& config, const Emit& emit) {
   Engine onednn({engine.threads(), GemmBackend::onednn}), openblas({engine.threads(), GemmBackend::openblas});
   Engine highway({engine.threads(), GemmBackend::highway});
-  const std::int64_t rows =
-      StepRunner::part_of_batch(config.batch_size, config.block_size) * config.block_size;  // of one product
+  const std::int64_t rows = part_of_batch(config.batch_size, config.block_size) * config.block_size;  // of one product
   const double roof = roof_gflops(engine);
-  for (const ProductShape& p : linear_products(model_options(config, std::max<std::int64_t>(config.vocab_size, 65)))) {
+  Engine dry({.threads = 1, .dry = true});
+  const auto model = make_model(dry, model_options(config, assumed_shape(config)), 0);
+  for (const ProductShape& p : model->products()) {
     const Tensor x = numbers_between(engine, {rows, p.in}, 1), w = numbers_between(engine, {p.out, p.in}, 2);
     const Tensor y = numbers_between(engine, {rows, p.out}, 3), dx = empty_like(x), dw = empty_like(w), dy = y.clone();
     const auto product = [&](Engine& e, int form) -> Job {
@@ -149,8 +149,8 @@ void bench_gemm(Engine& engine, const Config& config, const Emit& emit) {
 }
 
 void bench_attention(Engine& engine, const Config& config, const Emit& emit) {
-  const ModelOptions o = model_options(config, std::max<std::int64_t>(config.vocab_size, 65));
-  const std::int64_t batch = StepRunner::part_of_batch(config.batch_size, config.block_size), time = o.block_size;
+  const ModelOptions o = model_options(config, assumed_shape(config));
+  const std::int64_t batch = part_of_batch(config.batch_size, config.block_size), time = o.block_size;
   const std::int64_t d = o.n_embd / o.n_head, row = (o.n_head + 2 * o.n_kv_head) * d;
   const kernels::AttentionShape shape{batch, time, o.n_head, o.n_kv_head, d};
   const Tensor qkv = numbers_between(engine, {batch, time, row}, 1), dqkv = empty_like(qkv);

@@ -5,7 +5,6 @@
 #include "kernels/kernels.h"
 #include "run/clock.h"
 #include "jobs/entries.h"
-#include "models/flops.h"
 #include "stats/probes.h"
 #include "train/session.h"
 
@@ -32,48 +31,53 @@ double product_seconds(Engine& engine, std::int64_t rows, std::int64_t in, std::
   return median(times);
 }
 
+/// Tokens, or features and labels, drawn without any structure.
+class RandomSource final : public BatchSource {
+ public:
+  RandomSource(const Config& config, std::int64_t classes) : config_(config), classes_(classes) {}
+  void fill(std::int64_t step, std::int64_t micro, const Batch& batch) const override {
+    const Random random(static_cast<std::uint64_t>(config_.seed), Purpose::random_tokens,
+                        static_cast<std::uint64_t>(step * config_.gradient_accumulation_steps + micro));
+    const auto n = static_cast<std::uint64_t>(classes_);
+    for (std::int64_t i = 0; i < batch.predictions(); ++i) {
+      if (batch.tokens.defined())
+        batch.tokens.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(2 * i), n));
+      batch.targets.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(2 * i + 1), n));
+    }
+    for (std::int64_t i = 0; batch.features.defined() && i < batch.features.numel(); ++i)
+      batch.features.data()[i] = static_cast<real>(random.normal(static_cast<std::uint64_t>(i)));
+  }
+
+ private:
+  const Config& config_;
+  std::int64_t classes_;
+};
+
 }  // namespace
 
 BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps) {
   std::optional<Corpus> corpus;
   if (!config.data.empty()) corpus = load_corpus(corpus_options(config));
-  Session session(config, corpus ? corpus->tokenizer->vocab_size() : std::max<std::int64_t>(config.vocab_size, 65));
-  std::optional<Sampler> sampler;
-  if (corpus) sampler.emplace(corpus->train, sampler_options(config));
-  Optimizer optimizer(session.model.parameters(),
-                      {config.optimizer, config.beta1, config.beta2, 1e-8, config.weight_decay});
-  StepRunner runner(session.model, config);
-  const auto& points = session.model.residual_points();
+  Session session(config, corpus ? corpus->shape() : assumed_shape(config));
+  Model& model = *session.model;
+  std::optional<DataSet> data;
+  if (corpus) data.emplace(*corpus, model, sampler_options(config));
+  const RandomSource random(config, model.options().vocab_size);
+  TrainStep step(model, data ? *data->source : static_cast<const BatchSource&>(random),
+                 step_options(config, warmup + steps));
   std::vector<bool> selected;
-  for (const std::string& point : points) selected.push_back(matches_any(config.probe, point));
-  ResidualProbe probe(points, selected);
-  const auto vocab = static_cast<std::uint64_t>(session.model.options().vocab_size);
-  const auto fetch = [&](std::int64_t step, std::int64_t micro, const Batch& b) {
-    const auto count = static_cast<std::size_t>(b.tokens.numel());
-    if (sampler) return sampler->batch(step, micro, {b.tokens.data(), count}, {b.targets.data(), count});
-    const Random random(static_cast<std::uint64_t>(config.seed), Purpose::random_tokens,
-                        static_cast<std::uint64_t>(step * config.gradient_accumulation_steps + micro));
-    for (std::size_t i = 0; i < count; ++i) {
-      b.tokens.data()[i] = static_cast<std::int32_t>(random.below(2 * i, vocab));
-      b.targets.data()[i] = static_cast<std::int32_t>(random.below(2 * i + 1, vocab));
-    }
-  };
-  const Schedule lr = schedule(config, warmup + steps);
-  GradientNorms gradients;
-  UpdateNorms updates;
-  std::vector<double> times;
+  for (const std::string& point : model.points()) selected.push_back(matches_any(config.probe, point));
+  ResidualProbe probe(model.points(), selected);
   BenchOutcome outcome;
   double loss = 0;
   const auto step_seconds = [&](std::int64_t s) {
     const double before = now_s();
     const bool probed = !config.probe.empty() && s % config.probe_interval == 0;
-    probe.start_step();
-    loss = runner.run(s, [&](std::int64_t micro, const Batch& b) { fetch(s, micro, b); }, probed ? &probe : nullptr);
-    optimizer.measure(gradients);
+    loss = step.run(s, probed ? &probe : nullptr).loss;
     probe.finish_step(probed);
-    optimizer.step(lr.at(s), Optimizer::clip_factor(gradients.global, config.grad_clip), updates);
     return now_s() - before;
   };
+  std::vector<double> times;
   for (std::int64_t s = 0; s < warmup + steps; ++s) {
     const double seconds = step_seconds(s);
     if (s >= warmup) times.push_back(seconds);
@@ -81,14 +85,13 @@ BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t 
   outcome.loss = loss;
   const double seconds = median(times);
   outcome.peak_rss_mb = peak_rss_mb();
-  const std::int64_t tokens = config.batch_size * config.block_size * config.gradient_accumulation_steps;
-  const std::int64_t rows = StepRunner::part_of_batch(config.batch_size, config.block_size) * config.block_size;
-  outcome.tokens_per_s = static_cast<double>(tokens) / seconds;
+  const std::int64_t predictions = step.predictions_a_step(), each = step.batch().predictions() / config.batch_size;
+  const std::int64_t rows = part_of_batch(config.batch_size, each) * each;
+  outcome.tokens_per_s = static_cast<double>(predictions) / seconds;
   outcome.ms_per_step = seconds * 1e3;
-  const ModelOptions& options = session.model.options();
-  const double useful = flops_per_step(options, tokens);
+  const double useful = model.flops(predictions);
   outcome.gflops = useful / seconds * 1e-9;
-  const std::vector<ProductShape> products = linear_products(options);
+  const std::vector<ProductShape> products = model.products();
   double product_flops = 0;
   for (const ProductShape& p : products) product_flops += 6.0 * static_cast<double>(p.count * rows * p.in * p.out);
   // A step and its products in turn: where others share the processor its pace changes from one second to the next.
@@ -102,7 +105,7 @@ BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t 
     shares.push_back(product_s * useful / product_flops / step_s);
   }
   outcome.gemm_share = median(shares);
-  outcome.parameters = session.model.parameters().numel();
+  outcome.parameters = model.parameters().numel();
   return outcome;
 }
 

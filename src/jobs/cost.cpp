@@ -4,7 +4,6 @@
 
 #include "run/clock.h"
 #include "jobs/entries.h"
-#include "models/flops.h"
 #include "stats/probes.h"
 #include "train/session.h"
 
@@ -15,25 +14,24 @@ constexpr double kMb = 1 << 20, kHugePage = 2;
 /// HDF5, OpenSSL and their buffers once a run writes its files: 3 to 6 MB measured, micro least, nanogpt-cpu most.
 constexpr double kRunFiles = 4;
 
-/// Three steps, after which a run's memory no longer grows.
-void three_steps(Session& session) {
-  const Config& c = session.config;
-  Optimizer optimizer(session.model.parameters(), {c.optimizer, c.beta1, c.beta2, 1e-8, c.weight_decay});
-  StepRunner runner(session.model, c);
-  const auto& points = session.model.residual_points();
-  ResidualProbe probe(points, std::vector<bool>(points.size(), !c.probe.empty()));
-  const auto zeros = [](auto, const Batch& b) {
-    if (b.tokens.engine().threads() == 0) return;
-    std::fill_n(b.tokens.data(), b.tokens.numel(), 0);
-    std::fill_n(b.targets.data(), b.targets.numel(), 0);
-  };
-  GradientNorms norms;
-  UpdateNorms updates;
-  for (std::int64_t step = 0; step < 3; ++step) {
-    runner.run(step, zeros, &probe);
-    optimizer.measure(norms);
-    optimizer.step(0, 1, updates);
+class ZeroSource final : public BatchSource {
+ public:
+  void fill(std::int64_t, std::int64_t, const Batch& batch) const override {
+    if (batch.targets.engine().threads() == 0) return;
+    std::fill_n(batch.targets.data(), batch.targets.numel(), 0);
+    if (batch.tokens.defined()) std::fill_n(batch.tokens.data(), batch.tokens.numel(), 0);
+    if (batch.features.defined()) std::fill_n(batch.features.data(), batch.features.numel(), real{1});
   }
+};
+
+/// Three steps, after which a run's memory no longer grows. Returns the predictions of one.
+std::int64_t three_steps(Session& session) {
+  const ZeroSource zeros;
+  TrainStep step(*session.model, zeros, step_options(session.config, 3));
+  const auto& points = session.model->points();
+  ResidualProbe probe(points, std::vector<bool>(points.size(), !session.config.probe.empty()));
+  for (std::int64_t s = 0; s < 3; ++s) step.run(s, &probe);
+  return step.predictions_a_step();
 }
 
 /// What the program itself takes, its libraries and the code of a step: seen after a small model has run.
@@ -42,8 +40,8 @@ double program_mb(Config config) {
   config.n_inner = 0;
   config.batch_size = 1;
   config.block_size = std::min<std::int64_t>(config.block_size, 16);
-  config.vocab_size = 65;
-  Session session(config, config.vocab_size);
+  config.vocab_size = 0;
+  Session session(config, assumed_shape(config));
   three_steps(session);
   const auto pool = static_cast<double>(session.engine.pool().touched());
   return current_rss_mb() - pool / kMb;
@@ -51,16 +49,16 @@ double program_mb(Config config) {
 
 }  // namespace
 
-CostOutcome inspect_config(const Config& config, std::int64_t tokenizer_vocab, std::int64_t tokens) {
+CostOutcome inspect_config(const Config& config, const DataShape& data_shape, std::int64_t tokens) {
   const double program = program_mb(config);
-  Session session(config, tokenizer_vocab, true);
-  three_steps(session);
-  const Parameters& parameters = session.model.parameters();
+  Session session(config, data_shape, true);
+  const std::int64_t predictions = three_steps(session);
+  const Parameters& parameters = session.model->parameters();
   CostOutcome cost;
   for (const Parameter& p : parameters.all()) cost.rows.push_back({p.path, p.shape.vector()});
   cost.parameters = parameters.numel();
-  cost.tokens_per_step = config.batch_size * config.block_size * config.gradient_accumulation_steps;
-  cost.gflop_per_step = flops_per_step(session.model.options(), cost.tokens_per_step) * 1e-9;
+  cost.tokens_per_step = predictions;
+  cost.gflop_per_step = session.model->flops(predictions) * 1e-9;
   const double copies = config.optimizer == "adamw" ? 4 : 3;  // weights, gradients, moments
   cost.weights_mb = static_cast<double>(cost.parameters) * sizeof(real) * copies / kMb;
   const double pool = static_cast<double>(session.engine.pool().touched()) / kMb;

@@ -7,7 +7,7 @@
 #include "io/output_folder.h"
 
 #include "jobs/entries.h"
-#include "run/checkpoint.h"
+#include "run/saved_run.h"
 #include "train/session.h"
 
 NORMSCOPE_BEGIN
@@ -15,7 +15,7 @@ NORMSCOPE_BEGIN
 namespace {
 
 /// Keeps every named value [B, T, C] and its gradient; the parts of a batch come one after the other.
-class Keeper final : public Observer {
+class Keeper final : public StepListener {
  public:
   struct Kept {
     std::vector<std::int64_t> shape;
@@ -70,19 +70,19 @@ void copy_indices(const Array& from, const Indices& to, std::int64_t vocab, cons
   }
 }
 
-/// tokens and targets of the dumped step, from the given file or as training would see them.
-void fetch(const Config& config, const DumpOptions& options, const Corpus* corpus, std::int64_t vocab,
-           const Batch& batch) {
-  if (!options.batch.empty()) {
-    const ArrayFileReader file(options.batch);
-    copy_indices(file.read("tokens"), batch.tokens, vocab, "tokens");
-    copy_indices(file.read("targets"), batch.targets, vocab, "targets");
-    return;
+/// The batch of a file: tokens and targets.
+class FileSource final : public BatchSource {
+ public:
+  FileSource(const std::string& path, std::int64_t vocab) : file_(path), vocab_(vocab) {}
+  void fill(std::int64_t, std::int64_t, const Batch& batch) const override {
+    copy_indices(file_.read("tokens"), batch.tokens, vocab_, "tokens");
+    copy_indices(file_.read("targets"), batch.targets, vocab_, "targets");
   }
-  const Sampler sampler(corpus->train, sampler_options(config));
-  const auto count = static_cast<std::size_t>(batch.tokens.numel());
-  sampler.batch(options.step, 0, {batch.tokens.data(), count}, {batch.targets.data(), count});
-}
+
+ private:
+  ArrayFileReader file_;
+  std::int64_t vocab_;
+};
 
 }  // namespace
 
@@ -94,48 +94,53 @@ double dump(const Config& config, const DumpOptions& options) {
                      config.where("gradient_accumulation_steps") + ") takes several a step; set it to 1");
   std::optional<Corpus> corpus;
   if (options.batch.empty() || !config.data.empty()) corpus = load_corpus(corpus_options(config));
-  Session session(config, corpus ? corpus->tokenizer->vocab_size() : std::max<std::int64_t>(config.vocab_size, 1));
-  if (config.init_from != "scratch") {
-    const auto weights = std::filesystem::exists(config.init_from) ? newest_checkpoint(config.init_from) : std::nullopt;
-    if (!weights) throw UsageError("init_from = \"" + config.init_from + "\" holds no checkpoint; name a run folder");
-    load_parameters(session.model.parameters(), ArrayFileReader(*weights));
-  }
-  StepRunner runner(session.model, config);
+  Session session(config,
+                  corpus ? corpus->shape() : DataShape{.classes = std::max<std::int64_t>(config.vocab_size, 1)});
+  Model& model = *session.model;
+  if (const auto weights = initial_weights(config)) load_weights(model.parameters(), *weights);
+  std::optional<DataSet> data;
+  std::unique_ptr<BatchSource> file_batch;
+  if (options.batch.empty())
+    data.emplace(*corpus, model, sampler_options(config));
+  else
+    file_batch = std::make_unique<FileSource>(options.batch, model.options().vocab_size);
+  const BatchSource& source = data ? *data->source : *file_batch;
+  TrainStep runner(model, source, step_options(config, options.step + 1));
   Keeper keeper;
   const auto wanted = [&](const std::string& what) {
     return options.only.empty() || std::find(options.only.begin(), options.only.end(), what) != options.only.end();
   };
   for (const std::string& name : options.only)
-    if (name != "tokens" && name != "targets" && name != "loss" && name != "logits" && name != "params" &&
-        name != "grads" && name != "residual" && name != "residual_grads")
+    if (name != "tokens" && name != "features" && name != "targets" && name != "loss" && name != "logits" &&
+        name != "params" && name != "grads" && name != "residual" && name != "residual_grads")
       throw UsageError("--only \"" + name +
-                       "\" is unknown; there are: tokens, targets, loss, logits, params, grads, "
+                       "\" is unknown; there are: tokens, features, targets, loss, logits, params, grads, "
                        "residual, residual_grads");
-  const bool batch_only =
-      !options.only.empty() && std::all_of(options.only.begin(), options.only.end(),
-                                           [](const auto& n) { return n == "tokens" || n == "targets"; });
+  const bool batch_only = !options.only.empty() &&
+                          std::all_of(options.only.begin(), options.only.end(),
+                                      [](const auto& n) { return n == "tokens" || n == "features" || n == "targets"; });
   double loss = 0;
-  const auto fill = [&](std::int64_t, const Batch& b) {
-    fetch(config, options, corpus ? &*corpus : nullptr, session.model.options().vocab_size, b);
-  };
   if (batch_only)
-    fill(0, runner.batch());
+    source.fill(options.step, 0, runner.batch());
   else
-    loss = runner.run(options.step, fill, &keeper);
+    loss = runner.gradients(options.step, &keeper);
 
   ArrayFileWriter file(options.out);
   file.attribute("format", kDumpFormat);
   file.attribute("config_json", config.to_json());
   const Batch& batch = runner.batch();
-  if (wanted("tokens")) file.write("tokens", Array::Type::i32, batch.tokens.shape().vector(), batch.tokens.data());
+  if (wanted("tokens") && batch.tokens.defined())
+    file.write("tokens", Array::Type::i32, batch.tokens.shape().vector(), batch.tokens.data());
+  if (wanted("features") && batch.features.defined())
+    file.write("features", real_type(), batch.features.shape().vector(), batch.features.data());
   if (wanted("targets")) file.write("targets", Array::Type::i32, batch.targets.shape().vector(), batch.targets.data());
   if (wanted("loss") && !batch_only) file.write("loss", Array::Type::f64, {}, &loss);
   if (wanted("logits")) {
     const NoGrad guard;
-    const Tensor logits = session.model.logits(batch.tokens, {}).value();
+    const Tensor logits = model.logits(batch, {}).value();
     file.write("logits", real_type(), logits.shape().vector(), logits.data());
   }
-  for (const Parameter& p : session.model.parameters().all()) {
+  for (const Parameter& p : model.parameters().all()) {
     if (wanted("params")) file.write("params/" + p.path, real_type(), p.shape.vector(), p.value());
     if (wanted("grads") && p.grad()) file.write("grads/" + p.path, real_type(), p.shape.vector(), p.grad());
   }

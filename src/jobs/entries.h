@@ -14,7 +14,7 @@ double dump(const Config& config, const DumpOptions& options);
 std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t seed);
 BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps);
 void bench_kernels(const std::string& what, const Config& config, const std::function<void(const BenchRow&)>& emit);
-CostOutcome inspect_config(const Config& config, std::int64_t tokenizer_vocab, std::int64_t tokens);
+CostOutcome inspect_config(const Config& config, const DataShape& data_shape, std::int64_t tokens);
 NormResult norm_apply(const NormCall& call);
 
 NORMSCOPE_END

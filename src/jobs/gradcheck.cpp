@@ -136,13 +136,13 @@ void check_model(Checker& checker, Engine& engine, const std::string& topic, con
   const Transformer model(engine, options, seed);
   shake(model.parameters(), seed, 0.1);
   const Random random(seed, Purpose::gradcheck, stream_of("tokens"));
-  const Indices tokens = Indices::empty(engine, {2, 5}), targets = Indices::empty(engine, {2, 5});
+  const Batch batch = model.make_batch(2);
   for (std::int64_t i = 0; i < 10; ++i) {
-    tokens.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(i), 11));
-    targets.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(10 + i), 11));
+    batch.tokens.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(i), 11));
+    batch.targets.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(10 + i), 11));
   }
   const Pass pass{options.dropout > 0, seed, 0};
-  checker.run(topic, name, input, leaves_of(model.parameters()), [&] { return model.loss(tokens, targets, pass); });
+  checker.run(topic, name, input, leaves_of(model.parameters()), [&] { return model.loss(batch, pass); });
 }
 
 void check_models(Checker& checker, Engine& engine, std::uint64_t seed) {

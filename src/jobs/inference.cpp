@@ -1,9 +1,6 @@
 // What is done with a trained model: exact loss, and text.
-#include <algorithm>
-#include <cmath>
-#include <numeric>
+#include <normscope/train/evaluate.h>
 
-#include "ops/check.h"
 #include "jobs/entries.h"
 #include "train/session.h"
 
@@ -11,67 +8,19 @@ NORMSCOPE_BEGIN
 
 EvalOutcome evaluate(const Config& config, const std::string& checkpoint, const std::string& split,
                      const Corpus& corpus) {
-  Session session(config, corpus.tokenizer->vocab_size());
-  load_parameters(session.model.parameters(), ArrayFileReader(checkpoint));
-  const auto& tokens = split == "train" ? corpus.train : corpus.val;
-  const std::int64_t time = config.block_size;
-  const double loss = exact_loss(session.model, tokens, config.batch_size);
-  return {loss, (static_cast<std::int64_t>(tokens.size()) - 1) / time * time, split};
+  Session session(config, corpus.shape());
+  load_weights(session.model->parameters(), checkpoint);
+  const DataSet data(corpus, *session.model, sampler_options(config));
+  const Evaluation result =
+      exact_evaluation(*session.model, split == "train" ? *data.train : *data.val, config.batch_size);
+  return {.loss = result.loss, .tokens = result.targets, .accuracy = result.accuracy, .split = split};
 }
-
-namespace {
-/// Draws from softmax(logits / temperature) over the top_k largest; temperature 0 takes the largest.
-std::uint16_t draw(const real* logits, std::int64_t vocab, const SampleOptions& options, double u) {
-  std::vector<std::uint16_t> order(static_cast<std::size_t>(vocab));
-  std::iota(order.begin(), order.end(), std::uint16_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return logits[a] > logits[b]; });
-  if (options.temperature <= 0) return order[0];
-  if (options.top_k > 0) order.resize(static_cast<std::size_t>(std::min(options.top_k, vocab)));
-  std::vector<double> weight;
-  for (const auto token : order)
-    weight.push_back(
-        std::exp((static_cast<double>(logits[token]) - static_cast<double>(logits[order[0]])) / options.temperature));
-  double left = u * std::accumulate(weight.begin(), weight.end(), 0.0);
-  for (std::size_t i = 0; i < order.size(); ++i)
-    if ((left -= weight[i]) < 0) return order[i];
-  return order.back();
-}
-
-/// A line break, as before the first line of a text; the first token where the vocabulary has none.
-std::string default_prompt(const Tokenizer& tokenizer) {
-  try {
-    tokenizer.encode("\n");
-    return "\n";
-  } catch (const UsageError&) {
-    const std::uint16_t first = 0;
-    return tokenizer.decode({&first, 1});
-  }
-}
-}  // namespace
 
 void sample(const Config& config, const std::string& checkpoint, const Tokenizer& tokenizer,
             const SampleOptions& options, const std::function<void(const std::string&)>& emit) {
-  Session session(config, tokenizer.vocab_size());
-  load_parameters(session.model.parameters(), ArrayFileReader(checkpoint));
-  const NoGrad guard;
-  const std::string prompt = options.prompt ? *options.prompt : default_prompt(tokenizer);
-  std::vector<std::uint16_t> tokens = tokenizer.encode(prompt);
-  if (tokens.empty()) throw UsageError("the prompt is empty; give at least one character with --prompt");
-  emit(prompt);
-  const Random random(options.seed, Purpose::sample, 0);
-  const std::int64_t time = config.block_size;
-  for (std::int64_t made = 0; made < options.tokens; ++made) {
-    const auto context = std::min(time, static_cast<std::int64_t>(tokens.size()));
-    const Indices input = Indices::empty(session.engine, {1, context});
-    std::copy(tokens.end() - context, tokens.end(), input.data());
-    const Variable logits = session.model.logits(input, {});
-    const std::int64_t width = logits.shape().last();
-    // Padding beyond the tokenizer's vocabulary is never drawn.
-    const auto token = draw(logits.value().data() + (context - 1) * width, tokenizer.vocab_size(), options,
-                            random.uniform(static_cast<std::uint64_t>(made)));
-    tokens.push_back(token);
-    emit(tokenizer.decode({&tokens.back(), 1}));
-  }
+  Session session(config, {.classes = tokenizer.vocab_size()});
+  load_weights(session.model->parameters(), checkpoint);
+  generate(*session.model, tokenizer, options, emit);
 }
 
 NORMSCOPE_END

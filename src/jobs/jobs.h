@@ -9,6 +9,8 @@
 
 #include <normscope/data/corpus.h>
 
+#include <normscope/train/generate.h>
+
 #include "config/config.h"
 #include "train/outcome.h"
 
@@ -16,16 +18,12 @@ namespace normscope {
 
 struct EvalOutcome {
   double loss = 0;
-  std::int64_t tokens = 0;
+  std::int64_t tokens = 0;  ///< targets that were scored
+  double accuracy = 0;      ///< of samples; NaN for tokens
   std::string split;
 };
 
-struct SampleOptions {
-  std::optional<std::string> prompt;  ///< unset: a line break, or the first token of a vocabulary without one
-  std::int64_t tokens = 500;
-  double temperature = 0.8;
-  std::int64_t top_k = 200;
-  std::uint64_t seed = 1337;
+struct SampleOptions : GenerateOptions {
   int threads = 0;
 };
 
@@ -90,7 +88,7 @@ struct Jobs {
   BenchOutcome (*bench_step)(const Config& config, std::int64_t warmup, std::int64_t steps);
   void (*bench_kernels)(const std::string& what, const Config& config,
                         const std::function<void(const BenchRow&)>& emit);
-  CostOutcome (*inspect_config)(const Config& config, std::int64_t tokenizer_vocab, std::int64_t tokens);
+  CostOutcome (*inspect_config)(const Config& config, const DataShape& data_shape, std::int64_t tokens);
   NormResult (*norm_apply)(const NormCall& call);
 };
 

@@ -17,7 +17,7 @@ ResidualProbe::ResidualProbe(const std::vector<std::string>& points, std::vector
     column->assign(points.size(), std::numeric_limits<float>::quiet_NaN());
 }
 
-void ResidualProbe::start_step() {
+void ResidualProbe::start_step(std::int64_t) {
   for (Point& p : points_) p.tokens = p.entries = p.sum_squares = p.share = p.gradient_squares = p.product_squares = 0;
 }
 

@@ -4,17 +4,17 @@
 #include <unordered_map>
 #include <vector>
 
-#include <normscope/autograd/variable.h>
+#include <normscope/optim/step_listener.h>
 
 NORMSCOPE_BEGIN
 
 /// Hangs on the tape for one step (all its micro-batches); the numbers are those of the interface's "Gradient numbers".
-class ResidualProbe final : public Observer {
+class ResidualProbe final : public StepListener {
  public:
   /// `points` in the order of the run file; `selected` says which are measured.
   ResidualProbe(const std::vector<std::string>& points, std::vector<bool> selected);
 
-  void start_step();
+  void start_step(std::int64_t step) override;
   void value(const std::string& name, const Variable& x) override;
   /// Results of the step, NaN where not measured. `measured`: did this step probe at all.
   void finish_step(bool measured);

@@ -1,22 +1,18 @@
 #include "train/trainer.h"
 
 #include <cmath>
-#include <limits>
 
 #include <fmt/format.h>
 
-#include "io/build_info.h"
+#include "config/resume_check.h"
+#include "run/checkpoint.h"
+#include "run/saved_run.h"
+#include "train/run_header.h"
 
 NORMSCOPE_BEGIN
 
 namespace {
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-
-std::vector<ParamInfo> describe(const Parameters& parameters) {
-  std::vector<ParamInfo> infos;
-  for (const Parameter& p : parameters.all()) infos.push_back({p.path, p.block, p.role, p.shape.vector()});
-  return infos;
-}
 
 std::vector<bool> select(const std::vector<std::string>& globs, const std::vector<std::string>& names) {
   std::vector<bool> selected;
@@ -32,110 +28,113 @@ std::vector<std::string> names(const std::vector<ParamInfo>& params) {
 }  // namespace
 
 Trainer::Trainer(const Config& config, const TrainOptions& options, const Corpus& corpus)
-    : session_(config, corpus.tokenizer->vocab_size()),
+    : session_(config, corpus.shape()),
       options_(options),
       corpus_(corpus),
-      sampler_(corpus.train, sampler_options(config)),
-      steps_(total_steps(config, sampler_)),
-      schedule_(schedule(config, steps_)),
-      params_(describe(session_.model.parameters())),
+      data_(corpus, *session_.model, sampler_options(config)),
+      steps_(total_steps(config, data_.sampler)),
+      step_(*session_.model, *data_.source, step_options(config, steps_)),
+      params_(describe(session_.model->parameters())),
       param_selected_(select(config.probe, names(params_))),
-      optimizer_(session_.model.parameters(),
-                 {config.optimizer, config.beta1, config.beta2, 1e-8, config.weight_decay}),
-      runner_(session_.model, config),
-      probe_(session_.model.residual_points(), select(config.probe, session_.model.residual_points())),
-      epoch_(params_, session_.model.residual_points().size()),
-      run_dir_(config.out_dir) {
+      probe_(session_.model->points(), select(config.probe, session_.model->points())),
+      epoch_(params_, session_.model->points().size()) {
   for (auto* row : {&norm_row_, &max_row_, &weight_row_, &update_row_}) row->assign(params_.size(), kNaN);
   grad_norms_.assign(params_.size(), 0);
-  if (static_cast<std::int64_t>(corpus.val.size()) <= config.block_size)
-    throw UsageError("the validation split has " + std::to_string(corpus.val.size()) +
-                     " tokens, too few for block_size = " + std::to_string(config.block_size) + " (" +
-                     config.where("block_size") + "); make it smaller or the data longer");
+  if (corpus.val_size() < 2)
+    throw UsageError("the validation split has " + std::to_string(corpus.val_size()) +
+                     " tokens, too few for a prediction; give longer data");
 }
 
 double Trainer::elapsed_s() const {
   return elapsed_before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
 }
 
-RunHeader Trainer::header() const {
-  const BuildInfo build = build_info();
-  RunHeader h;
-  h.config_json = session_.config.to_json();
-  h.command = options_.command;
-  h.git_commit = build.git_commit;
-  h.version = build.version;
-  h.host = cpu_model();
-  h.isa = build.isa;
-  const bool openblas = sizeof(real) == 8 && session_.engine.gemm() == GemmBackend::onednn;  // which has no float64
-  h.gemm_backend = openblas ? "openblas" : name_of(session_.engine.gemm());
-  h.data_sha256 = corpus_.sha256;
-  h.epoch_label = sampler_.epoch_label();
-  h.seed = static_cast<std::uint64_t>(session_.config.seed);
-  h.threads = session_.engine.threads();
-  h.params = params_;
-  h.residual = session_.model.residual_points();
-  h.extra["dtype"] = kDtypeName;
-  h.extra["openblas_core"] = build.openblas_core;
-  h.extra["tokenizer_json"] = corpus_.tokenizer->to_json();
-  h.extra["data"] = corpus_.source;
-  h.extra["train_tokens"] = std::to_string(corpus_.train.size());
-  h.extra["val_tokens"] = std::to_string(corpus_.val.size());
-  h.extra["windows_per_epoch"] = std::to_string(sampler_.windows_per_epoch());
-  h.extra["dropped_windows"] = std::to_string(sampler_.dropped_windows());
-  h.extra["steps_per_epoch"] = std::to_string(sampler_.steps_per_epoch());
-  if (corpus_.entropy_rate) h.extra["entropy_rate"] = fmt::format("{}", *corpus_.entropy_rate);
-  return h;
+double Trainer::tokens_per_s() const {
+  return static_cast<double>(step_.predictions_a_step() * (next_ - first_)) / training_s_;  // 0 / 0 without a step
 }
 
-bool Trainer::step() {
+Snapshot Trainer::snapshot() {
+  return {.parameters = session_.model->parameters(),
+          .optimizer = step_.optimizer(),
+          .epoch = epoch_,
+          .next = next_,
+          .elapsed_s = elapsed_s()};
+}
+
+void Trainer::save_checkpoint() {
+  folder_->file().flush();  // the run file holds every row up to here before the checkpoint counts
+  snapshot().save(checkpoint_path(folder_->path(), next_), session_.config, corpus_);
+  remove_older_checkpoints(folder_->path());
+}
+
+void Trainer::begin() {
+  Config& config = session_.config;
+  folder_.emplace(config.out_dir);
+  if (const auto checkpoint = folder_->find_checkpoint(config, corpus_.sha256, options_.overwrite))
+    return resume(*checkpoint);
+  if (config.init_from == "auto") config.init_from = "scratch";  // what the run begins with
+  if (const auto weights = initial_weights(config)) load_weights(session_.model->parameters(), *weights);
+  folder_->start(config, run_header(session_, corpus_, data_.sampler, options_.command));
+}
+
+void Trainer::resume(const std::string& checkpoint) {
+  const auto usable = [&](const auto& action) {
+    try {
+      return action();
+    } catch (const Error& error) {
+      throw UsageError("cannot resume from " + checkpoint + ": " + error.what() +
+                       "; delete that file to go on from an older one or the start, or add --overwrite without resume");
+    }
+  };
+  const ArrayFileReader file = usable([&] { return ArrayFileReader(checkpoint); });
+  const auto attribute = [&, all = usable([&] { return file.attributes(); })](const std::string& name) {
+    const auto found = all.find(name);
+    return found == all.end() ? "" : found->second;
+  };
+  const Config then = usable([&] { return Config::from_json(attribute("config_json")); });
+  check_resumable(session_.config, then, attribute("data_sha256"), corpus_.sha256);
+  Snapshot state = snapshot();
+  usable([&] { state.restore(file); });
+  next_ = first_ = state.next;
+  elapsed_before_ = state.elapsed_s;
+  if (next_ >= steps_)  // nothing left to do: say again what it found
+    for (const EvalRow& row : read_run(folder_->file_path()).evals)
+      if (row.step < next_) last_eval_ = row;
+  session_.config.init_from = then.init_from;  // what the run began with
+  folder_->resume(session_.config, next_);
+}
+
+StepResult Trainer::step() {
   const Config& config = session_.config;
   const bool probed = next_ % config.probe_interval == 0;
-  const double lr = schedule_.at(next_);
-  probe_.start_step();
-  const double loss = runner_.run(
-      next_,
-      [&](std::int64_t micro, const Batch& batch) {
-        const auto count = static_cast<std::size_t>(batch.tokens.numel());
-        sampler_.batch(next_, micro, {batch.tokens.data(), count}, {batch.targets.data(), count});
-      },
-      probed && !config.probe.empty() ? &probe_ : nullptr);
-  optimizer_.measure(gradients_);
-  probe_.finish_step(probed);
-  const bool finite = std::isfinite(loss) && gradients_.finite;
-  const double clip = finite ? Optimizer::clip_factor(gradients_.global, config.grad_clip) : 1;
-  if (finite) {
-    optimizer_.step(lr, clip, updates_);
-  } else {
-    updates_.weight_squares.assign(params_.size(), std::numeric_limits<double>::quiet_NaN());
-    updates_.change_squares = updates_.weight_squares;
-  }
-  write_row(loss, lr, clip, probed);
-  return finite;
+  const StepResult result = step_.run(next_, probed && !config.probe.empty() ? &probe_ : nullptr);
+  probe_.finish_step(probed && !config.probe.empty());
+  write_row(result, probed);
+  return result;
 }
 
-void Trainer::write_row(double loss, double lr, double clip, bool probed) {
+void Trainer::write_row(const StepResult& result, bool probed) {
+  const GradientNorms& gradients = step_.gradient_norms();
+  const UpdateNorms& updates = step_.update_norms();
   for (std::size_t p = 0; p < params_.size(); ++p) {
-    grad_norms_[p] = std::sqrt(gradients_.sum_squares[p]);
+    grad_norms_[p] = std::sqrt(gradients.sum_squares[p]);
     const bool shown = probed && param_selected_[p];
-    const double weight = std::sqrt(updates_.weight_squares[p]);
+    const double weight = std::sqrt(updates.weight_squares[p]);
     norm_row_[p] = shown ? static_cast<float>(grad_norms_[p]) : kNaN;
-    max_row_[p] = shown ? static_cast<float>(gradients_.max_abs[p]) : kNaN;
+    max_row_[p] = shown ? static_cast<float>(gradients.max_abs[p]) : kNaN;
     weight_row_[p] = shown ? static_cast<float>(weight) : kNaN;
-    update_row_[p] = shown ? static_cast<float>(std::sqrt(updates_.change_squares[p]) / weight) : kNaN;
+    update_row_[p] = shown ? static_cast<float>(std::sqrt(updates.change_squares[p]) / weight) : kNaN;
   }
-  last_loss_ = loss;
-  last_lr_ = lr;
-  epoch_.add(loss, grad_norms_, probe_.grad_norm);
+  epoch_.add(result.loss, grad_norms_, probe_.grad_norm);
   StepRow row;
   row.step = next_;
-  row.epoch = sampler_.epoch_of(next_);
-  row.tokens = (next_ + 1) * session_.config.gradient_accumulation_steps * runner_.batch().tokens.numel();
+  row.epoch = data_.sampler.epoch_of(next_);
+  row.tokens = (next_ + 1) * step_.predictions_a_step();
   row.elapsed_s = elapsed_s();
-  row.loss = loss;
-  row.lr = lr;
-  row.grad_norm = gradients_.global;
-  row.clip_coef = clip;
+  row.loss = result.loss;
+  row.lr = result.lr;
+  row.grad_norm = gradients.global;
+  row.clip_coef = result.clip;
   row.param_grad_norm = norm_row_;
   row.param_grad_max_abs = max_row_;
   row.param_weight_norm = weight_row_;
@@ -144,91 +143,94 @@ void Trainer::write_row(double loss, double lr, double clip, bool probed) {
   row.residual_grad_times_x = probe_.grad_times_x;
   row.residual_rms = probe_.rms;
   row.residual_mean_share = probe_.mean_share;
-  file_->append(row);
+  folder_->file().append(row);
 }
 
 void Trainer::evaluate(bool exact) {
   const Config& c = session_.config;
   const auto seed = static_cast<std::uint64_t>(c.seed);
   const std::int64_t at = next_ - 1;  // the step whose update made these weights
-  last_eval_ = {at, sampled_loss(session_.model, corpus_.train, c.batch_size, c.eval_iters, seed, at),
-                exact ? exact_loss(session_.model, corpus_.val, c.batch_size)
-                      : sampled_loss(session_.model, corpus_.val, c.batch_size, c.eval_iters, seed, at),
-                exact};
-  file_->append(last_eval_);
-  metrics_->eval(at, last_eval_.val_loss, last_eval_.train_loss);
+  const auto sampled = [&](const Split& split) {
+    return sampled_evaluation(*session_.model, split, c.batch_size, c.eval_iters * c.batch_size, seed, at);
+  };
+  const Evaluation val = exact ? exact_evaluation(*session_.model, *data_.val, c.batch_size) : sampled(*data_.val);
+  last_eval_ = {.step = at, .train_loss = sampled(*data_.train).loss, .val_loss = val.loss, .exact = exact};
+  accuracy_ = val.accuracy;
+  folder_->file().append(last_eval_);
+  folder_->metrics().eval(at, last_eval_.val_loss, last_eval_.train_loss);
 }
 
 TrainOutcome Trainer::run() {
   try {
     return train_to_end();
   } catch (...) {
-    if (next_ == 0) discard_run();  // memory or disk ended before the first step: there is nothing to resume
+    // Memory or disk ended before the first step: there is nothing to resume.
+    if (next_ == 0 && folder_) folder_->discard();
     throw;
   }
 }
 
-TrainOutcome Trainer::train_to_end() {
+std::string Trainer::train_steps(Progress& progress) {
   const Config& c = session_.config;
-  Progress progress(steps_, options_.quiet);
-  started_ = std::chrono::steady_clock::now();
-  const bool automatic = c.init_from == "auto";
-  open_run();
-  const std::int64_t first = next_, tokens = c.gradient_accumulation_steps * runner_.batch().tokens.numel();
-  if (first > 0) progress.note(fmt::format("resumes {} at step {} of {}", run_dir_, first, steps_));
-  if (first > 0 && first >= steps_)
-    progress.note("all steps of this run are done; a larger --max_iters or --epochs makes it longer");
-  if (first == 0 && automatic) progress.note(fmt::format("nothing to resume in {}, starts from scratch", run_dir_));
-  progress.note(fmt::format("{} parameters, {} steps of {} tokens, {} threads, {}", session_.model.parameters().numel(),
-                            steps_, tokens, session_.engine.threads(), run_dir_));
-  std::string status = "done";
-  double train_s = 0;
   while (next_ < steps_) {
     const double before = elapsed_s();
-    const bool finite = step();
-    train_s += elapsed_s() - before;
+    const StepResult result = step();
+    training_s_ += elapsed_s() - before;
     const std::int64_t done = next_++;
-    const bool line = next_ % c.log_interval == 0 || next_ == steps_ || !finite;
-    const double rate = static_cast<double>(tokens * (next_ - first)) / train_s;
-    if (line) metrics_->step(done, last_loss_, last_lr_, gradients_.global, elapsed_s());
-    progress.step(done, last_loss_, gradients_.global, last_lr_, rate, line);
-    if (!finite) {
-      status = "diverged";
-      break;
-    }
-    if (sampler_.ends_epoch(done)) file_->append(epoch_.finish(sampler_.epoch_of(done), true));
+    const bool line = next_ % c.log_interval == 0 || next_ == steps_ || !result.finite;
+    const double grad_norm = step_.gradient_norms().global;
+    if (line) folder_->metrics().step(done, result.loss, result.lr, grad_norm, elapsed_s());
+    progress.step(done, result.loss, grad_norm, result.lr, tokens_per_s(), line);
+    if (!result.finite) return "diverged";
+    if (data_.sampler.ends_epoch(done)) folder_->file().append(epoch_.finish(data_.sampler.epoch_of(done), true));
     if (next_ == steps_) break;
     if (c.eval_interval > 0 && next_ % c.eval_interval == 0) {
-      file_->flush();
+      folder_->file().flush();
       evaluate(false);
       progress.note(fmt::format("step {}: sampled loss, training {:.4f}, validation {:.4f}", next_,
                                 last_eval_.train_loss, last_eval_.val_loss));
     }
-    if (signals_.stopped()) {  // after the evaluation that belongs to this step: resuming would not make it up
-      status = "interrupted";
-      break;
-    }
+    if (signals_.stopped()) return "interrupted";  // after the step's evaluation, which resuming would not make up
     if (c.checkpoint_interval > 0 && next_ % c.checkpoint_interval == 0) save_checkpoint();
   }
+  return "done";
+}
+
+TrainOutcome Trainer::train_to_end() {
+  Progress progress(steps_, options_.quiet);
+  started_ = std::chrono::steady_clock::now();
+  const bool automatic = session_.config.init_from == "auto";
+  begin();
+  if (first_ > 0) progress.note(fmt::format("resumes {} at step {} of {}", folder_->path(), first_, steps_));
+  if (first_ > 0 && first_ >= steps_)
+    progress.note("all steps of this run are done; a larger --max_iters or --epochs makes it longer");
+  if (first_ == 0 && automatic)
+    progress.note(fmt::format("nothing to resume in {}, starts from scratch", folder_->path()));
+  progress.note(fmt::format("{} parameters, {} steps of {} tokens, {} threads, {}",
+                            session_.model->parameters().numel(), steps_, step_.predictions_a_step(),
+                            session_.engine.threads(), folder_->path()));
+  std::string status = train_steps(progress);
   const bool evaluated = last_eval_.exact && last_eval_.step == next_ - 1;  // a finished run, resumed
   if (status == "done" && next_ > 0 && !evaluated) {
-    file_->flush();
+    folder_->file().flush();
     evaluate(true);
     if (!std::isfinite(last_eval_.val_loss)) status = "diverged";  // by the last update: no later step could tell
   }
   if (status != "diverged") save_checkpoint();
-  if (!epoch_.empty() && status != "interrupted") file_->append(epoch_.finish(sampler_.epoch_of(next_ - 1), false));
-  file_->finish(status);
+  if (!epoch_.empty() && status != "interrupted")
+    folder_->file().append(epoch_.finish(data_.sampler.epoch_of(next_ - 1), false));
+  folder_->file().finish(status);
   return {.status = status,
-          .run_dir = run_dir_,
-          .first_step = first,
+          .run_dir = folder_->path(),
+          .first_step = first_,
           .steps = next_,
-          .parameters = session_.model.parameters().numel(),
+          .parameters = session_.model->parameters().numel(),
           .train_loss = last_eval_.train_loss,
           .val_loss = last_eval_.val_loss,
           .exact = last_eval_.exact,
+          .accuracy = accuracy_,
           .elapsed_s = elapsed_s(),
-          .tokens_per_s = static_cast<double>(tokens * (next_ - first)) / train_s};  // 0 / 0 without a step
+          .tokens_per_s = tokens_per_s()};
 }
 
 NORMSCOPE_END

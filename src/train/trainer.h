@@ -1,19 +1,18 @@
 #pragma once
 // One training run from its folder's lock to its last checkpoint.
 #include <chrono>
-#include <filesystem>
 #include <limits>
 #include <optional>
 
-#include "train/outcome.h"
-#include "io/file_util.h"
-#include "io/metrics_log.h"
-#include "io/run_file.h"
+#include <normscope/train/evaluate.h>
 
 #include "run/epoch_meter.h"
 #include "run/progress.h"
+#include "run/run_folder.h"
 #include "stats/probes.h"
+#include "train/outcome.h"
 #include "train/session.h"
+#include "train/snapshot.h"
 
 NORMSCOPE_BEGIN
 
@@ -24,50 +23,40 @@ class Trainer {
   TrainOutcome run();
 
  private:
-  /// Takes the folder's lock, then continues the run in it or makes a new one.
-  void open_run();
-  void start_run();
-  void resume_run(const std::string& checkpoint);
-  void restore(const ArrayFileReader& checkpoint);
-  void check_same_run(const std::filesystem::path& file) const;
-  void discard_run();  // leaves nothing of a run that has no step
+  /// Starts the run of the folder, or continues it.
+  void begin();
+  void resume(const std::string& checkpoint);
   TrainOutcome train_to_end();
-  void save_checkpoint();
-  RunHeader header() const;
-  /// One optimizer step and its row; false when loss or gradient is no number any more.
-  bool step();
-  void write_row(double loss, double lr, double clip, bool probed);
+  /// Takes steps until the end or a reason to stop; returns the run's status.
+  std::string train_steps(Progress& progress);
+  /// One optimizer step and its row.
+  StepResult step();
+  void write_row(const StepResult& result, bool probed);
   void evaluate(bool exact);
+  void save_checkpoint();
+  Snapshot snapshot();
   double elapsed_s() const;
+  double tokens_per_s() const;
 
   StopSignals signals_;
   Session session_;
   TrainOptions options_;
   const Corpus& corpus_;
-  Sampler sampler_;
+  DataSet data_;
   std::int64_t steps_;  // of the whole run
-  Schedule schedule_;
+  TrainStep step_;
   std::vector<ParamInfo> params_;
   std::vector<bool> param_selected_;
-  Optimizer optimizer_;
-  StepRunner runner_;
   ResidualProbe probe_;
   EpochMeter epoch_;
-  GradientNorms gradients_;
-  UpdateNorms updates_;
   std::vector<double> grad_norms_;                                   // [P], every step
   std::vector<float> norm_row_, max_row_, weight_row_, update_row_;  // [P], NaN where not probed
-  std::optional<FolderLock> lock_;
-  std::optional<RunFile> file_;
-  std::optional<MetricsLog> metrics_;
-  std::string run_dir_;
-  std::int64_t next_ = 0;      // the step to do next
-  double elapsed_before_ = 0;  // of earlier sittings of this run
+  std::optional<RunFolder> folder_;
+  std::int64_t next_ = 0, first_ = 0;           // the step to do next, and the first of this sitting
+  double elapsed_before_ = 0, training_s_ = 0;  // of earlier sittings; of this one, in steps alone
   std::chrono::steady_clock::time_point started_;
   EvalRow last_eval_{-1, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN(), false};
-  std::vector<std::filesystem::path> made_;  // folders, innermost first; empty when the run's folder was there
-  bool fresh_ = false;                       // the files are this run's from its first step on
-  double last_loss_ = 0, last_lr_ = 0;
+  double accuracy_ = std::numeric_limits<double>::quiet_NaN();
 };
 
 NORMSCOPE_END

@@ -8,7 +8,14 @@
 
 namespace normscope {
 
+/// What the data asks of a model: V classes (the vocabulary), and the width D of a sample (0: tokens).
+struct DataShape {
+  std::int64_t classes = 0, features = 0;
+};
+
 struct ModelOptions {
+  std::string arch = "gpt";       ///< a name of models.def
+  std::int64_t features = 0;      ///< width D of a sample; token models have none
   bool learned_positions = true;  ///< gpt; false: RoPE (llama)
   std::int64_t n_layer = 4, n_head = 4, n_kv_head = 4, n_embd = 128, n_inner = 512, block_size = 64, vocab_size = 65;
   bool bias = false;
@@ -17,11 +24,11 @@ struct ModelOptions {
   bool tie_weights = true;
   double rope_theta = 10000;
   double init_std = 0.02, init_gain = 1, init_shift = 0;
-  NormSpec norm;
-  std::map<std::int64_t, NormSpec> block_norm;  ///< by block, where it differs
+  NormSpec norm{};
+  std::map<std::int64_t, NormSpec> block_norm{};  ///< by block, where it differs
   std::string placement = "pre";
   bool final_norm = true;
-  NormSpec final_norm_spec;
+  NormSpec final_norm_spec{};
 };
 
 }  // namespace normscope

@@ -9,9 +9,9 @@ namespace normscope {
 struct NormSpec {
   std::string name = "layernorm";
   double eps = 1e-5;
-  bool affine = true;                          ///< gain (and bias where the norm has one)
-  std::optional<bool> bias;                    ///< unset: what the norm's definition has
-  std::map<std::string, std::string> options;  ///< the rest, for the norm itself
+  bool affine = true;                            ///< gain (and bias where the norm has one)
+  std::optional<bool> bias{};                    ///< unset: what the norm's definition has
+  std::map<std::string, std::string> options{};  ///< the rest, for the norm itself
 };
 
 /// The number behind option `key`, or `fallback`. Raises UsageError when it is no number or outside [low, high].

@@ -22,6 +22,8 @@ class Sampler {
   /// `train` must outlive the sampler. Raises UsageError when the data holds no full step or no full window
   /// (block_size longer than the data).
   Sampler(std::span<const std::uint16_t> train, const SamplerOptions& options);
+  /// For starts() alone, over data that the caller holds: `length` tokens, or N samples as length N + 1, block_size 1.
+  Sampler(std::int64_t length, const SamplerOptions& options);
 
   std::int64_t steps_per_epoch() const;            ///< of the epoch that epochs are counted in
   std::int64_t windows_per_epoch() const;          ///< floor((N - T) / T) for shuffle
@@ -38,6 +40,7 @@ class Sampler {
 
  private:
   std::span<const std::uint16_t> train_;
+  std::int64_t length_;
   SamplerOptions options_;
   std::int64_t windows_ = 0;
   mutable std::int64_t cached_epoch_ = 0;  // the order of one epoch, kept between calls

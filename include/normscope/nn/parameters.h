@@ -58,6 +58,9 @@ class Parameters {
   std::int64_t numel() const;
   void zero_grad() const;
   Engine& engine() const { return engine_; }
+  /// A layer that takes statistics over the batch calls this: its training batches are then never cut into parts.
+  void need_whole_batch() { whole_batch_ = true; }
+  bool needs_whole_batch() const { return whole_batch_; }
 
   Parameters(const Parameters&) = delete;
   Parameters& operator=(const Parameters&) = delete;
@@ -69,6 +72,7 @@ class Parameters {
   std::uint64_t seed_;
   std::vector<Parameter> all_;
   std::unordered_set<std::string> taken_;
+  bool whole_batch_ = false;
 };
 
 /// Where a layer registers its parameters: a path prefix, a block and a role.

@@ -44,22 +44,24 @@ class RowNorm final : public ComposedNorm {
                           const auto [dx, add] = g.wants(0) ? g.target(0) : Grads::Target{empty_like(h), false};
                           gradient(g, g.out(), h, statistics, gain, rows, dx, add);
                         })};
-    return record2("add_norm", {&x, &f, &gain, &bias_, &scalar_}, h, y,
-                   [this, h, statistics, gain = gain.value(), rows](Grads& g) {
-                     Tensor dh = std::move(g.out(0));  // from further up the residual stream
-                     const Tensor& dy = g.out(1);
-                     if (dy.defined()) {
-                       const bool add = dh.defined();
-                       if (!add)
-                         dh = empty_like(h);
-                       else if (!dh.unique())
-                         dh = dh.clone();
-                       gradient(g, dy, h, statistics, gain, rows, dh, add);
-                     }
-                     g.complete(dh);
-                     g.give(0, dh);
-                     g.give(1, dh);
-                   });
+    const auto backward = [this, h, statistics, gain = gain.value(), rows](Grads& g) {
+      Tensor dh = std::move(g.out(0));  // from further up the residual stream
+      const Tensor& dy = g.out(1);
+      if (dy.defined()) {
+        const bool add = dh.defined();
+        if (!add)
+          dh = empty_like(h);
+        else if (!dh.unique())
+          dh = dh.clone();
+        gradient(g, dy, h, statistics, gain, rows, dh, add);
+      }
+      g.complete(0, dh);
+      g.give(0, dh);
+      g.give(1, dh);
+    };
+    const auto [sum, norm] =
+        record<2>("add_norm", {&x, &f, &gain, &bias_, &scalar_}, std::array<Tensor, 2>{h, y}, backward, 1);
+    return {sum, norm};
   }
 
   /// Writes (or adds) dh and the gradients of the parameters, which are the last three inputs.

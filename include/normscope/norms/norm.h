@@ -13,7 +13,7 @@
 
 #include <normscope/core/model_options.h>
 #include <normscope/core/norm_spec.h>
-#include <normscope/core/pass.h>
+#include <normscope/autograd/pass.h>
 #include <normscope/nn/parameters.h>
 
 NORMSCOPE_BEGIN

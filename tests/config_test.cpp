@@ -1,5 +1,7 @@
 // The config: precedence, types, what resolve() fills in and refuses, round trips, nearest keys.
 #include <gtest/gtest.h>
+
+#include <algorithm>
 #include "config/config.h"
 #include <normscope/core/error.h>
 
@@ -169,6 +171,22 @@ TEST(Config, ValuesOfTheWrongTypeAreRefused) {
   }
 }
 
+/// Each default is among the choices of its key, and each choice is accepted: the table agrees with itself.
+TEST(Config, ChoicesHoldTheDefaultAndAreAccepted) {
+  for (const KeyInfo& key : config_keys()) {
+    const auto choices = key_choices(key);
+    if (choices.empty()) continue;
+    EXPECT_NE(std::find(choices.begin(), choices.end(), key.fallback), choices.end()) << key.name;
+    for (const std::string& choice : choices) EXPECT_NO_THROW(resolved({{key.name, choice}})) << key.name << choice;
+  }
+}
+
+TEST(Config, HiddenKeysAreNoHint) {
+  EXPECT_EQ(nearest_word("qk_nrom", config_key_names()).find("qk"), std::string::npos);
+  EXPECT_TRUE(role_is("qk_norm", {KeyRole::hidden}));
+  EXPECT_FALSE(role_is("no_such_key", {KeyRole::hidden, KeyRole::model}));
+}
+
 TEST(Config, ResolveRefusesWhatCannotBe) {
   const std::vector<std::pair<std::string, std::string>> wrong{
       {"n_layer", "0"},         {"n_head", "-1"},       {"n_head", "3"},       {"n_kv_head", "3"},
@@ -186,7 +204,13 @@ TEST(Config, ResolveRefusesWhatCannotBe) {
     EXPECT_EQ(message.find('\n'), std::string::npos);
   }
   EXPECT_HAS(message_of([] { resolved({{"optimizer", "adam"}}); }), "nearest is adamw");
-  EXPECT_HAS(message_of([] { resolved({{"arch", "conv"}}); }), "not there yet; there are: gpt, llama");
+  EXPECT_HAS(message_of([] { resolved({{"arch", "conv"}}); }), "is unknown; allowed: gpt, llama");
+  EXPECT_HAS(message_of([] { resolved({{"norm", "rmsnrom:eps=1"}}); }), "the nearest is rmsnorm");
+  EXPECT_HAS(message_of([] { resolved({{"block.1.norm", "rmsnrom"}}); }), "block.1.norm = rmsnrom");
+  EXPECT_HAS(message_of([] { resolved({{"final_norm", "ture"}}); }), "the nearest is true");
+  EXPECT_HAS(message_of([] { resolved({{"norm_placement", "pots"}}); }), "allowed: pre, post");
+  EXPECT_HAS(message_of([] { resolved({{"qk_norm", "rmsnorm"}}); }), "is unknown; allowed: none");
+  EXPECT_NO_THROW(resolved({{"qk_norm", "none"}, {"init", "normal"}, {"stats", ""}, {"final_norm", "rmsnorm:eps=0"}}));
   EXPECT_HAS(message_of([] { resolved({{"arch", "llama"}, {"n_embd", "12"}}); }), "odd head width 3");
   EXPECT_NO_THROW(resolved({{"n_embd", "12"}}));  // RoPE's rule is llama's alone
   EXPECT_HAS(message_of([] { resolved({{"block.4.norm", "none"}}); }), "n_layer = 4 has blocks 0 to 3");

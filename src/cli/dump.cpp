@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
-#include "config/config_text.h"
+#include "core/text.h"
 
 namespace normscope::cli {
 
@@ -25,7 +25,6 @@ int run_dump(const Arguments& arguments) {
   Config config = parser.config();
   config.resolve();
   if (options.batch.empty()) require_data(config);
-  check_norm_names(config);
   options.only = split(join(only, ","), ',');
   const double loss = dump(config, options);
   if (parser.json)

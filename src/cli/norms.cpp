@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
-#include "config/config_text.h"
+#include "core/text.h"
 
 namespace normscope::cli {
 namespace {
@@ -39,15 +39,6 @@ int print_catalogue(bool as_json) {
   print(table({"norm", "formula", "parameters and options", "reference"}, rows));
   print("\nPlacements: " + join(placement_names(), ", ") + "\n");
   return 0;
-}
-
-void check_name(const std::string& name) {
-  std::vector<std::string> names;
-  for (const NormInfo& norm : norm_catalogue()) names.push_back(norm.name);
-  const std::string base = name.substr(0, name.find(':'));
-  if (std::find(names.begin(), names.end(), base) == names.end())
-    throw UsageError(fmt::format("norm '{}' is not in the catalogue; there are: {}; the nearest is {}", base,
-                                 join(names, ", "), nearest_word(base, names)));
 }
 
 int print_result(const NormResult& result, bool as_json) {
@@ -88,7 +79,6 @@ int run_norms(const Arguments& arguments) {
     throw UsageError(fmt::format("'{}' has no place here; write normscope norms apply NAME --x 1,2,3", words.front()));
   if (words.size() < 2) throw UsageError("the norm's name is missing; write normscope norms apply NAME --x 1,2,3");
   call.name = words[1];
-  check_name(call.name);
   for (const std::string& setting : settings) {
     if (setting.find('=') == std::string::npos)
       throw UsageError(fmt::format("--set: '{}' has no value; write --set NAME=VALUE", setting));

@@ -140,6 +140,7 @@ std::string Parser::Impl::help_text() const {
   for (const Positional& wanted : positionals) out += help_line(wanted.name, wanted.help);
   std::string group;
   for (const Flag& flag : flags) {
+    if (flag.group.empty()) continue;  // hidden
     if (flag.group != group) out += fmt::format("\n{}\n", group = flag.group);
     out += help_line("--" + flag.name + " " + flag.type, flag.help);
   }
@@ -174,9 +175,11 @@ void Parser::config_keys() {
   impl_->add("preset", "Configuration", "NAME", join(preset_names(), " | "));
   impl_->add("config", "Configuration", "FILE.toml", "keys from a file; flags come after it and win");
   for (const KeyInfo& key : normscope::config_keys()) {
+    const auto choices = key_choices(key);
+    const std::string allowed = choices.empty() ? "" : ": " + join(choices, " | ");
     const std::string fallback = *key.fallback ? fmt::format(" [{}]", key.fallback) : "";
-    impl_->add(key.name, fmt::format("Keys: {} [default]", key.section), value_name(std::string(key.type)),
-               key.help + fallback);
+    impl_->add(key.name, key.role == KeyRole::hidden ? "" : fmt::format("Keys: {} [default]", key.section),
+               value_name(std::string(key.type)), key.help + allowed + fallback);
     if (std::string_view(key.type) == "boolean") impl_->booleans.push_back(key.name);
   }
 }
@@ -224,7 +227,10 @@ void Parser::check_leftovers(const Arguments& leftovers) const {
     if (equals == std::string::npos && i + 1 < leftovers.size()) value = leftovers[i + 1];
     const std::string flag = argument.substr(0, equals);
     const std::size_t dashes = std::min(flag.find_first_not_of('-'), flag.size());
-    throw UsageError(unknown_key(flag.substr(dashes), value, flag, impl_->names, true));
+    std::vector<std::string> shown;
+    for (const Impl::Flag& known : impl_->flags)
+      if (!known.group.empty()) shown.push_back(known.name);
+    throw UsageError(unknown_key(flag.substr(dashes), value, flag, shown, true));
   }
   if (!leftovers.empty())
     throw UsageError(fmt::format("'{}' has no place here; keys are written --key value (see normscope {} --help)",

@@ -16,7 +16,8 @@ namespace normscope {
 
 const std::vector<KeyInfo>& config_keys() {
   static const std::vector<KeyInfo> keys{
-#define KEY(section, type, name, fallback, help) {#section, #type, #name, FALLBACK_##type(fallback), help},
+#define KEY(section, type, name, fallback, role, choices, help) \
+  {#section, #type, #name, FALLBACK_##type(fallback), KeyRole::role, choices, help},
 #include "config/config_keys.def"
 #undef KEY
   };
@@ -76,9 +77,9 @@ void Config::set(const std::string& key, const std::string& value, const std::st
     const auto [index, part] = block_key(key, value, where);
     if (part == "norm_eps") parse_as<double>(key, value, where);
     block[index][part] = value;
-#define KEY(section, type, key_name, fallback, help) \
-  }                                                  \
-  else if (key == #key_name) {                       \
+#define KEY(section, type, key_name, fallback, role, choices, help) \
+  }                                                                 \
+  else if (key == #key_name) {                                      \
     key_name = parse_as<key_type::type>(key, value, where);
 #include "config/config_keys.def"
 #undef KEY
@@ -95,7 +96,7 @@ std::string Config::get(const std::string& key) const {
     const bool found = overrides != block.end() && overrides->second.count(part) > 0;
     return found ? overrides->second.at(part) : get(part);
   }
-#define KEY(section, type, key_name, fallback, help) \
+#define KEY(section, type, key_name, fallback, role, choices, help) \
   if (key == #key_name) return text_of(key_name);
 #include "config/config_keys.def"
 #undef KEY

@@ -16,9 +16,23 @@ using boolean = bool;
 using list = std::vector<std::string>;
 }  // namespace key_type
 
+/// What a key means to a run, and so what a resumed run, an axis and a pair of runs may do with it.
+enum class KeyRole {
+  model,    ///< what is computed: the same in a resumed run; makes another arm
+  batch,    ///< which tokens stand in which step: runs that differ in one share no batches
+  length,   ///< how long the run is: a resumed run may change it; makes another arm
+  watch,    ///< what is recorded of the run: a resumed run may change it
+  start,    ///< what the run starts from: a resumed run may change it; makes no arm of its own
+  machine,  ///< where the run works and what it prints, never what it computes: no axis, no arm
+  seed,     ///< the axis that comparisons are paired over
+  hidden,   ///< has one legal value, so that configurations of older runs load; not in the help
+};
+
 /// One row of config_keys.def.
 struct KeyInfo {
-  const char *section, *type, *name, *fallback, *help;
+  const char *section, *type, *name, *fallback;
+  KeyRole role;
+  const char *choices, *help;
 };
 
 /// All keys in the order of config_keys.def.
@@ -26,7 +40,7 @@ const std::vector<KeyInfo>& config_keys();
 
 class Config {
  public:
-#define KEY(section, type, name, fallback, help) key_type::type name = default_##type(fallback);
+#define KEY(section, type, name, fallback, role, choices, help) key_type::type name = default_##type(fallback);
   static key_type::text default_text(const char* value) { return value; }
   static key_type::integer default_integer(std::int64_t value) { return value; }
   static key_type::number default_number(double value) { return value; }

@@ -30,7 +30,7 @@ std::string value_text(const std::string& key, const Json& value) {
 
 std::string Config::to_json() const {
   Json out = Json::object();
-#define KEY(section, type, name, fallback, help) out[#name] = name;
+#define KEY(section, type, name, fallback, role, choices, help) out[#name] = name;
 #include "config/config_keys.def"
 #undef KEY
   out["block"] = Json::object();

@@ -3,6 +3,8 @@
 #include <normscope/norms/norm.h>
 #include <normscope/ops/ops.h>
 
+#include "core/text.h"
+
 NORMSCOPE_BEGIN
 
 #define NORM(name) NormEntry norm_##name();
@@ -22,9 +24,10 @@ std::unique_ptr<Norm> make_norm(const Scope& scope, const NormSpec& spec, std::i
   const auto& table = norm_table();
   const auto entry = std::find_if(table.begin(), table.end(), [&](const NormEntry& e) { return e.name == spec.name; });
   if (entry == table.end()) {
-    std::string names;
-    for (const NormEntry& e : table) names += (names.empty() ? "" : ", ") + e.name;
-    throw UsageError("norm \"" + spec.name + "\" is not there; there are: " + names);
+    std::vector<std::string> names;
+    for (const NormEntry& e : table) names.push_back(e.name);
+    throw UsageError("norm \"" + spec.name + "\" is unknown; allowed: " + join(names, ", ") + "; the nearest is " +
+                     nearest_word(spec.name, names));
   }
   for (const auto& [key, value] : spec.options)
     if (std::find(entry->options.begin(), entry->options.end(), key) == entry->options.end()) {

@@ -161,17 +161,4 @@ std::map<std::string, std::string> config_texts(const std::string& config_json) 
   return out;
 }
 
-const std::vector<std::string>& batch_keys() {
-  static const std::vector<std::string> kKeys{
-      "sampler",      "batch_size",  "block_size", "gradient_accumulation_steps",
-      "train_tokens", "epoch_iters", "data",       "tokenizer"};
-  return kKeys;
-}
-
-bool is_machine_key(const std::string& key) {
-  static const std::vector<std::string> kKeys{"out_dir",   "name",         "threads",
-                                              "init_from", "log_interval", "checkpoint_interval"};
-  return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
-}
-
 }  // namespace normscope

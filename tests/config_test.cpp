@@ -156,7 +156,7 @@ TEST(Config, ValuesOfTheWrongTypeAreRefused) {
   const std::vector<std::pair<std::string, std::string>> wrong{{"n_layer", "1e3"},
                                                                {"n_layer", "5_000"},
                                                                {"n_layer", ""},
-                                                               {"n_layer", "4 "},
+                                                               {"n_layer", "4 2"},
                                                                {"n_layer", "99999999999999999999"},
                                                                {"dropout", "inf"},
                                                                {"dropout", "nan"},
@@ -169,6 +169,38 @@ TEST(Config, ValuesOfTheWrongTypeAreRefused) {
     const std::string message = message_of([&] { config.set(key, value, "--" + key); });
     EXPECT_HAS(message, key + " = '" + value + "'");
   }
+}
+
+TEST(Lists, OneRule) {
+  using L = std::vector<std::string>;
+  EXPECT_EQ(split_list(""), L{});
+  EXPECT_EQ(split_list(" layernorm ,\trmsnorm "), (L{"layernorm", "rmsnorm"}));
+  EXPECT_EQ(split_list("a,"), (L{"a", ""}));
+  EXPECT_EQ(split_list("\"a,b\", 'c,d' ,e"), (L{"a,b", "c,d", "e"}));
+  EXPECT_EQ(split_list("\"say \"\"hi\"\", you\""), L{"say \"hi\", you"});
+  EXPECT_EQ(split_list("'tis,b"), (L{"'tis", "b"}));
+  EXPECT_EQ(split_list("mix(x, N(y, z)),pre"), (L{"mix(x, N(y, z))", "pre"}));
+  EXPECT_EQ(split_list("open(1,2"), (L{"open(1", "2"}));
+  EXPECT_EQ(split_list("rmsnorm, formula: x / max(a, b), c"), (L{"rmsnorm", "formula: x / max(a, b), c"}));
+  for (const L& values : {L{"a"}, L{"a,b", "c"}, L{" a"}, L{"\"q\"", "'"}, L{"formula: x, y", "b"}, L{"f(", "g)"}})
+    EXPECT_EQ(split_list(join_list(values)), values) << join_list(values);
+}
+
+TEST(Lists, ArrayCommaListAndSetListAreTheSame) {
+  Config comma, list;
+  comma.set("norm", "layernorm, rmsnorm", "--norm");
+  list.set_list("norm", {"layernorm", "rmsnorm"}, "--norm");
+  EXPECT_EQ(comma.lists, list.lists);
+  EXPECT_EQ(comma.lists.at("norm").size(), 2u);
+  EXPECT_HAS(message_of([&] { comma.resolve(); }), "is a list; give one value");
+  comma.set("norm", "rmsnorm", "--norm");  // a later value replaces the list
+  EXPECT_TRUE(comma.lists.empty());
+  EXPECT_NO_THROW(comma.resolve());
+  Config path;
+  path.set("data", "a,b.txt", "--data");
+  EXPECT_EQ(path.data, "a,b.txt");
+  path.set("data", "'a,b.txt'", "--data");
+  EXPECT_EQ(path.data, "a,b.txt");
 }
 
 /// Each default is among the choices of its key, and each choice is accepted: the table agrees with itself.

@@ -12,9 +12,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::vector<double> numbers(const std::string& flag, const std::string& text) {
+std::vector<double> numbers(const std::string& flag, const std::vector<std::string>& texts) {
   std::vector<double> values;
-  for (const std::string& part : split(text, ',')) {
+  for (const std::string& part : texts) {
     const auto value = parse_number(part);
     if (!value) throw UsageError(fmt::format("--{}: '{}' is not a finite number; write --{} 1,2,3", flag, part, flag));
     values.push_back(*value);
@@ -62,8 +62,7 @@ int print_result(const NormResult& result, bool as_json) {
 
 int run_norms(const Arguments& arguments) {
   NormCall call;
-  std::vector<std::string> words, settings;
-  std::string x, dy;
+  std::vector<std::string> words, settings, x, dy;
   Parser parser("norms", "The catalogue of norms; with `apply NAME` a pocket calculator on one row, gain 1 and bias 0.",
                 "  normscope norms apply rmsnorm --x 1,2,3,4 --dy 1,0,0,0 --eps 0\n"
                 "    y, and the gradients dx and dgain for the output gradient dy");

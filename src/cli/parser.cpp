@@ -30,6 +30,16 @@ Integer integer_value(const std::string& flag, const std::string& text) {
   return static_cast<Integer>(*value);
 }
 
+/// A flag that is given several times and one comma list mean the same.
+std::vector<std::string> list_of(const std::vector<std::string>& texts) {
+  std::vector<std::string> values;
+  for (const std::string& text : texts) {
+    const auto more = split_list(text);
+    values.insert(values.end(), more.begin(), more.end());
+  }
+  return values;
+}
+
 /// Writes the last text into the target, in the target's own type.
 struct Assign {
   const std::string& flag;
@@ -41,7 +51,7 @@ struct Assign {
     *target = *value;
   }
   void operator()(std::string* target) const { *target = values.back(); }
-  void operator()(std::vector<std::string>* target) const { *target = values; }
+  void operator()(std::vector<std::string>* target) const { *target = list_of(values); }
   void operator()(double* target) const {
     const auto value = parse_number(values.back());
     if (!value) wrong_value(flag, values.back(), "a finite number (such as 0.1 or 1e-3)");
@@ -270,13 +280,13 @@ bool Parser::parse(const Arguments& arguments) {
   return true;
 }
 
-Config Parser::config(const Take& take) const {
+Config Parser::config() const {
   Config config;
-  apply_to(config, take);
+  apply_to(config);
   return config;
 }
 
-void Parser::apply_to(Config& config, const Take& take) const {
+void Parser::apply_to(Config& config) const {
   const auto given = [this](const std::string& name) {
     const auto found = impl_->given.find(name);
     return found == impl_->given.end() ? nullptr : &found->second;
@@ -286,8 +296,13 @@ void Parser::apply_to(Config& config, const Take& take) const {
   for (const KeyInfo& key : normscope::config_keys()) {
     const auto* texts = given(key.name);
     if (!texts) continue;
-    const std::string value = std::string_view(key.type) == "list" ? join(*texts, ",") : texts->back();
-    if (!take || !take(key.name, value)) config.set(key.name, value, std::string("--") + key.name);
+    const std::string where = std::string("--") + key.name;
+    if (std::string_view(key.type) == "list")
+      config.set(key.name, join_list(list_of(*texts)), where);
+    else if (texts->size() > 1)
+      config.set_list(key.name, list_of(*texts), where);
+    else
+      config.set(key.name, texts->front(), where);
   }
 }
 

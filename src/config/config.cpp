@@ -2,6 +2,7 @@
 #include "config/config.h"
 #include <normscope/core/error.h>
 
+#include <algorithm>
 #include <type_traits>
 
 #include "config/config_text.h"
@@ -36,7 +37,7 @@ T parse_as(const std::string& key, const std::string& value, const std::string& 
   if constexpr (std::is_same_v<T, key_type::text>) {
     return value;
   } else if constexpr (std::is_same_v<T, key_type::list>) {
-    return split(value, ',');
+    return split_list(value);
   } else if constexpr (std::is_same_v<T, key_type::boolean>) {
     if (const auto parsed = parse_boolean(value)) return *parsed;
     wrong_type(where, key, value, "true or false");
@@ -50,7 +51,7 @@ T parse_as(const std::string& key, const std::string& value, const std::string& 
 }
 
 std::string text_of(const key_type::text& value) { return value; }
-std::string text_of(const key_type::list& value) { return join(value, ","); }
+std::string text_of(const key_type::list& value) { return join_list(value); }
 std::string text_of(key_type::boolean value) { return value ? "true" : "false"; }
 std::string text_of(key_type::integer value) { return std::to_string(value); }
 std::string text_of(key_type::number value) { return fmt::format("{}", value); }
@@ -73,6 +74,38 @@ std::pair<std::int64_t, std::string> block_key(const std::string& key, const std
 }  // namespace
 
 void Config::set(const std::string& key, const std::string& value, const std::string& where) {
+  const KeyInfo* info = find_key(key);
+  const bool free_text =
+      info && std::string_view(info->type) == "text" && key_choices(*info).empty();  // a path may hold a comma
+  const std::vector<std::string> values = split_list(value);
+  const bool quoted = values.size() == 1 && (value.front() == '"' || value.front() == '\'');
+  if (!info || (free_text && !quoted) || std::string_view(info->type) == "list" || values.empty())
+    set_one(key, value, where);
+  else
+    set_list(key, values, where);
+}
+
+void Config::set_list(const std::string& key, const std::vector<std::string>& values, const std::string& where) {
+  lists.erase(key);
+  if (values.size() == 1) return set_one(key, values.front(), where);
+  std::vector<std::string> given;
+  for (const std::string& value : values) {
+    if (value.empty())
+      throw UsageError(
+          fmt::format("{}: the list {} = {} has an empty value; write A,B", where, key, join_list(values)));
+    Config typed;
+    typed.set_one(key, value, where);
+    given.push_back(typed.get(key));  // 1e-3 and 0.001 are one value
+    if (std::count(given.begin(), given.end(), given.back()) > 1)
+      throw UsageError(fmt::format("{}: the value {} stands twice in the list {}; give each value once", where, value,
+                                   join_list(values)));
+  }
+  lists[key] = given;
+  where_[key] = where;
+}
+
+void Config::set_one(const std::string& key, const std::string& value, const std::string& where) {
+  lists.erase(key);
   if (key.rfind("block.", 0) == 0) {
     const auto [index, part] = block_key(key, value, where);
     if (part == "norm_eps") parse_as<double>(key, value, where);

@@ -52,9 +52,17 @@ class Config {
   /// `[block.3] norm = "..."`: overrides by block (counted from 0) and key; only `norm` and `norm_eps` may stand there.
   std::map<std::int64_t, std::map<std::string, std::string>> block;
 
-  /// Sets one key from text. `where` says where it stood ("--n_layer", "micro.toml:3") for the error message.
-  /// Raises UsageError for an unknown key (with the nearest known one) and for a value of the wrong type.
+  /// Sets one key from text; a comma list for a key that is not free text is set_list(). `where` says where it stood
+  /// ("--n_layer", "micro.toml:3") for the error message. Raises UsageError for an unknown key (with the nearest known
+  /// one) and for a value of the wrong type.
   void set(const std::string& key, const std::string& value, const std::string& where);
+  /// Sets a key that takes one value to several: an axis for ablate, which takes it out of `lists`; resolve() refuses
+  /// what is left there. One value is set(). Raises UsageError for a value of the wrong type, an empty one, or one
+  /// given twice.
+  void set_list(const std::string& key, const std::vector<std::string>& values, const std::string& where);
+  /// The lists by key, each value in the spelling of get().
+  std::map<std::string, std::vector<std::string>> lists;
+
   /// Text of a key's value, as it would be written on the command line (lists joined by commas).
   std::string get(const std::string& key) const;
 
@@ -74,6 +82,7 @@ class Config {
   std::string where(const std::string& key) const;
 
  private:
+  void set_one(const std::string& key, const std::string& value, const std::string& where);
   std::map<std::string, std::string> where_;
 };
 

@@ -139,6 +139,9 @@ void fill_defaults(Config& c) {
 }  // namespace
 
 void Config::resolve() {
+  for (const auto& [key, values] : lists)
+    throw UsageError(fmt::format("{} = {} ({}) is a list; give one value, or use normscope ablate, which trains each",
+                                 key, join_list(values), where(key)));
   check_names(*this);
   check_ranges(*this);
   fill_defaults(*this);

@@ -85,6 +85,75 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
   return fmt::format("{}", fmt::join(parts, separator));
 }
 
+namespace {
+
+/// End of the value in quotes that begins at `begin`, its text in `value`; npos when it is not closed before a comma or
+/// the end, so that the quote is an ordinary character.
+std::size_t quoted_value(std::string_view text, std::size_t begin, std::string* value) {
+  const char quote = text[begin];
+  for (std::size_t i = begin + 1; i < text.size(); ++i) {
+    if (text[i] != quote) {
+      *value += text[i];
+    } else if (i + 1 < text.size() && text[i + 1] == quote) {
+      *value += text[++i];
+    } else {
+      const std::size_t next = std::min(text.find_first_not_of(" \t", i + 1), text.size());
+      return next == text.size() || text[next] == ',' ? next : std::string_view::npos;
+    }
+  }
+  return std::string_view::npos;
+}
+
+/// End of the plain value that begins at `begin`: the next comma outside parentheses that are closed.
+std::size_t plain_end(std::string_view text, std::size_t begin) {
+  if (text.substr(begin).rfind("formula:", 0) == 0) return text.size();
+  for (std::size_t i = begin; i < text.size(); ++i) {
+    if (text[i] == ',') return i;
+    if (text[i] != '(') continue;
+    int depth = 1;
+    std::size_t close = i + 1;
+    for (; close < text.size() && depth > 0; ++close) depth += text[close] == '(' ? 1 : text[close] == ')' ? -1 : 0;
+    if (depth == 0) i = close - 1;
+  }
+  return text.size();
+}
+
+}  // namespace
+
+std::vector<std::string> split_list(std::string_view text) {
+  std::vector<std::string> values;
+  if (trimmed(text).empty()) return values;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t begin = std::min(text.find_first_not_of(" \t", at), text.size());
+    const bool quote = begin < text.size() && (text[begin] == '"' || text[begin] == '\'');
+    std::string value;
+    std::size_t end = quote ? quoted_value(text, begin, &value) : std::string_view::npos;
+    if (end == std::string_view::npos) {
+      end = plain_end(text, begin);
+      value = trimmed(text.substr(begin, end - begin));
+    }
+    values.push_back(value);
+    at = end + 1;
+  }
+  return values;
+}
+
+std::string join_list(const std::vector<std::string>& values) {
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const bool whole = split_list(values[i]) == std::vector<std::string>{values[i]};
+    const bool swallows = values[i].rfind("formula:", 0) == 0 && i + 1 < values.size();
+    std::string part = values[i];
+    if (!whole || swallows || part.find_first_of("()") != std::string::npos) {
+      part = "\"";
+      for (const char c : values[i]) part += c == '"' ? std::string("\"\"") : std::string(1, c);
+      part += '"';
+    }
+    parts.push_back(part);
+  }
+  return join(parts, ",");
+}
+
 std::string trimmed(std::string_view text) {
   const auto begin = text.find_first_not_of(" \t");
   return begin == std::string_view::npos ? ""

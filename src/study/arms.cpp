@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/text.h"
+
 namespace normscope {
 namespace {
 
@@ -150,10 +152,9 @@ std::map<std::string, std::string> config_texts(const std::string& config_json) 
     if (value.is_string()) {
       out[key] = value.get<std::string>();
     } else if (value.is_array()) {
-      std::string text;
-      for (const auto& item : value)
-        text += (text.empty() ? "" : ",") + (item.is_string() ? item.get<std::string>() : item.dump());
-      out[key] = text;
+      std::vector<std::string> items;
+      for (const auto& item : value) items.push_back(item.is_string() ? item.get<std::string>() : item.dump());
+      out[key] = join_list(items);
     } else {
       out[key] = value.dump();
     }

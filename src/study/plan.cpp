@@ -48,7 +48,7 @@ Axes canonical_axes(const StudyOptions& options) {
     axes.emplace_back(key, std::vector<std::string>{});
     for (const std::string& value : values) {
       Config config = options.base;
-      config.set(key, value, "--" + key);
+      config.set_list(key, {value}, "--" + key);
       axes.back().second.push_back(config.get(key));
       if (!seen.insert(config.get(key)).second) {
         throw UsageError(fmt::format("[ablate] --{} has the value {} twice; each arm may stand once", key, value));
@@ -203,7 +203,7 @@ Plan make_plan(const StudyOptions& options) {
     // All arms of a seed one after the other: paired runs see the same state of the machine.
     for (const Arm& arm : arms_of(plan.study.axes)) {
       Config config = options.base;
-      for (const auto& [key, value] : arm) config.set(key, value, "--" + key);
+      for (const auto& [key, value] : arm) config.set_list(key, {value}, "--" + key);
       config.seed = seed;
       StudyRun run;
       run.seed = static_cast<std::uint64_t>(seed);

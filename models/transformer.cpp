@@ -60,13 +60,13 @@ Variable Transformer::hidden(const Indices& tokens, const Pass& pass) const {
   const std::string& point = points_[2 * blocks_.size()];
   if (!final_norm_) {
     x = settle(stream);
-    observe(point, x);
+    pass.observe(point, x);
     return x;
   }
   const auto [h, y] = stream.pending.defined() ? final_norm_->add_forward(stream.x, stream.pending, pass)
                                                : std::pair(stream.x, final_norm_->forward(stream.x, pass));
-  observe(point, h);
-  observe(points_.back(), y);
+  pass.observe(point, h);
+  pass.observe(points_.back(), y);
   return y;
 }
 

@@ -13,9 +13,9 @@ class Post final : public BlockPlacement {
   Stream block(const Stream& in, const Branch& attention, const Branch& mlp, const Pass& pass,
                const std::vector<std::string>& points, std::size_t first) const override {
     const Variable x = settle(in);
-    observe(points[first], x);
+    pass.observe(points[first], x);
     const Variable y = attention_norm_->add_forward(x, attention(x, {}), pass).second;
-    observe(points[first + 1], y);
+    pass.observe(points[first + 1], y);
     return {mlp_norm_->add_forward(y, mlp(y, {}), pass).second, {}, {}};
   }
 

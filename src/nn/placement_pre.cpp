@@ -21,7 +21,7 @@ class Pre final : public BlockPlacement {
                        const std::string& point) {
     const auto [x, n] =
         in.pending.defined() ? norm.add_forward(in.x, in.pending, pass) : std::pair(in.x, norm.forward(in.x, pass));
-    observe(point, x);
+    pass.observe(point, x);
     return {x, run(n, {}), {}};
   }
   std::unique_ptr<Norm> attention_norm_, mlp_norm_;

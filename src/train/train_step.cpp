@@ -24,9 +24,13 @@ double TrainStep::micro_step(std::int64_t micro_step, Observer* observer) {
     const std::int64_t first = i * part_, part_items = std::min(part_, items - first);
     const double share = static_cast<double>(part_items) / static_cast<double>(items * options_.accumulation_steps);
     const Tape::Recording recording(tape_);
-    tape_.set_observer(observer);
     {
-      const Pass pass{true, options_.seed, static_cast<std::uint64_t>(micro_step * count + i)};
+      const Pass pass{.training = true,
+                      .seed = options_.seed,
+                      .micro_step = static_cast<std::uint64_t>(micro_step * count + i),
+                      .observer = observer,
+                      .step = micro_step / options_.accumulation_steps,
+                      .steps = options_.steps};
       const Variable loss = model_.loss(batch_.narrow(first, part_items), pass);
       sum += static_cast<double>(loss.item()) * share;
       tape_.backward(loss, static_cast<real>(share));

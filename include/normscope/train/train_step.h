@@ -13,6 +13,7 @@ NORMSCOPE_BEGIN
 struct TrainStepOptions {
   OptimizerOptions optimizer{};
   Schedule schedule{};
+  std::int64_t steps = 0;               ///< of the whole run, for what changes over it (0: unknown)
   double grad_clip = 1;                 ///< 0: off
   std::int64_t batch_size = 12;         ///< items B of a micro-batch
   std::int64_t accumulation_steps = 1;  ///< micro-batches of a step

@@ -10,6 +10,7 @@ Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint6
   const std::int64_t C = o.n_embd, V = o.vocab_size;
   const PlacementEntry& placement = placement_entry(o.placement);
   if (placement.adjust) placement.adjust(o);
+  if (const auto adjust = norm_entry(o.norm.name).adjust) adjust(o);
   const InitRule rule = [&](const std::string& name, std::int64_t, std::int64_t) {
     return Init::normal(o.init_std * o.init_gain * placement.init_factor(name, o.n_layer), o.init_shift);
   };

@@ -22,7 +22,7 @@ NormSpec norm_defaults(const Config& config) {
 
 DataShape assumed_shape(const Config& c) {
   if (c.arch == "mlp") return {.classes = 10, .features = 20};  // synthetic:teacher
-  return {.classes = std::max<std::int64_t>(c.vocab_size, 65)};
+  return {.classes = c.vocab_size > 0 ? c.vocab_size : 65};
 }
 
 ModelOptions model_options(const Config& c, const DataShape& data) {

@@ -24,7 +24,8 @@ std::vector<double> numbers(const std::string& flag, const std::string& text) {
 
 int print_catalogue(bool as_json) {
   if (as_json) {
-    Json document = {{"norms", Json::array()}, {"placements", placement_names()}};
+    Json document = {{"norms", Json::array()}, {"placements", Json::array()}};
+    for (const PlacementInfo& placement : placement_catalogue()) document["placements"].push_back(placement.name);
     for (const NormInfo& norm : norm_catalogue())
       document["norms"].push_back({{"name", norm.name},
                                    {"formula", norm.formula},
@@ -37,7 +38,10 @@ int print_catalogue(bool as_json) {
   for (const NormInfo& norm : norm_catalogue())
     rows.push_back({norm.name, norm.formula, norm.parameters, norm.reference});
   print(table({"norm", "formula", "parameters and options", "reference"}, rows));
-  print("\nPlacements: " + join(placement_names(), ", ") + "\n");
+  rows.clear();
+  for (const PlacementInfo& placement : placement_catalogue())
+    rows.push_back({placement.name, placement.formula, placement.reference});
+  print("\n" + table({"placement", "formula", "reference"}, rows));
   return 0;
 }
 

@@ -109,18 +109,13 @@ void require_data(const Config& config) {
 void check_norm_names(const Config& config) {
   require_norm(config.where("norm"), "norm", config.norm);
   if (config.qk_norm != "none") require_norm(config.where("qk_norm"), "qk_norm", config.qk_norm);
-  if (config.final_norm != "true" && config.final_norm != "false")
+  if (config.final_norm != "auto" && config.final_norm != "true" && config.final_norm != "false")
     require_norm(config.where("final_norm"), "final_norm", config.final_norm);
-  for (const auto& [index, overrides] : config.block) {
-    const auto found = overrides.find("norm");
-    const std::string path = fmt::format("block.{}.norm", index);
-    if (found != overrides.end()) require_norm(config.where(path), path, found->second);
-  }
-  const std::vector<std::string> placements = placement_names();
-  if (std::find(placements.begin(), placements.end(), config.norm_placement) == placements.end())
-    throw UsageError(fmt::format("{}: norm_placement = {} is unknown; there are: {}; the nearest is {}",
-                                 config.where("norm_placement"), config.norm_placement, join(placements, ", "),
-                                 nearest_word(config.norm_placement, placements)));
+  for (const auto& [index, overrides] : config.block)
+    for (const auto& [key, value] : overrides) {
+      const std::string path = fmt::format("block.{}.{}", index, key);
+      if (key == "norm" || key == "attn_norm" || key == "mlp_norm") require_norm(config.where(path), path, value);
+    }
 }
 
 }  // namespace normscope::cli

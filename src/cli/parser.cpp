@@ -112,13 +112,21 @@ struct Parser::Impl {
 
   /// One flag: CLI11 hands over all its texts.
   void add(const std::string& name, const std::string& group, const std::string& type, const std::string& about) {
+    accept(name);
+    flags.push_back({name, group, type, about});
+  }
+  void accept(const std::string& name) {
     const auto keep = [this, name](const CLI::results_t& texts) {
       given[name] = texts;
       return true;
     };
     app.add_option("--" + name, CLI::callback_t(keep))->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     names.push_back(name);
-    flags.push_back({name, group, type, about});
+  }
+  /// --block.3.norm: one of as many flags as there are blocks, so it is accepted where it stands.
+  void accept_block_key(const std::string& name) {
+    const bool known = std::find(names.begin(), names.end(), name) != names.end();
+    if (takes_blocks && !known && name.rfind("block.", 0) == 0) accept(name);
   }
   std::string help_text() const;
 
@@ -129,7 +137,7 @@ struct Parser::Impl {
   std::map<std::string, Target> targets;                  // flags of the subcommand's own
   std::map<std::string, std::vector<std::string>> given;  // texts from the command line
   std::vector<Positional> positionals;
-  bool help = false;
+  bool help = false, takes_blocks = false;
 };
 
 std::string Parser::Impl::help_text() const {
@@ -173,6 +181,9 @@ void Parser::positional(const std::string& name, std::vector<std::string>& targe
 void Parser::config_keys() {
   impl_->add("preset", "Configuration", "NAME", join(preset_names(), " | "));
   impl_->add("config", "Configuration", "FILE.toml", "keys from a file; flags come after it and win");
+  impl_->takes_blocks = true;
+  impl_->flags.push_back({"block.N.KEY", "Configuration", "TEXT",
+                          "KEY of block N (from 0) alone, as [block.N] in a file: " + join(block_keys(), ", ")});
   for (const KeyInfo& key : normscope::config_keys()) {
     const std::string fallback = *key.fallback ? fmt::format(" [{}]", key.fallback) : "";
     impl_->add(key.name, fmt::format("Keys: {} [default]", key.section), value_name(std::string(key.type)),
@@ -196,6 +207,7 @@ Arguments Parser::normalize(const Arguments& arguments) const {
     const std::size_t equals = argument.find('=');
     const std::string name = argument.substr(2, equals == std::string::npos ? equals : equals - 2);
     const bool more = i + 1 < arguments.size();
+    impl_->accept_block_key(name);
     if (!has(impl_->names, name)) {
       out.push_back(argument);
     } else if (equals != std::string::npos) {
@@ -283,6 +295,8 @@ void Parser::apply_to(Config& config, const Take& take) const {
     const std::string value = std::string_view(key.type) == "list" ? join(*texts, ",") : texts->back();
     if (!take || !take(key.name, value)) config.set(key.name, value, std::string("--") + key.name);
   }
+  for (const auto& [name, texts] : impl_->given)
+    if (name.rfind("block.", 0) == 0) config.set(name, texts.back(), "--" + name);
 }
 
 }  // namespace normscope::cli

@@ -43,6 +43,10 @@ struct NormInfo {
   std::string name, formula, parameters, reference;
 };
 std::vector<NormInfo> norm_catalogue();
-std::vector<std::string> placement_names();
+/// The same of placements: name, formula, reference.
+struct PlacementInfo {
+  std::string name, formula, reference;
+};
+std::vector<PlacementInfo> placement_catalogue();
 
 }  // namespace normscope

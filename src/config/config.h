@@ -24,6 +24,9 @@ struct KeyInfo {
 /// All keys in the order of config_keys.def.
 const std::vector<KeyInfo>& config_keys();
 
+/// Keys that `[block.N]` and `--block.N.KEY` take, in their order of precedence among norms.
+const std::vector<std::string>& block_keys();
+
 class Config {
  public:
 #define KEY(section, type, name, fallback, help) key_type::type name = default_##type(fallback);
@@ -35,7 +38,7 @@ class Config {
 #include "config/config_keys.def"
 #undef KEY
 
-  /// `[block.3] norm = "..."`: overrides by block (counted from 0) and key; only `norm` and `norm_eps` may stand there.
+  /// `[block.3] norm = "..."`: overrides by block (counted from 0) and key, one of block_keys().
   std::map<std::int64_t, std::map<std::string, std::string>> block;
 
   /// Sets one key from text. `where` says where it stood ("--n_layer", "micro.toml:3") for the error message.

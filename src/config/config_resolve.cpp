@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include "config/config.h"
 #include <normscope/core/error.h>
+#include <normscope/nn/placement.h>
 
 #include <algorithm>
 #include <cctype>
@@ -40,7 +41,9 @@ void require_one_of(const Config& config, const char* key, const std::vector<std
 void check_names(const Config& c) {
   require_one_of(c, "arch", {"gpt", "llama"}, {"mlp", "conv"});
   require_one_of(c, "activation", {"auto", "gelu", "gelu_tanh", "relu", "silu", "swiglu"});
-  require_one_of(c, "init", {"normal"});
+  std::vector<std::string> inits{"auto"};
+  for (const InitEntry& entry : init_table()) inits.push_back(entry.name);
+  require_one_of(c, "init", inits);
   require_one_of(c, "norm_bias", {"auto", "true", "false"});
   require_one_of(c, "tokenizer", {"char", "byte"}, {"bpe"});
   require_one_of(c, "sampler", {"shuffle", "random"});
@@ -105,9 +108,26 @@ void check_combinations(const Config& c) {
       if (index >= c.n_layer)
         throw UsageError(fmt::format("{}: [block.{}] is not there, n_layer = {} has blocks 0 to {}", c.where(path),
                                      index, c.n_layer, c.n_layer - 1));
+      if (key == "norm_placement" && is_transformer(c)) placement_of(c, path);
       const auto eps = parse_number(value);
       if (key == "norm_eps" && (!eps || *eps < 0)) reject(c, path, "is out of range; allowed: 0 or above");
     }
+}
+
+bool is_transformer(const Config& c) { return c.arch == "gpt" || c.arch == "llama"; }
+
+/// The placement that `key` names. Raises UsageError for an unknown name and a wrong formula.
+PlacementEntry placement_of(const Config& c, const std::string& key) {
+  const std::string value = c.get(key);
+  try {
+    return placement_entry(value);
+  } catch (const UsageError& error) {
+    const bool formula = value.find('(') != std::string::npos;
+    std::vector<std::string> names;
+    for (const PlacementEntry& entry : placement_table()) names.push_back(entry.name);
+    throw UsageError(fmt::format("{}: {}{}", c.where(key), error.what(),
+                                 formula ? "" : "; the nearest is " + nearest_word(value, names)));
+  }
 }
 
 /// Everything but letters, digits and ._- becomes one dash: "layernorm:bias=false" -> "layernorm-bias-false".
@@ -131,7 +151,11 @@ void fill_defaults(Config& c) {
   const bool llama = c.arch == "llama";
   if (c.activation == "auto") c.activation = llama ? "swiglu" : "gelu";
   if (c.norm == "auto") c.norm = llama ? "rmsnorm" : "layernorm";
-  if (c.final_norm == "auto") c.final_norm = c.norm_placement == "post" ? "false" : "true";
+  if (is_transformer(c)) {
+    const PlacementEntry placement = placement_of(c, "norm_placement");
+    if (c.final_norm == "auto") c.final_norm = placement.has_final_norm() ? "true" : "false";
+    if (c.init == "auto" && !placement.init) c.init = "normal";
+  }
   if (c.n_kv_head == 0) c.n_kv_head = c.n_head;
   if (c.n_inner == 0) c.n_inner = llama ? (8 * c.n_embd + 95) / 96 * 32 : 4 * c.n_embd;  // ceil(8C/3, 32) and 4C
   if (c.min_lr == -1) c.min_lr = c.learning_rate / 10;

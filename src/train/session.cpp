@@ -14,7 +14,8 @@ TrainStepOptions step_options(const Config& c, std::int64_t steps) {
           .grad_clip = c.grad_clip,
           .batch_size = c.batch_size,
           .accumulation_steps = c.gradient_accumulation_steps,
-          .seed = static_cast<std::uint64_t>(c.seed)};
+          .seed = static_cast<std::uint64_t>(c.seed),
+          .total_steps = steps};
 }
 
 NORMSCOPE_END

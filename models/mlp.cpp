@@ -34,11 +34,11 @@ class MlpModel final : public Model {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       const Layer& layer = layers_[i];
       const Tape::Scope scope(layer.path);
-      observe(points_[i], x);
+      pass.observe(points_[i], x);
       x = layer.map(x);
       x = options_.placement == "before" ? relu(layer.norm->forward(x, pass)) : layer.norm->forward(relu(x), pass);
     }
-    observe(points_.back(), x);
+    pass.observe(points_.back(), x);
     return (*head_)(x);
   }
 

@@ -75,7 +75,7 @@ Variable Transformer::hidden(const Indices& tokens, const Pass& pass) const {
   static const std::string embed = "embed", last = "final_norm";
   Variable x = embedding(tokens_, tokens, positions_);  // [B, T, C]
   if (pass.training) x = dropout(x, options_.dropout, pass.dropout(embed));
-  Points points(points_);
+  Points points(points_, pass);
   Stream stream = ends_->begin(x);
   for (const Block& block : blocks_) {
     const Tape::Scope scope(block.path);

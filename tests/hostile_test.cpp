@@ -124,7 +124,6 @@ TEST(Hostile, FilesOfOthersAreNeverReplaced) {
     const std::string strange = "mine holds files that normscope did not write";
     refused("train" + keys("mine"), strange);
     refused("train" + keys("mine") + " --init_from auto", strange);
-    refused("train" + keys("/"), "did not write");
     refused("train" + keys("s"), "s/config.toml does not belong to a run");
     refused("ablate" + keys("mine") + " --norm layernorm,rmsnorm --seeds 1", strange);
     refused("ablate" + keys("r") + " --norm layernorm,rmsnorm --seeds 1", "r holds a run, not a study");

@@ -145,13 +145,13 @@ class Ones final : public BatchSource {
 TEST(TrainStep, TellsThePassItsStepAndTheModelItsUpdates) {
   Listener model;
   const Ones source;
-  TrainStep step(model, source, {.batch_size = 2, .accumulation_steps = 2, .seed = 5, .total_steps = 9});
+  TrainStep step(model, source, {.batch_size = 2, .accumulation_steps = 2, .seed = 5, .steps = 9});
   step.run(3);
   step.run(4);
   ASSERT_EQ(model.passes.size(), 4u);
   for (std::size_t i = 0; i < 4; ++i) {
     EXPECT_EQ(model.passes[i].step, i < 2 ? 3 : 4);
-    EXPECT_EQ(model.passes[i].total_steps, 9);
+    EXPECT_EQ(model.passes[i].steps, 9);
     EXPECT_EQ(model.passes[i].micro_step, 6 + i) << "as before: step times accumulation plus micro-batch";
     EXPECT_TRUE(model.passes[i].training);
     EXPECT_EQ(model.passes[i].seed, 5u);

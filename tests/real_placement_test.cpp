@@ -66,11 +66,12 @@ Row after_block(const std::string& formula) {
       *p.value() += as_real(0.25);
   }
   const std::vector<std::string> names{"a", "b"};
-  Points points(names);
+  const Pass pass;
+  Points points(names, pass);
   Stream stream{.x = Variable(tensor({1, 4}, kX))};
   block->block(
       stream, [](const Variable& x, const Inner&) { return scale(x, 3); },
-      [](const Variable& x, const Inner&) { return tanh(x); }, {}, points);
+      [](const Variable& x, const Inner&) { return tanh(x); }, pass, points);
   return numbers(stream.sum());
 }
 

@@ -60,7 +60,7 @@ void Variable::on_grad(GradHook hook) const {
     return;
   }
   if (!tracked()) throw Error("[on_grad] no gradient will reach this tensor: it is not recorded on the current tape");
-  Tape::current()->hooks_.push_back({slot_, std::move(hook)});
+  Tape::current()->hook(slot_, std::move(hook));
 }
 
 real Variable::item() const {
@@ -72,25 +72,27 @@ bool Tape::tracks(std::initializer_list<const Variable*> inputs) {
   return Tape::current() && std::any_of(inputs.begin(), inputs.end(), [](auto* input) { return input->tracked(); });
 }
 
-Tape::Node& Tape::add(const char* op, std::initializer_list<const Variable*> inputs,
-                      std::initializer_list<Variable*> outputs) {
+Tape::Node& Tape::add(const char* op, std::initializer_list<const Variable*> inputs, Variable* outputs,
+                      std::size_t count) {
   if (spent_) throw Error(std::string("[") + op + "] this tape was used by backward(); start a new Tape::Recording");
-  Node node{op,
-            path_,
-            static_cast<std::uint32_t>(inputs_.size()),
-            static_cast<std::uint32_t>(inputs.size()),
-            static_cast<std::uint32_t>(outputs.size()),
-            static_cast<std::int32_t>(slots_.size()),
-            false,
-            nullptr,
-            nullptr,
-            nullptr};
+  const Node node{.op = op,
+                  .path = path_,
+                  .first_input = static_cast<std::uint32_t>(inputs_.size()),
+                  .inputs = static_cast<std::uint32_t>(inputs.size()),
+                  .outputs = static_cast<std::uint32_t>(count),
+                  .first_output = static_cast<std::int32_t>(slots_.size()),
+                  .completed = 0,
+                  .saved = nullptr,
+                  .run = nullptr,
+                  .destroy = nullptr};
   for (const Variable* input : inputs)
-    inputs_.push_back({input->leaf_ || !input->tracked() ? -1 : input->slot_, input->leaf_, input->shape()});
-  for (Variable* output : outputs) {
-    output->recording_ = recording_;
-    output->slot_ = static_cast<std::int32_t>(slots_.size());
+    inputs_.push_back(
+        {.slot = input->leaf_ || !input->tracked() ? -1 : input->slot_, .leaf = input->leaf_, .shape = input->shape()});
+  for (std::size_t k = 0; k < count; ++k) {
+    outputs[k].recording_ = recording_;
+    outputs[k].slot_ = static_cast<std::int32_t>(slots_.size());
     slots_.emplace_back();
+    first_hook_.push_back(-1);
   }
   nodes_.push_back(node);
   return nodes_.back();
@@ -117,6 +119,7 @@ void Tape::clear() {
   nodes_.clear();
   inputs_.clear();
   slots_.clear();
+  first_hook_.clear();
   hooks_.clear();
   chunk_ = used_ = 0;
   spent_ = false;
@@ -154,34 +157,53 @@ void Tape::backward(const Variable& output, const Tensor& seed) {
     throw Error("[backward] seed " + seed.shape().str() + " for an output of shape " + output.shape().str());
   spent_ = true;
   slots_[static_cast<std::size_t>(output.slot_)] = seed;
+  for (Input& input : inputs_)
+    input.completes_leaf = input.leaf && std::exchange(input.leaf->seen, recording_) != recording_;
   for (auto node = nodes_.rbegin(); node != nodes_.rend(); ++node) {
     run(*node);
     drop(*node);
+    complete_leaves(*node);
   }
-  for (const Input& input : inputs_)
-    if (input.leaf && input.leaf->has_grad && std::exchange(input.leaf->hooked, recording_) != recording_)
-      for (const auto& hook : input.leaf->hooks) hook(input.leaf->grad);
 }
 
 void Tape::run(Node& node) {
   Grads grads(*this, node);
   for (std::uint32_t k = 0; k < node.outputs; ++k) {
     const auto slot = node.first_output + static_cast<std::int32_t>(k);
-    Tensor& gradient = slots_[static_cast<std::size_t>(slot)];
+    const Tensor& gradient = slots_[static_cast<std::size_t>(slot)];
     if (!gradient.defined()) continue;
     grads.engine_ = &gradient.engine();
-    if (k > 0 || !node.completes_first) run_hooks(slot, gradient);
-    grads.out_[k] = std::exchange(gradient, Tensor());
+    if (k >= node.completed) run_hooks(slot, gradient);
   }
-  if (grads.engine_) node.run(node.saved, grads);
+  if (!grads.engine_) return;
+  node.run(node.saved, grads);
+  for (std::uint32_t k = 0; k < node.outputs; ++k) grads.out(static_cast<int>(k)) = Tensor();
+}
+
+void Tape::complete_leaves(const Node& node) {
+  for (std::uint32_t i = 0; i < node.inputs; ++i) {
+    const Input& input = inputs_[node.first_input + i];
+    if (!input.completes_leaf || !input.leaf->has_grad) continue;
+    for (const GradHook& hook : input.leaf->hooks) hook(input.leaf->grad);
+  }
+}
+
+void Tape::hook(std::int32_t slot, GradHook hook) {
+  std::int32_t* place = &first_hook_[static_cast<std::size_t>(slot)];
+  while (*place >= 0) place = &hooks_[static_cast<std::size_t>(*place)].next;
+  *place = static_cast<std::int32_t>(hooks_.size());
+  hooks_.push_back({.run = std::move(hook), .next = -1});
 }
 
 void Tape::run_hooks(std::int32_t slot, const Tensor& gradient) const {
-  for (const Hook& hook : hooks_)
-    if (hook.slot == slot) hook.run(gradient);
+  for (std::int32_t k = first_hook_[static_cast<std::size_t>(slot)]; k >= 0;) {
+    const Hook& hook = hooks_[static_cast<std::size_t>(k)];
+    hook.run(gradient);
+    k = hook.next;
+  }
 }
 
-void Grads::complete(const Tensor& gradient) { tape_.run_hooks(node_.first_output, gradient); }
+void Grads::complete(int k, const Tensor& gradient) { tape_.run_hooks(node_.first_output + k, gradient); }
 
 bool Grads::wants(int i) const {
   const auto& in = input(i);
@@ -223,10 +245,6 @@ void Grads::give(int i, Tensor gradient) {
     add_into(to.tensor, gradient);
   else
     kernels::copy(*engine_, gradient.data(), to.tensor.data(), gradient.numel());
-}
-
-void observe(const std::string& name, const Variable& x) {
-  if (Tape* tape = Tape::current(); tape && tape->observer_) tape->observer_->value(name, x);
 }
 
 Variable record_without_gradient(const char* op, std::initializer_list<const Variable*> inputs, Tensor out) {

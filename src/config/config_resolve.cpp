@@ -38,6 +38,22 @@ void require_one_of(const Config& config, const char* key, const std::vector<std
   reject(config, key, fmt::format("is unknown; allowed: {}; the nearest is {}", list, nearest_word(value, there)));
 }
 
+bool is_transformer(const Config& c) { return c.arch == "gpt" || c.arch == "llama"; }
+
+/// The placement that `key` names. Raises UsageError for an unknown name and a wrong formula.
+PlacementEntry placement_of(const Config& c, const std::string& key) {
+  const std::string value = c.get(key);
+  try {
+    return placement_entry(value);
+  } catch (const UsageError& error) {
+    const bool formula = value.find('(') != std::string::npos;
+    std::vector<std::string> names;
+    for (const PlacementEntry& entry : placement_table()) names.push_back(entry.name);
+    throw UsageError(fmt::format("{}: {}{}", c.where(key), error.what(),
+                                 formula ? "" : "; the nearest is " + nearest_word(value, names)));
+  }
+}
+
 void check_names(const Config& c) {
   require_one_of(c, "arch", {"gpt", "llama"}, {"mlp", "conv"});
   require_one_of(c, "activation", {"auto", "gelu", "gelu_tanh", "relu", "silu", "swiglu"});
@@ -112,22 +128,6 @@ void check_combinations(const Config& c) {
       const auto eps = parse_number(value);
       if (key == "norm_eps" && (!eps || *eps < 0)) reject(c, path, "is out of range; allowed: 0 or above");
     }
-}
-
-bool is_transformer(const Config& c) { return c.arch == "gpt" || c.arch == "llama"; }
-
-/// The placement that `key` names. Raises UsageError for an unknown name and a wrong formula.
-PlacementEntry placement_of(const Config& c, const std::string& key) {
-  const std::string value = c.get(key);
-  try {
-    return placement_entry(value);
-  } catch (const UsageError& error) {
-    const bool formula = value.find('(') != std::string::npos;
-    std::vector<std::string> names;
-    for (const PlacementEntry& entry : placement_table()) names.push_back(entry.name);
-    throw UsageError(fmt::format("{}: {}{}", c.where(key), error.what(),
-                                 formula ? "" : "; the nearest is " + nearest_word(value, names)));
-  }
 }
 
 /// Everything but letters, digits and ._- becomes one dash: "layernorm:bias=false" -> "layernorm-bias-false".

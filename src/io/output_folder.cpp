@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <string_view>
 
 #include <normscope/core/error.h>
 #include "io/run_layout.h"
@@ -42,10 +43,18 @@ bool is_leftover(const fs::directory_entry& entry) {
 bool is_result(const fs::path& file, Result kind) {
   if (!fs::is_regular_file(file)) return false;
   std::ifstream in(file, std::ios::binary);
-  std::string head(std::size_t{8} << 20, '\0');  // a report has its mark at the end and less than 3 MB
-  in.read(head.data(), static_cast<std::streamsize>(head.size()));
-  head.resize(static_cast<std::size_t>(in.gcount()));
-  return head.find(of(kind).mark) != std::string::npos;
+  const std::string_view mark = of(kind).mark;
+  constexpr std::streamsize kPiece = 64 * 1024, kMost = 8 << 20;  // a report has its mark at the end, within 3 MB
+  std::string window;
+  for (std::streamsize done = 0; in && done < kMost; done += kPiece) {
+    const std::size_t kept = std::min(window.size(), mark.size());  // the mark may lie across two pieces
+    window.erase(0, window.size() - kept);
+    window.resize(kept + kPiece);
+    in.read(window.data() + kept, kPiece);
+    window.resize(kept + static_cast<std::size_t>(in.gcount()));
+    if (window.find(mark) != std::string::npos) return true;
+  }
+  return false;
 }
 
 bool holds(const fs::path& folder, Result kind) { return is_result(folder / of(kind).file, kind); }

@@ -7,7 +7,7 @@
 #include "io/output_folder.h"
 
 #include "jobs/entries.h"
-#include "run/checkpoint.h"
+#include "run/saved_run.h"
 #include "train/session.h"
 
 NORMSCOPE_BEGIN
@@ -97,11 +97,7 @@ double dump(const Config& config, const DumpOptions& options) {
   Session session(config,
                   corpus ? corpus->shape() : DataShape{.classes = std::max<std::int64_t>(config.vocab_size, 1)});
   Model& model = *session.model;
-  if (config.init_from != "scratch") {
-    const auto weights = std::filesystem::exists(config.init_from) ? newest_checkpoint(config.init_from) : std::nullopt;
-    if (!weights) throw UsageError("init_from = \"" + config.init_from + "\" holds no checkpoint; name a run folder");
-    load_weights(model.parameters(), *weights);
-  }
+  if (const auto weights = initial_weights(config)) load_weights(model.parameters(), *weights);
   std::optional<DataSet> data;
   std::unique_ptr<BatchSource> file_batch;
   if (options.batch.empty())

@@ -52,7 +52,7 @@ class RowNorm final : public Norm {
                 const auto [dx, add] = g.wants(0) ? g.target(0) : Grads::Target{empty_like(h), false};
                 gradient(g, g.out(), h, statistics, rows, dx, add);
               })};
-    return record2("add_norm", {&x, &f, &gain_, &bias_, &scalar_}, h, y, [this, h, statistics, rows](Grads& g) {
+    const auto backward = [this, h, statistics, rows](Grads& g) {
       Tensor dh = std::move(g.out(0));  // from further up the residual stream
       const Tensor& dy = g.out(1);
       if (dy.defined()) {
@@ -63,10 +63,13 @@ class RowNorm final : public Norm {
           dh = dh.clone();
         gradient(g, dy, h, statistics, rows, dh, add);
       }
-      g.complete(dh);
+      g.complete(0, dh);
       g.give(0, dh);
       g.give(1, dh);
-    });
+    };
+    const auto [sum, norm] =
+        record<2>("add_norm", {&x, &f, &gain_, &bias_, &scalar_}, std::array<Tensor, 2>{h, y}, backward, 1);
+    return {sum, norm};
   }
 
   /// Writes (or adds) dh and the gradients of the parameters, which are the last three inputs.

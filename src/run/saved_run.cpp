@@ -57,6 +57,17 @@ void require_resumable(const std::string& run_dir) {
       run_dir));
 }
 
+std::optional<std::string> initial_weights(const Config& config) {
+  if (config.init_from == "scratch") return std::nullopt;
+  const auto weights = fs::exists(config.init_from) ? newest_checkpoint(config.init_from) : std::nullopt;
+  if (!weights)
+    throw UsageError(
+        fmt::format("init_from = {} ({}) holds no checkpoint; name a run folder or a checkpoint file, or "
+                    "use scratch",
+                    config.init_from, config.where("init_from")));
+  return weights;
+}
+
 Config saved_config(const std::string& run_dir) {
   const fs::path dir = run_dir, text = dir / "config.toml";
   if (!fs::exists(text)) return Config::from_json(read_run((dir / "run.h5").string()).config_json);

@@ -1,5 +1,6 @@
 #pragma once
 // What a run folder holds of a run that can be continued.
+#include <optional>
 #include <string>
 
 #include "config/config.h"
@@ -19,5 +20,9 @@ void require_resumable(const std::string& run_dir);
 /// The configuration of the folder's run: config.toml, or config_json of run.h5 when there is no config.toml. Raises
 /// UsageError when neither can be read.
 Config saved_config(const std::string& run_dir);
+
+/// The checkpoint whose weights a new run starts from, none for init_from scratch. Raises UsageError when init_from
+/// names nothing that holds one.
+std::optional<std::string> initial_weights(const Config& config);
 
 }  // namespace normscope

@@ -37,7 +37,7 @@ void ResidualProbe::value(const std::string& name, const Variable& x) {
   }
   p.tokens += static_cast<double>(rows);
   p.entries += static_cast<double>(rows) * C;
-  x.on_grad([this, point = found->second](const Tensor& g) { gradient(point, g); });
+  if (x.tracked()) x.on_grad([this, point = found->second](const Tensor& g) { gradient(point, g); });
 }
 
 void ResidualProbe::gradient(std::size_t point, const Tensor& g) {

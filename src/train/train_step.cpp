@@ -17,21 +17,20 @@ TrainStep::TrainStep(Model& model, const BatchSource& source, const TrainStepOpt
       part_(model.splits_batch() ? part_of_batch(batch_.items(), batch_.predictions() / batch_.items())
                                  : batch_.items()) {}
 
-double TrainStep::micro_step(std::int64_t step, std::int64_t micro, Observer* observer) {
+double TrainStep::micro_step(std::int64_t micro_step, Observer* observer) {
   const std::int64_t items = batch_.items(), count = parts(items, part_);
   double sum = 0;
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t first = i * part_, part_items = std::min(part_, items - first);
     const double share = static_cast<double>(part_items) / static_cast<double>(items * options_.accumulation_steps);
     const Tape::Recording recording(tape_);
-    tape_.set_observer(observer);
     {
-      const std::int64_t part = (step * options_.accumulation_steps + micro) * count + i;
       const Pass pass{.training = true,
                       .seed = options_.seed,
-                      .micro_step = static_cast<std::uint64_t>(part),
-                      .step = step,
-                      .total_steps = options_.total_steps};
+                      .micro_step = static_cast<std::uint64_t>(micro_step * count + i),
+                      .observer = observer,
+                      .step = micro_step / options_.accumulation_steps,
+                      .steps = options_.steps};
       const Variable loss = model_.loss(batch_.narrow(first, part_items), pass);
       sum += static_cast<double>(loss.item()) * share;
       tape_.backward(loss, static_cast<real>(share));
@@ -49,7 +48,7 @@ double TrainStep::gradients(std::int64_t step, StepListener* listener) {
   double loss = 0;
   for (std::int64_t micro = 0; micro < options_.accumulation_steps; ++micro) {
     source_.fill(step, micro, batch_);
-    loss += micro_step(step, micro, listener);
+    loss += micro_step(step * options_.accumulation_steps + micro, listener);
   }
   optimizer_.measure(gradients_);
   if (listener) listener->gradients(gradients_);

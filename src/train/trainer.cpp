@@ -1,12 +1,12 @@
 #include "train/trainer.h"
 
 #include <cmath>
-#include <filesystem>
 
 #include <fmt/format.h>
 
 #include "config/resume_check.h"
 #include "run/checkpoint.h"
+#include "run/saved_run.h"
 #include "train/run_header.h"
 
 NORMSCOPE_BEGIN
@@ -73,13 +73,7 @@ void Trainer::begin() {
   if (const auto checkpoint = folder_->find_checkpoint(config, corpus_.sha256, options_.overwrite))
     return resume(*checkpoint);
   if (config.init_from == "auto") config.init_from = "scratch";  // what the run begins with
-  if (config.init_from != "scratch") {
-    const auto weights = std::filesystem::exists(config.init_from) ? newest_checkpoint(config.init_from) : std::nullopt;
-    if (!weights)
-      throw UsageError("init_from = \"" + config.init_from + "\" (" + config.where("init_from") +
-                       ") holds no checkpoint; name a run folder, or use scratch, resume or auto");
-    load_weights(session_.model->parameters(), *weights);
-  }
+  if (const auto weights = initial_weights(config)) load_weights(session_.model->parameters(), *weights);
   folder_->start(config, run_header(session_, corpus_, data_.sampler, options_.command));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // Autograd: variables, and the tape that records what was done to them. Tape order is topological order, so backward is
 // one reverse loop. Gradients of leaves (parameters) add up until zero_grad().
+#include <array>
 #include <functional>
 #include <initializer_list>
 #include <memory>
@@ -23,9 +24,9 @@ using GradHook = std::function<void(const Tensor& gradient)>;
 /// What a parameter owns beside its value.
 struct Leaf {
   std::string name;
-  Tensor grad;               ///< buffer, made at the first gradient, kept for good
-  std::uint64_t hooked = 0;  ///< the recording whose backward ran the hooks last
-  bool has_grad = false;     ///< false: the next gradient overwrites the buffer, so nothing needs to be zeroed
+  Tensor grad;             ///< buffer, made at the first gradient, kept for good
+  std::uint64_t seen = 0;  ///< the recording whose backward met the leaf last
+  bool has_grad = false;   ///< false: the next gradient overwrites the buffer, so nothing needs to be zeroed
   std::vector<GradHook> hooks;
 };
 
@@ -78,7 +79,8 @@ class NoGrad {
   bool before_;
 };
 
-/// Told of named values while they are made ("residual.3"): what probes and `dump` hang on.
+/// Told of named values while they are made ("residual.3"): what statistics and `dump` hang on. A value is tracked()
+/// where a gradient will reach it.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -106,7 +108,8 @@ class Tape {
   /// Ops made while it lives carry this module path in errors and profiles.
   class Scope {
    public:
-    explicit Scope(const std::string& path);
+    explicit Scope(const std::string& path);  ///< `path` must outlive it
+    explicit Scope(std::string&&) = delete;
     ~Scope();
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
@@ -124,42 +127,41 @@ class Tape {
   std::size_t size() const;      ///< recorded nodes
   std::string describe() const;  ///< one line a node: op, path, shapes
 
-  void set_observer(Observer* observer) { observer_ = observer; }
   static Tape* current();  ///< the tape this thread records on, or null
 
  private:
   friend class Variable;
   friend class Grads;
-  template <class Backward>
-  friend Variable record(const char*, std::initializer_list<const Variable*>, Tensor, Backward&&);
-  template <class Backward>
-  friend std::pair<Variable, Variable> record2(const char*, std::initializer_list<const Variable*>, Tensor, Tensor,
-                                               Backward&&);
+  template <std::size_t N, class Backward>
+  friend std::array<Variable, N> record(const char*, std::initializer_list<const Variable*>, std::array<Tensor, N>,
+                                        Backward&&, std::uint32_t);
   friend Variable record_without_gradient(const char*, std::initializer_list<const Variable*>, Tensor);
-  friend void observe(const std::string&, const Variable&);
 
   struct Input {
     std::int32_t slot = -1;  // of this recording; -1: constant or leaf
     std::shared_ptr<Leaf> leaf;
     Shape shape;
+    bool completes_leaf = false;  // the leaf's first use: once its node has run, the leaf's gradient is complete
   };
   struct Node {
     const char* op;
     const std::string* path;
     std::uint32_t first_input, inputs, outputs;
     std::int32_t first_output;
-    bool completes_first;  // backward itself completes the gradient of output 0: see record2
-    void* saved;           // the backward closure, in the tape's own memory
+    std::uint32_t completed;  // so many first outputs' gradients are completed by backward itself: see record
+    void* saved;              // the backward closure, in the tape's own memory
     void (*run)(void*, Grads&);
     void (*destroy)(void*);
   };
   struct Hook {
-    std::int32_t slot;
     GradHook run;
+    std::int32_t next;  // of the same slot, in order; -1: none
   };
 
   static bool tracks(std::initializer_list<const Variable*> inputs);
-  Node& add(const char* op, std::initializer_list<const Variable*> inputs, std::initializer_list<Variable*> outputs);
+  Node& add(const char* op, std::initializer_list<const Variable*> inputs, Variable* outputs, std::size_t count);
+  void hook(std::int32_t slot, GradHook hook);
+  void complete_leaves(const Node& node);
   void* reserve(std::size_t bytes);
   void drop(Node& node);
   std::string where(const Node& node) const;
@@ -168,23 +170,23 @@ class Tape {
 
   std::vector<Node> nodes_;
   std::vector<Input> inputs_;
-  std::vector<Tensor> slots_;  // gradient of each tracked value
+  std::vector<Tensor> slots_;             // gradient of each tracked value
+  std::vector<std::int32_t> first_hook_;  // of each slot; -1: none
   std::vector<Hook> hooks_;
   std::vector<std::unique_ptr<std::byte[]>> chunks_;
   std::size_t chunk_ = 0, used_ = 0;
   std::uint64_t recording_ = 0;
   bool spent_ = false;
   const std::string* path_ = nullptr;
-  Observer* observer_ = nullptr;
 };
 
 /// What a backward function sees: the gradients of the outputs, and places for those of the inputs.
 class Grads {
  public:
   /// Gradient of output k; undefined when none reached it.
-  Tensor& out(int k = 0) { return out_[k]; }
-  /// For record2: tells the hooks of output 0 its complete gradient.
-  void complete(const Tensor& gradient);
+  Tensor& out(int k = 0) { return tape_.slots_[static_cast<std::size_t>(node_.first_output + k)]; }
+  /// Tells the hooks of output k its complete gradient, where record() was told that backward does so.
+  void complete(int k, const Tensor& gradient);
   int inputs() const { return static_cast<int>(node_.inputs); }
   /// Does input i want a gradient?
   bool wants(int i) const;
@@ -204,45 +206,34 @@ class Grads {
   Tape& tape_;
   const Tape::Node& node_;
   Engine* engine_ = nullptr;
-  Tensor out_[2];
 };
-
-/// Tells the current tape's observer of a named value.
-void observe(const std::string& name, const Variable& x);
 
 /// dst += src, element by element.
 void add_into(const Tensor& dst, const Tensor& src);
 
-/// Makes an op's result a variable: when an input is tracked, `backward(Grads&)` is kept on the tape, in its own
-/// memory.
-template <class Backward>
-Variable record(const char* op, std::initializer_list<const Variable*> inputs, Tensor out, Backward&& backward) {
-  Variable result(std::move(out));
-  if (!Tape::tracks(inputs)) return result;
-  using Closure = std::decay_t<Backward>;
-  Tape& tape = *Tape::current();
-  Tape::Node& node = tape.add(op, inputs, {&result});
-  node.saved = new (tape.reserve(sizeof(Closure))) Closure(std::forward<Backward>(backward));
-  node.run = [](void* saved, Grads& grads) { (*static_cast<Closure*>(saved))(grads); };
-  node.destroy = [](void* saved) { static_cast<Closure*>(saved)->~Closure(); };
-  return result;
-}
-
-/// The same for an op with two results of which the second is computed from the first (h = x + f and N(h)): the
-/// gradient of the first is complete only inside `backward`, which must hand it to Grads::complete().
-template <class Backward>
-std::pair<Variable, Variable> record2(const char* op, std::initializer_list<const Variable*> inputs, Tensor first,
-                                      Tensor second, Backward&& backward) {
-  std::pair<Variable, Variable> results{Variable(std::move(first)), Variable(std::move(second))};
+/// Makes an op's results variables: when an input is tracked, `backward(Grads&)` is kept on the tape, in its own
+/// memory. The first `completed` results are ones that later results were computed from (h = x + f and N(h)): their
+/// gradients are complete only inside `backward`, which must hand each to Grads::complete().
+template <std::size_t N, class Backward>
+std::array<Variable, N> record(const char* op, std::initializer_list<const Variable*> inputs,
+                               std::array<Tensor, N> outs, Backward&& backward, std::uint32_t completed) {
+  std::array<Variable, N> results;
+  for (std::size_t k = 0; k < N; ++k) results[k] = Variable(std::move(outs[k]));
   if (!Tape::tracks(inputs)) return results;
   using Closure = std::decay_t<Backward>;
   Tape& tape = *Tape::current();
-  Tape::Node& node = tape.add(op, inputs, {&results.first, &results.second});
-  node.completes_first = true;
+  Tape::Node& node = tape.add(op, inputs, results.data(), N);
+  node.completed = completed;
   node.saved = new (tape.reserve(sizeof(Closure))) Closure(std::forward<Backward>(backward));
   node.run = [](void* saved, Grads& grads) { (*static_cast<Closure*>(saved))(grads); };
   node.destroy = [](void* saved) { static_cast<Closure*>(saved)->~Closure(); };
   return results;
+}
+
+/// The same for one result.
+template <class Backward>
+Variable record(const char* op, std::initializer_list<const Variable*> inputs, Tensor out, Backward&& backward) {
+  return record<1>(op, inputs, std::array<Tensor, 1>{std::move(out)}, std::forward<Backward>(backward), 0)[0];
 }
 
 /// For an op that has no gradient: Error when an input is tracked, which says to use NoGrad or detach().

@@ -7,7 +7,7 @@
 
 #include <normscope/autograd/variable.h>
 #include <normscope/core/model_options.h>
-#include <normscope/core/pass.h>
+#include <normscope/autograd/pass.h>
 #include <normscope/nn/parameters.h>
 
 NORMSCOPE_BEGIN

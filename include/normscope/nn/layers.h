@@ -7,7 +7,7 @@
 
 #include <normscope/norms/norm.h>
 #include <normscope/ops/ops.h>
-#include <normscope/core/pass.h>
+#include <normscope/autograd/pass.h>
 
 NORMSCOPE_BEGIN
 

@@ -31,11 +31,12 @@ using Branch = std::function<Variable(const Variable& x, const Inner& inner)>;
 /// final norm.
 class Points {
  public:
-  explicit Points(const std::vector<std::string>& names) : names_(names) {}
-  void observe(const Variable& x) { normscope::observe(names_[next_++], x); }
+  Points(const std::vector<std::string>& names, const Pass& pass) : names_(names), pass_(pass) {}
+  void observe(const Variable& x) { pass_.observe(names_[next_++], x); }
 
  private:
   const std::vector<std::string>& names_;
+  const Pass& pass_;
   std::size_t next_ = 0;
 };
 

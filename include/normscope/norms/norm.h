@@ -8,7 +8,7 @@
 
 #include <normscope/core/norm_spec.h>
 #include <normscope/nn/parameters.h>
-#include <normscope/core/pass.h>
+#include <normscope/autograd/pass.h>
 
 NORMSCOPE_BEGIN
 

@@ -13,11 +13,11 @@ NORMSCOPE_BEGIN
 struct TrainStepOptions {
   OptimizerOptions optimizer{};
   Schedule schedule{};
+  std::int64_t steps = 0;               ///< of the whole run, for what changes over it (0: unknown)
   double grad_clip = 1;                 ///< 0: off
   std::int64_t batch_size = 12;         ///< items B of a micro-batch
   std::int64_t accumulation_steps = 1;  ///< micro-batches of a step
   std::uint64_t seed = 0;               ///< of dropout
-  std::int64_t total_steps = 0;         ///< of the run, for what changes on the way; 0: not known
 };
 
 struct StepResult {
@@ -48,7 +48,7 @@ class TrainStep {
   std::int64_t predictions_a_step() const { return options_.accumulation_steps * batch_.predictions(); }
 
  private:
-  double micro_step(std::int64_t step, std::int64_t micro, Observer* observer);
+  double micro_step(std::int64_t micro_step, Observer* observer);
 
   Model& model_;
   const BatchSource& source_;

@@ -145,7 +145,7 @@ class Ones final : public BatchSource {
 TEST(TrainStep, TellsThePassItsStepAndTheModelItsUpdates) {
   Listener model;
   const Ones source;
-  TrainStep step(model, source, {.batch_size = 2, .accumulation_steps = 2, .seed = 5, .steps = 9});
+  TrainStep step(model, source, {.steps = 9, .batch_size = 2, .accumulation_steps = 2, .seed = 5});
   step.run(3);
   step.run(4);
   ASSERT_EQ(model.passes.size(), 4u);

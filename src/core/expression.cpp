@@ -41,7 +41,10 @@ class Reader {
     ++at_;
     return true;
   }
-  std::string found() { return peek() == 0 ? "the end" : "'" + std::string(1, text_[at_]) + "'"; }
+  std::string found() {
+    const char c = peek();
+    return c == 0 ? "the end" : std::string{'\'', c, '\''};
+  }
 
   static Expression join(Kind kind, std::size_t column, Expression left, Expression right) {
     Expression e{.kind = kind, .column = column};

@@ -10,6 +10,7 @@ Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint6
   const std::int64_t C = o.n_embd, V = o.vocab_size;
   const PlacementEntry placement = placement_entry(o.placement);
   if (placement.adjust) placement.adjust(o);
+  if (const auto adjust = norm_entry(o.norm.name).adjust) adjust(o);
   const InitRule init = init_rule(o, placement.init ? placement.init : init_entry("normal").make);
   const Scope root{parameters_, "", -1, "embedding"};
 
@@ -52,8 +53,7 @@ Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint6
                                                   init);
     block.mlp = std::make_unique<Mlp>(
         scope.in("mlp").as("mlp"),
-        MlpSpec{
-            .width = C, .inner = o.n_inner, .activation = o.activation, .bias = o.bias, .dropout = o.dropout},
+        MlpSpec{.width = C, .inner = o.n_inner, .activation = o.activation, .bias = o.bias, .dropout = o.dropout},
         init);
     blocks_.push_back(std::move(block));
   }

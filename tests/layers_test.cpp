@@ -99,6 +99,8 @@ TEST(Layers, TheRulesBite) {
   EXPECT_EQ(fault("src/ops/x.cpp", "kernels/kernels.h"), "");
   EXPECT_EQ(fault("src/nn/x.cpp", "normscope/norms/norm.h"), "");
   EXPECT_EQ(fault("src/cli/x.cpp", "study/study.h"), "");
+  EXPECT_EQ(fault("src/config/x.cpp", "norms/norms.def"), "");
+  EXPECT_EQ(fault("src/data/x.cpp", "core/text.h"), "");
   EXPECT_EQ(fault("src/kernels/x.cpp", "hwy/highway.h"), "");
   EXPECT_NE(fault("src/ops/x.cpp", "config/config.h"), "");
   EXPECT_NE(fault("src/data/x.cpp", "config/config_text.h"), "");

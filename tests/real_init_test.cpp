@@ -16,9 +16,8 @@ namespace {
 using test_files::TemporaryFolder;
 
 Transformer with_init(const std::string& init) {
-  return {engine(),
-          {.n_layer = 2, .n_embd = 64, .n_inner = 192, .vocab_size = 50, .tie_weights = false, .init = init},
-          7};
+  return {
+      engine(), {.n_layer = 2, .n_embd = 64, .n_inner = 192, .vocab_size = 50, .tie_weights = false, .init = init}, 7};
 }
 
 double std_of(const Model& model, const std::string& path) {
@@ -53,10 +52,11 @@ TEST(Init, StandardDeviationsFollowTheFormulas) {
   for (const InitEntry& entry : init_table()) EXPECT_TRUE(wanted.count(entry.name)) << entry.name;
   for (const auto& [name, w] : wanted) {
     const Transformer model = with_init(name);
-    const std::map<std::string, double> by_path{{"attn.q.weight", w.q},   {"attn.k.weight", w.q},
-                                                {"attn.v.weight", w.v},   {"attn.proj.weight", w.attention},
-                                                {"mlp.fc.weight", w.fc},  {"mlp.proj.weight", w.mlp}};
-    for (const auto& [path, std] : by_path) EXPECT_NEAR(std_of(model, "blocks.1." + path), std, 0.05 * std) << name << path;
+    const std::map<std::string, double> by_path{{"attn.q.weight", w.q},  {"attn.k.weight", w.q},
+                                                {"attn.v.weight", w.v},  {"attn.proj.weight", w.attention},
+                                                {"mlp.fc.weight", w.fc}, {"mlp.proj.weight", w.mlp}};
+    for (const auto& [path, std] : by_path)
+      EXPECT_NEAR(std_of(model, "blocks.1." + path), std, 0.05 * std) << name << path;
     EXPECT_NEAR(std_of(model, "head.weight"), w.head, 0.05 * w.head) << name;
     EXPECT_NEAR(std_of(model, "embed.tokens"), plain, 0.05 * plain) << name;
     EXPECT_NEAR(std_of(model, "embed.positions"), plain, 0.05 * plain) << name;
@@ -120,13 +120,13 @@ TEST(Buffers, AreSavedButNotTrained) {
 /// A model that writes down what it is told.
 class Listener final : public Model {
  public:
-  Listener() : Model(engine(), {}, 1), w_(parameters_.add("w", -1, "head", {2, 2}, Init::normal(1))) {}
+  Listener() : Model(real_test::engine(), {}, 1), w_(parameters_.add("w", -1, "head", {2, 2}, Init::normal(1))) {}
   Variable logits(const Batch& batch, const Pass& pass) const override {
     passes.push_back(pass);
     return linear(Variable(batch.features), w_);
   }
   Batch make_batch(std::int64_t items) const override {
-    return {{}, Indices::full(engine_(), {items}, 1), Tensor::full(engine_(), {items, 2}, 1)};
+    return {{}, Indices::full(engine(), {items}, 1), Tensor::full(engine(), {items, 2}, 1)};
   }
   std::vector<ProductShape> products() const override { return {{2, 2, 1}}; }
   void after_update(std::int64_t step) override { updates.push_back(step); }
@@ -134,7 +134,6 @@ class Listener final : public Model {
   std::vector<std::int64_t> updates;
 
  private:
-  Engine& engine_() const { return Model::engine(); }
   Variable w_;
 };
 

@@ -50,14 +50,9 @@ constexpr double kLayers = 4, kBlock = 2;  // L, and l - 1
 Row after_block(const std::string& formula) {
   Parameters parameters(engine(), 1);
   const NormSpec norm{.name = "rmsnorm", .eps = 0};
-  const auto block = placement_entry(formula).make({parameters, "blocks.2", 2, ""},
-                                                   {.layers = 4,
-                                                    .block = 2,
-                                                    .width = 4,
-                                                    .inner_attention = 4,
-                                                    .inner_mlp = 8,
-                                                    .attn_norm = norm,
-                                                    .mlp_norm = norm});
+  const auto block = placement_entry(formula).make(
+      {parameters, "blocks.2", 2, ""},
+      {.layers = 4, .block = 2, .width = 4, .inner_attention = 4, .inner_mlp = 8, .attn_norm = norm, .mlp_norm = norm});
   for (const Parameter& p : parameters.all()) {
     const std::string name = p.path.substr(9);
     if (name.ends_with(".gain"))
@@ -232,13 +227,8 @@ TEST(Placement, ResidualKeepsASecondStream) {
   Parameters parameters(engine(), 1);
   const NormSpec norm{.name = "rmsnorm", .eps = 0};
   const Scope root{parameters, "", -1, "embedding"};
-  const PlacementContext context{.layers = 1,
-                                 .block = 0,
-                                 .width = 4,
-                                 .inner_attention = 4,
-                                 .inner_mlp = 8,
-                                 .attn_norm = norm,
-                                 .mlp_norm = norm};
+  const PlacementContext context{
+      .layers = 1, .block = 0, .width = 4, .inner_attention = 4, .inner_mlp = 8, .attn_norm = norm, .mlp_norm = norm};
   const auto block = entry.make(root, context);
   const auto ends = entry.ends(root, context);
   const auto final_norm = make_norm(root.in("final_norm"), norm, 4);

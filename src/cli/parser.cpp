@@ -30,6 +30,16 @@ Integer integer_value(const std::string& flag, const std::string& text) {
   return static_cast<Integer>(*value);
 }
 
+/// A flag that is given several times and one comma list mean the same.
+std::vector<std::string> list_of(const std::vector<std::string>& texts) {
+  std::vector<std::string> values;
+  for (const std::string& text : texts) {
+    const auto more = split_list(text);
+    values.insert(values.end(), more.begin(), more.end());
+  }
+  return values;
+}
+
 /// Writes the last text into the target, in the target's own type.
 struct Assign {
   const std::string& flag;
@@ -41,7 +51,7 @@ struct Assign {
     *target = *value;
   }
   void operator()(std::string* target) const { *target = values.back(); }
-  void operator()(std::vector<std::string>* target) const { *target = values; }
+  void operator()(std::vector<std::string>* target) const { *target = list_of(values); }
   void operator()(double* target) const {
     const auto value = parse_number(values.back());
     if (!value) wrong_value(flag, values.back(), "a finite number (such as 0.1 or 1e-3)");
@@ -148,6 +158,7 @@ std::string Parser::Impl::help_text() const {
   for (const Positional& wanted : positionals) out += help_line(wanted.name, wanted.help);
   std::string group;
   for (const Flag& flag : flags) {
+    if (flag.group.empty()) continue;  // hidden
     if (flag.group != group) out += fmt::format("\n{}\n", group = flag.group);
     out += help_line("--" + flag.name + " " + flag.type, flag.help);
   }
@@ -185,9 +196,11 @@ void Parser::config_keys() {
   impl_->flags.push_back({"block.N.KEY", "Configuration", "TEXT",
                           "KEY of block N (from 0) alone, as [block.N] in a file: " + join(block_keys(), ", ")});
   for (const KeyInfo& key : normscope::config_keys()) {
+    const auto choices = key_choices(key);
+    const std::string allowed = choices.empty() ? "" : ": " + join(choices, " | ");
     const std::string fallback = *key.fallback ? fmt::format(" [{}]", key.fallback) : "";
-    impl_->add(key.name, fmt::format("Keys: {} [default]", key.section), value_name(std::string(key.type)),
-               key.help + fallback);
+    impl_->add(key.name, key.role == KeyRole::hidden ? "" : fmt::format("Keys: {} [default]", key.section),
+               value_name(std::string(key.type)), key.help + allowed + fallback);
     if (std::string_view(key.type) == "boolean") impl_->booleans.push_back(key.name);
   }
 }
@@ -236,7 +249,10 @@ void Parser::check_leftovers(const Arguments& leftovers) const {
     if (equals == std::string::npos && i + 1 < leftovers.size()) value = leftovers[i + 1];
     const std::string flag = argument.substr(0, equals);
     const std::size_t dashes = std::min(flag.find_first_not_of('-'), flag.size());
-    throw UsageError(unknown_key(flag.substr(dashes), value, flag, impl_->names, true));
+    std::vector<std::string> shown;
+    for (const Impl::Flag& known : impl_->flags)
+      if (!known.group.empty()) shown.push_back(known.name);
+    throw UsageError(unknown_key(flag.substr(dashes), value, flag, shown, true));
   }
   if (!leftovers.empty())
     throw UsageError(fmt::format("'{}' has no place here; keys are written --key value (see normscope {} --help)",
@@ -276,13 +292,13 @@ bool Parser::parse(const Arguments& arguments) {
   return true;
 }
 
-Config Parser::config(const Take& take) const {
+Config Parser::config() const {
   Config config;
-  apply_to(config, take);
+  apply_to(config);
   return config;
 }
 
-void Parser::apply_to(Config& config, const Take& take) const {
+void Parser::apply_to(Config& config) const {
   const auto given = [this](const std::string& name) {
     const auto found = impl_->given.find(name);
     return found == impl_->given.end() ? nullptr : &found->second;
@@ -292,8 +308,13 @@ void Parser::apply_to(Config& config, const Take& take) const {
   for (const KeyInfo& key : normscope::config_keys()) {
     const auto* texts = given(key.name);
     if (!texts) continue;
-    const std::string value = std::string_view(key.type) == "list" ? join(*texts, ",") : texts->back();
-    if (!take || !take(key.name, value)) config.set(key.name, value, std::string("--") + key.name);
+    const std::string where = std::string("--") + key.name;
+    if (std::string_view(key.type) == "list")
+      config.set(key.name, join_list(list_of(*texts)), where);
+    else if (texts->size() > 1)
+      config.set_list(key.name, list_of(*texts), where);
+    else
+      config.set(key.name, texts->front(), where);
   }
   for (const auto& [name, texts] : impl_->given)
     if (name.rfind("block.", 0) == 0) config.set(name, texts.back(), "--" + name);

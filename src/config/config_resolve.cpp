@@ -28,47 +28,35 @@ void require(const Config& config, const char* key, bool ok, const char* allowed
   if (!ok) reject(config, key, fmt::format("is out of range; allowed: {}", allowed));
 }
 
-void require_one_of(const Config& config, const char* key, const std::vector<std::string>& there,
-                    const std::vector<std::string>& later = {}) {
-  const std::string value = config.get(key);
-  if (std::find(there.begin(), there.end(), value) != there.end()) return;
-  const std::string list = join(there, ", ");
-  if (std::find(later.begin(), later.end(), value) != later.end())
-    reject(config, key, fmt::format("is not there yet; there are: {}", list));
-  reject(config, key, fmt::format("is unknown; allowed: {}; the nearest is {}", list, nearest_word(value, there)));
-}
-
 bool is_transformer(const Config& c) { return c.arch == "gpt" || c.arch == "llama"; }
 
-/// The placement that `key` names. Raises UsageError for an unknown name and a wrong formula.
-PlacementEntry placement_of(const Config& c, const std::string& key) {
-  const std::string value = c.get(key);
-  try {
-    return placement_entry(value);
-  } catch (const UsageError& error) {
-    const bool formula = value.find('(') != std::string::npos;
-    std::vector<std::string> names;
-    for (const PlacementEntry& entry : placement_table()) names.push_back(entry.name);
-    throw UsageError(fmt::format("{}: {}{}", c.where(key), error.what(),
-                                 formula ? "" : "; the nearest is " + nearest_word(value, names)));
+/// Checks a value against the choices of `key`; `path` is the key, or "block.N.key". A norm's options do not count.
+void require_choice(const Config& config, const std::string& path, const KeyInfo& key) {
+  const std::vector<std::string> allowed = key_choices(key);
+  const std::string value = config.get(path);
+  const bool options = std::string_view(key.choices).find("NORMS") != std::string_view::npos;
+  if (std::string_view(key.choices).find("PLACEMENTS") != std::string_view::npos && is_formula(value)) {
+    try {
+      placement_entry(value);
+    } catch (const UsageError& error) {
+      throw UsageError(config.where(path) + ": " + error.what());
+    }
+    return;
   }
+  const std::string name = options ? value.substr(0, value.find(':')) : value;
+  if (allowed.empty() || std::find(allowed.begin(), allowed.end(), name) != allowed.end()) return;
+  reject(config, path,
+         fmt::format("is unknown; allowed: {}; the nearest is {}", join(allowed, ", "), nearest_word(name, allowed)));
 }
 
 void check_names(const Config& c) {
-  require_one_of(c, "arch", {"gpt", "llama"}, {"mlp", "conv"});
-  require_one_of(c, "activation", {"auto", "gelu", "gelu_tanh", "relu", "silu", "swiglu"});
-  std::vector<std::string> inits{"auto"};
-  for (const InitEntry& entry : init_table()) inits.push_back(entry.name);
-  require_one_of(c, "init", inits);
-  require_one_of(c, "norm_bias", {"auto", "true", "false"});
-  require_one_of(c, "tokenizer", {"char", "byte"}, {"bpe"});
-  require_one_of(c, "sampler", {"shuffle", "random"});
-  require_one_of(c, "optimizer", {"adamw", "sgd"});
-  require_one_of(c, "dtype", {"float32", "float64"});
-  require_one_of(c, "gemm", {"highway", "onednn", "openblas"});
+  for (const KeyInfo& key : config_keys()) require_choice(c, key.name, key);
+  for (const auto& [index, overrides] : c.block)
+    for (const auto& [name, value] : overrides)
+      require_choice(c, fmt::format("block.{}.{}", index, name),
+                     *find_key(name == "attn_norm" || name == "mlp_norm" ? "norm" : name));
   if (!c.stats.empty()) reject(c, "stats", "is not there yet; there are no further statistics, leave it out");
-  for (const char* key : {"norm", "norm_placement", "qk_norm", "final_norm", "init_from"})
-    require(c, key, !c.get(key).empty(), "a name");
+  require(c, "init_from", !c.init_from.empty(), "a name");
 }
 
 void check_ranges(const Config& c) {
@@ -124,7 +112,6 @@ void check_combinations(const Config& c) {
       if (index >= c.n_layer)
         throw UsageError(fmt::format("{}: [block.{}] is not there, n_layer = {} has blocks 0 to {}", c.where(path),
                                      index, c.n_layer, c.n_layer - 1));
-      if (key == "norm_placement" && is_transformer(c)) placement_of(c, path);
       const auto eps = parse_number(value);
       if (key == "norm_eps" && (!eps || *eps < 0)) reject(c, path, "is out of range; allowed: 0 or above");
     }
@@ -152,7 +139,7 @@ void fill_defaults(Config& c) {
   if (c.activation == "auto") c.activation = llama ? "swiglu" : "gelu";
   if (c.norm == "auto") c.norm = llama ? "rmsnorm" : "layernorm";
   if (is_transformer(c)) {
-    const PlacementEntry placement = placement_of(c, "norm_placement");
+    const PlacementEntry placement = placement_entry(c.norm_placement);
     if (c.final_norm == "auto") c.final_norm = placement.has_final_norm() ? "true" : "false";
     if (c.init == "auto" && !placement.init) c.init = "normal";
   }
@@ -168,6 +155,9 @@ void fill_defaults(Config& c) {
 }  // namespace
 
 void Config::resolve() {
+  for (const auto& [key, values] : lists)
+    throw UsageError(fmt::format("{} = {} ({}) is a list; give one value, or use normscope ablate, which trains each",
+                                 key, join_list(values), where(key)));
   check_names(*this);
   check_ranges(*this);
   fill_defaults(*this);

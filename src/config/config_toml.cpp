@@ -37,7 +37,7 @@ std::string value_text(const toml::node& node, const std::string& key, const std
   if (type == "list" && node.is_array()) {
     std::vector<std::string> parts;
     for (const toml::node& item : *node.as_array()) parts.push_back(value_text(item, key, "text", where));
-    return join(parts, ",");
+    return join_list(parts);
   }
   if ((type == "text" || type == "list") && node.is_string()) return **node.as_string();
   if ((type == "text" || type == "boolean") && node.is_boolean()) return **node.as_boolean() ? "true" : "false";
@@ -91,7 +91,14 @@ void load_text(Config& config, const std::string& text, const std::string& file)
       node.visit([&](const auto& shown) { value << shown; });
       throw UsageError(unknown_key(key, value.str(), where, config_key_names(), false));
     }
-    config.set(key, value_text(node, key, info->type, where), where);
+    if (node.is_array() && std::string_view(info->type) != "list") {
+      std::vector<std::string> values;
+      for (const toml::node& item : *node.as_array()) values.push_back(value_text(item, key, info->type, where));
+      if (values.empty()) throw UsageError(fmt::format("{}: the list {} is empty; give a value", where, key));
+      config.set_list(key, values, where);
+    } else {
+      config.set(key, value_text(node, key, info->type, where), where);
+    }
   }
 }
 
@@ -106,7 +113,7 @@ std::string toml_value(const Config& config, const KeyInfo& key) {
   const std::string type = key.type;
   if (type == "text") return toml_string(text);
   if (type != "list") return text;
-  std::vector<std::string> parts = split(text, ',');
+  std::vector<std::string> parts = split_list(text);
   for (std::string& part : parts) part = toml_string(part);
   return "[" + join(parts, ", ") + "]";
 }

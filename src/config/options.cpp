@@ -40,7 +40,7 @@ BlockOptions block_options(const Config& c, const std::map<std::string, std::str
 
 DataShape assumed_shape(const Config& c) {
   if (c.arch == "mlp") return {.classes = 10, .features = 20};  // synthetic:teacher
-  return {.classes = std::max<std::int64_t>(c.vocab_size, 65)};
+  return {.classes = c.vocab_size > 0 ? c.vocab_size : 65};
 }
 
 ModelOptions model_options(const Config& c, const DataShape& data) {
@@ -49,8 +49,6 @@ ModelOptions model_options(const Config& c, const DataShape& data) {
     throw UsageError("vocab_size = " + std::to_string(c.vocab_size) + " (" + c.where("vocab_size") +
                      ") is smaller than the data's vocabulary of " + std::to_string(tokenizer_vocab) +
                      "; leave it at 0 or make it larger");
-  if (c.qk_norm != "none" && c.qk_norm != "false")
-    throw UsageError("qk_norm = " + c.qk_norm + " (" + c.where("qk_norm") + ") is not there yet; there is: none");
   ModelOptions o;
   o.arch = c.arch;
   o.features = data.features;

@@ -41,8 +41,7 @@ Attention::Attention(const Scope& scope, const AttentionSpec& spec, const InitRu
       path_(scope.prefix),
       weights_path_(path_ + ".weights"),
       qkv_(scope, spec.width, query_key_value(spec, init), spec.bias),
-      projection_(scope.in("proj"), spec.width, spec.width, spec.bias, init("attn.proj", spec.width, spec.width)) {
-}
+      projection_(scope.in("proj"), spec.width, spec.width, spec.bias, init("attn.proj", spec.width, spec.width)) {}
 
 Variable Attention::operator()(const Variable& x, const Pass& pass, const Inner& inner) const {
   const Tape::Scope scope(path_);

@@ -25,14 +25,18 @@ const std::vector<PlacementEntry>& placement_table() {
   return table;
 }
 
+bool is_formula(const std::string& text) {
+  const auto in_a_name = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; };
+  return !std::all_of(text.begin(), text.end(), in_a_name);
+}
+
 PlacementEntry placement_entry(const std::string& name) {
   std::string names;
   for (const PlacementEntry& entry : placement_table()) {
     if (entry.name == name) return entry;
     names += (names.empty() ? "" : ", ") + entry.name;
   }
-  const auto in_a_name = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; };
-  if (std::all_of(name.begin(), name.end(), in_a_name))
+  if (!is_formula(name))
     throw UsageError("norm_placement = \"" + name + "\" is not there; there are: " + names +
                      ", and formulas such as 'x + F(N(x))'");
   try {

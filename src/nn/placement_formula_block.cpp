@@ -61,8 +61,8 @@ class SubLayer {
     if (formula_->uses_n1) n1_ = make(name + "_norm");
     if (formula_->uses_n2) n2_ = make(name + "_post_norm");
     for (const auto& scalar : formula_->scalars)
-      scalars_.push_back(block.as("scalar").add(name + "_" + scalar.name, {1},
-                                                Init::constant(number(scalar.start, place))));
+      scalars_.push_back(
+          block.as("scalar").add(name + "_" + scalar.name, {1}, Init::constant(number(scalar.start, place))));
   }
 
   void run(Stream& stream, const Branch& branch, const Pass& pass, Points& points) const {

@@ -56,14 +56,15 @@ class ResidualEnds final : public StreamEnds {
 }  // namespace
 
 PlacementEntry placement_residual() {
-  return {.name = "residual",
-          .formula = "N(x + F(x)), and u + F(x) with u the embedding at first; at the end x + N(u)",
-          .reference = "ResiDual, Xie et al. 2023, arXiv 2304.14802",
-          .final_norm = true,
-          .make = [](const Scope& block, const PlacementContext& c) { return std::make_unique<ResidualBlock>(block, c); },
-          .ends = [](const Scope&, const PlacementContext&) -> std::unique_ptr<StreamEnds> {
-            return std::make_unique<ResidualEnds>();
-          }};
+  return {
+      .name = "residual",
+      .formula = "N(x + F(x)), and u + F(x) with u the embedding at first; at the end x + N(u)",
+      .reference = "ResiDual, Xie et al. 2023, arXiv 2304.14802",
+      .final_norm = true,
+      .make = [](const Scope& block, const PlacementContext& c) { return std::make_unique<ResidualBlock>(block, c); },
+      .ends = [](const Scope&, const PlacementContext&) -> std::unique_ptr<StreamEnds> {
+        return std::make_unique<ResidualEnds>();
+      }};
 }
 
 NORMSCOPE_END

@@ -40,7 +40,8 @@ void write_weights(const Parameters& parameters, ArrayFileWriter& file) {
 
 void read_weights(const Parameters& parameters, const ArrayFileReader& file) {
   const auto read = [&](const std::string& group, const std::string& path, const Shape& shape, real* to) {
-    if (!file.has(group + path)) throw UsageError("the weights lack " + path + "; they were made with other model keys");
+    if (!file.has(group + path))
+      throw UsageError("the weights lack " + path + "; they were made with other model keys");
     const Array array = file.read(group + path);
     if (array.shape != shape.vector())
       throw UsageError("the weights' " + path + " has shape " + Shape(array.shape).str() + ", the model's " +

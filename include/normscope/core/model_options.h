@@ -30,13 +30,13 @@ struct ModelOptions {
   std::string activation = "gelu";
   bool tie_weights = true;
   double rope_theta = 10000;
-  std::string init = "auto";              ///< a name of inits.def; auto: the placement's own
-  double init_gain = 1, init_shift = 0;   ///< every initial matrix W becomes gain W + shift
+  std::string init = "auto";             ///< a name of inits.def; auto: the placement's own
+  double init_gain = 1, init_shift = 0;  ///< every initial matrix W becomes gain W + shift
   NormSpec norm{};
   std::map<std::int64_t, BlockOptions> block{};
-  std::string placement = "pre";  ///< a name of placements.def or a formula
-  std::optional<bool> final_norm{};            ///< unset: what the placement says
-  std::optional<NormSpec> final_norm_spec{};   ///< unset: norm
+  std::string placement = "pre";              ///< a name of placements.def or a formula
+  std::optional<bool> final_norm{};           ///< unset: what the placement says
+  std::optional<NormSpec> final_norm_spec{};  ///< unset: norm
 };
 
 }  // namespace normscope

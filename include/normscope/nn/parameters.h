@@ -54,7 +54,7 @@ class Parameters {
   const std::vector<Parameter>& all() const { return all_; }
   const std::vector<Buffer>& buffers() const { return buffers_; }
   const Parameter& at(const std::string& path) const;  ///< raises Error when there is none
-  std::int64_t numel() const;                           ///< of all parameters
+  std::int64_t numel() const;                          ///< of all parameters
   void zero_grad() const;
   Engine& engine() const { return engine_; }
   /// A layer that takes statistics over the batch calls this: its training batches are then never cut into parts.

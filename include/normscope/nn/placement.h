@@ -92,6 +92,8 @@ struct PlacementEntry {
 };
 
 const std::vector<PlacementEntry>& placement_table();
+/// Can `text` be no name of the table, because it has more than letters, digits, _ and -?
+bool is_formula(const std::string& text);
 /// The entry of a name, or one made from a formula such as "x + F(N(x))": x is the stream, F the sub-layer, N or N1 its
 /// norm *_norm, N2 its norm *_post_norm, L the number of blocks, l the block and s the sub-layer from 1; numbers,
 /// + - * / ^, sqrt, detach(v), and scalar(name, start), a trained number at blocks.i.attn_NAME and blocks.i.mlp_NAME.

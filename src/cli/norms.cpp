@@ -32,7 +32,8 @@ Json options_json(const NormInfo& norm) {
 
 int print_catalogue(bool as_json) {
   if (as_json) {
-    Json document = {{"norms", Json::array()}, {"placements", placement_names()}};
+    Json document = {{"norms", Json::array()}, {"placements", Json::array()}};
+    for (const PlacementInfo& placement : placement_catalogue()) document["placements"].push_back(placement.name);
     for (const NormInfo& norm : norm_catalogue())
       document["norms"].push_back({{"name", norm.name},
                                    {"formula", norm.formula},
@@ -57,7 +58,10 @@ int print_catalogue(bool as_json) {
   print(
       "\nOptions, written behind the name (--norm prmsnorm:p=0.25+eps=1e-6); every norm takes eps, bias and affine.\n");
   print(table({"option", "allowed", "default", "what it does"}, rows));
-  print("\nPlacements: " + join(placement_names(), ", ") + "\n");
+  rows.clear();
+  for (const PlacementInfo& placement : placement_catalogue())
+    rows.push_back({placement.name, placement.formula, placement.reference});
+  print("\n" + table({"placement", "formula", "reference"}, rows));
   return 0;
 }
 

@@ -33,10 +33,10 @@ void check_model(const Config& config) {
   make_model(dry, model_options(config, assumed_shape(config)), 0);
 }
 
-std::vector<std::string> placement_names() {
-  std::vector<std::string> names;
-  for (const PlacementEntry& e : placement_table()) names.push_back(e.name);
-  return names;
+std::vector<PlacementInfo> placement_catalogue() {
+  std::vector<PlacementInfo> infos;
+  for (const PlacementEntry& e : placement_table()) infos.push_back({e.name, e.formula, e.reference});
+  return infos;
 }
 
 }  // namespace normscope

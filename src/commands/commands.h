@@ -52,6 +52,10 @@ std::vector<NormInfo> norm_catalogue();
 /// Raises UsageError when no model can be made of the keys: an unknown option of a norm, an impossible combination.
 /// Needs no data and computes nothing. `config` is resolved.
 void check_model(const Config& config);
-std::vector<std::string> placement_names();
+/// The same of placements: name, formula, reference.
+struct PlacementInfo {
+  std::string name, formula, reference;
+};
+std::vector<PlacementInfo> placement_catalogue();
 
 }  // namespace normscope

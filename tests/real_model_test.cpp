@@ -3,6 +3,8 @@
 #include <map>
 #include <set>
 
+#include <normscope/optim/optimizer.h>
+
 #include "model_helpers.h"
 
 namespace normscope::real_test {
@@ -52,6 +54,9 @@ TEST(Model, EveryParameterOfEveryNormAndPlacementReceivesAGradient) {
                                        {"tie_weights", "false"},
                                        {"norm_bias", "true"}}),
                                 5);
+        backward(model, {});
+        UpdateNorms norms;
+        Optimizer(model.parameters(), {.name = "sgd"}).step(0.1, 1, norms);  // a scalar that starts at 0 hides others
         backward(model, {});
         for (const Parameter& p : model.parameters().all()) {
           ASSERT_NE(p.grad(), nullptr) << p.path;
@@ -211,7 +216,7 @@ TEST(BlockOverride, TakesEffectInItsBlockAlone) {
   EXPECT_FALSE(has("blocks.1.mlp_norm.bias"));
   EXPECT_TRUE(has("blocks.2.attn_norm.bias"));
   ModelOptions plain = options;
-  plain.block_norm.erase(2);
+  plain.block.erase(2);
   const auto points = [&](const ModelOptions& o) {
     Keeper keeper;
     backward(Transformer(engine(), o, 3), {}, &keeper);

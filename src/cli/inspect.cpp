@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "cli/cli.h"
-#include "config/config_text.h"
+#include "core/text.h"
 
 namespace normscope::cli {
 namespace {
@@ -178,7 +178,6 @@ int run_inspect(const Arguments& arguments) {
   if (!paths.empty()) return inspect_path(paths.front(), parser.json);
   Config config = parser.config();
   config.resolve();
-  check_norm_names(config);
   return inspect_cost(config, parser.json);
 }
 

@@ -5,16 +5,16 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
-#include "config/config_text.h"
+#include "core/text.h"
 
 namespace normscope::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::vector<double> numbers(const std::string& flag, const std::string& text) {
+std::vector<double> numbers(const std::string& flag, const std::vector<std::string>& texts) {
   std::vector<double> values;
-  for (const std::string& part : split(text, ',')) {
+  for (const std::string& part : texts) {
     const auto value = parse_number(part);
     if (!value) throw UsageError(fmt::format("--{}: '{}' is not a finite number; write --{} 1,2,3", flag, part, flag));
     values.push_back(*value);
@@ -32,7 +32,8 @@ Json options_json(const NormInfo& norm) {
 
 int print_catalogue(bool as_json) {
   if (as_json) {
-    Json document = {{"norms", Json::array()}, {"placements", placement_names()}};
+    Json document = {{"norms", Json::array()}, {"placements", Json::array()}};
+    for (const PlacementInfo& placement : placement_catalogue()) document["placements"].push_back(placement.name);
     for (const NormInfo& norm : norm_catalogue())
       document["norms"].push_back({{"name", norm.name},
                                    {"formula", norm.formula},
@@ -57,17 +58,11 @@ int print_catalogue(bool as_json) {
   print(
       "\nOptions, written behind the name (--norm prmsnorm:p=0.25+eps=1e-6); every norm takes eps, bias and affine.\n");
   print(table({"option", "allowed", "default", "what it does"}, rows));
-  print("\nPlacements: " + join(placement_names(), ", ") + "\n");
+  rows.clear();
+  for (const PlacementInfo& placement : placement_catalogue())
+    rows.push_back({placement.name, placement.formula, placement.reference});
+  print("\n" + table({"placement", "formula", "reference"}, rows));
   return 0;
-}
-
-void check_name(const std::string& name) {
-  std::vector<std::string> names;
-  for (const NormInfo& norm : norm_catalogue()) names.push_back(norm.name);
-  const std::string base = name.substr(0, name.find(':'));
-  if (std::find(names.begin(), names.end(), base) == names.end())
-    throw UsageError(fmt::format("norm '{}' is not in the catalogue; there are: {}; the nearest is {}", base,
-                                 join(names, ", "), nearest_word(base, names)));
 }
 
 int print_result(const NormResult& result, bool as_json) {
@@ -91,8 +86,7 @@ int print_result(const NormResult& result, bool as_json) {
 
 int run_norms(const Arguments& arguments) {
   NormCall call;
-  std::vector<std::string> words, settings;
-  std::string x, dy;
+  std::vector<std::string> words, settings, x, dy;
   Parser parser(
       "norms",
       "The catalogue of norms; with `apply NAME` a pocket calculator on one row, its parameters as they begin.",
@@ -110,7 +104,6 @@ int run_norms(const Arguments& arguments) {
     throw UsageError(fmt::format("'{}' has no place here; write normscope norms apply NAME --x 1,2,3", words.front()));
   if (words.size() < 2) throw UsageError("the norm's name is missing; write normscope norms apply NAME --x 1,2,3");
   call.name = words[1];
-  check_name(call.name);
   for (const std::string& setting : settings) {
     if (setting.find('=') == std::string::npos)
       throw UsageError(fmt::format("--set: '{}' has no value; write --set NAME=VALUE", setting));

@@ -1,6 +1,9 @@
 #include "commands/commands.h"
 #include <normscope/norms/norm.h>
+#include <normscope/models/model.h>
 #include <normscope/nn/placement.h>
+
+#include "config/options.h"
 
 namespace normscope {
 
@@ -25,15 +28,15 @@ std::vector<NormInfo> norm_catalogue() {
   return infos;
 }
 
-void check_norm(const std::string& text) {
-  const NormSpec spec = parse_norm(text, {});
-  norm_values(norm_entry(spec.name), spec);
+void check_model(const Config& config) {
+  Engine dry({.threads = 1, .dry = true});
+  make_model(dry, model_options(config, assumed_shape(config)), 0);
 }
 
-std::vector<std::string> placement_names() {
-  std::vector<std::string> names;
-  for (const PlacementEntry& e : placement_table()) names.push_back(e.name);
-  return names;
+std::vector<PlacementInfo> placement_catalogue() {
+  std::vector<PlacementInfo> infos;
+  for (const PlacementEntry& e : placement_table()) infos.push_back({e.name, e.formula, e.reference});
+  return infos;
 }
 
 }  // namespace normscope

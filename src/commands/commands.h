@@ -49,8 +49,13 @@ struct NormInfo {
   std::vector<std::string> variants;
 };
 std::vector<NormInfo> norm_catalogue();
-/// Raises UsageError when `text` ("prmsnorm:p=0.25") is no norm with options that it takes.
-void check_norm(const std::string& text);
-std::vector<std::string> placement_names();
+/// Raises UsageError when no model can be made of the keys: an unknown option of a norm, an impossible combination.
+/// Needs no data and computes nothing. `config` is resolved.
+void check_model(const Config& config);
+/// The same of placements: name, formula, reference.
+struct PlacementInfo {
+  std::string name, formula, reference;
+};
+std::vector<PlacementInfo> placement_catalogue();
 
 }  // namespace normscope

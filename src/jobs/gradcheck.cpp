@@ -135,7 +135,6 @@ ModelOptions small_model(bool gpt) {
   o.activation = gpt ? "gelu" : "swiglu";
   o.init_gain = 20;  // weights of about 0.4: every path carries gradient
   o.norm.name = gpt ? "layernorm" : "rmsnorm";
-  o.final_norm_spec = o.norm;
   return o;
 }
 
@@ -153,14 +152,26 @@ void check_model(Checker& checker, Engine& engine, const std::string& topic, con
   checker.run(topic, name, input, leaves_of(model.parameters()), [&] { return model.loss(batch, pass); });
 }
 
+/// Every operation of the grammar, in forms that the catalogue does not have.
+void check_formulas(Checker& checker, Engine& engine, std::uint64_t seed) {
+  if (!checker.wants("placement", "formula")) return;
+  for (const char* formula :
+       {"N((2*L)^(1/4)*x + F(x))", "x + F(N(x)/sqrt(l))", "N2(x/scalar(b, 2) - (1 - scalar(a, 0.5))*F(N1(x)))",
+        "x*sqrt(scalar(a, 1) + s) + F(N1(x) - N2(x))/2 + 3/scalar(c, 4)*N2(x)"}) {
+    ModelOptions options = small_model(true);
+    options.placement = formula;
+    check_model(checker, engine, "placement", "formula", formula, options, seed);
+  }
+}
+
 void check_models(Checker& checker, Engine& engine, std::uint64_t seed) {
+  check_formulas(checker, engine, seed);
   for (const PlacementEntry& placement : placement_table()) {
     if (!checker.wants("placement", placement.name)) continue;
     for (const NormEntry& norm : norm_table()) {
       ModelOptions options = small_model(true);
       options.placement = placement.name;
-      options.norm.name = options.final_norm_spec.name = norm.name;
-      options.final_norm = placement.final_norm;
+      options.norm.name = norm.name;
       check_model(checker, engine, "placement", placement.name, norm.name, options, seed);
     }
   }
@@ -173,9 +184,10 @@ void check_models(Checker& checker, Engine& engine, std::uint64_t seed) {
     options.dropout = 0.3;
     check_model(checker, engine, "model", name, "untied, dropout 0.3", options, seed);
     options = small_model(gpt);
-    options.block_norm[1] = options.norm;
-    options.block_norm[1].name = gpt ? "rmsnorm" : "layernorm";
-    check_model(checker, engine, "model", name, "another norm in block 1", options, seed);
+    options.block[1].attn_norm = options.norm;
+    options.block[1].attn_norm->name = gpt ? "rmsnorm" : "layernorm";
+    options.block[1].placement = "post";
+    check_model(checker, engine, "model", name, "another norm and placement in block 1", options, seed);
   }
 }
 

@@ -7,6 +7,8 @@
 #include <normscope/norms/norm.h>
 #include <normscope/ops/ops.h>
 
+#include "core/text.h"
+
 NORMSCOPE_BEGIN
 
 #define NORM(name) NormEntry norm_##name();
@@ -28,7 +30,8 @@ const NormEntry& norm_entry(const std::string& name) {
     if (entry.name == name) return entry;
     names.push_back(entry.name);
   }
-  throw UsageError(fmt::format("norm \"{}\" does not exist; there are: {}", name, fmt::join(names, ", ")));
+  throw UsageError(fmt::format("norm \"{}\" is unknown; allowed: {}; the nearest is {}", name, fmt::join(names, ", "),
+                               nearest_word(name, names)));
 }
 
 std::vector<std::string> norm_variants(const NormEntry& entry) {

@@ -27,6 +27,8 @@ class Norm {
   virtual Variable reference(const Variable& x) const = 0;
   /// h = x + f and N(h), in one pass where the norm has a kernel: {h, N(h)}.
   virtual std::pair<Variable, Variable> add_forward(const Variable& x, const Variable& f, const Pass& pass = {}) const;
+  /// Runs after optimizer step `step`, for what changes outside the gradient.
+  virtual void after_update(std::int64_t /*step*/) {}
 };
 
 /// An option of one norm, `--norm prmsnorm:p=0.25`. A flag is true or false, and false unless given.

@@ -3,6 +3,7 @@
 #include "config/config.h"
 #include <normscope/core/error.h>
 #include <normscope/nn/placement.h>
+#include <normscope/norms/norm.h>
 
 #include <algorithm>
 #include <cctype>
@@ -30,23 +31,29 @@ void require(const Config& config, const char* key, bool ok, const char* allowed
 
 bool is_transformer(const Config& c) { return c.arch == "gpt" || c.arch == "llama"; }
 
-/// Checks a value against the choices of `key`; `path` is the key, or "block.N.key". A norm's options do not count.
+/// Runs `check`; a UsageError of it is told with the place of `path`.
+template <class Check>
+void at_place(const Config& config, const std::string& path, Check check) {
+  try {
+    check();
+  } catch (const UsageError& error) {
+    throw UsageError(config.where(path) + ": " + error.what());
+  }
+}
+
+/// Checks a value against the choices of `key`, and a norm's options; `path` is the key, or "block.N.key".
 void require_choice(const Config& config, const std::string& path, const KeyInfo& key) {
   const std::vector<std::string> allowed = key_choices(key);
   const std::string value = config.get(path);
   const bool options = std::string_view(key.choices).find("NORMS") != std::string_view::npos;
-  if (std::string_view(key.choices).find("PLACEMENTS") != std::string_view::npos && is_formula(value)) {
-    try {
-      placement_entry(value);
-    } catch (const UsageError& error) {
-      throw UsageError(config.where(path) + ": " + error.what());
-    }
-    return;
-  }
+  if (std::string_view(key.choices).find("PLACEMENTS") != std::string_view::npos && is_formula(value))
+    return at_place(config, path, [&] { placement_entry(value); });
   const std::string name = options ? value.substr(0, value.find(':')) : value;
-  if (allowed.empty() || std::find(allowed.begin(), allowed.end(), name) != allowed.end()) return;
-  reject(config, path,
-         fmt::format("is unknown; allowed: {}; the nearest is {}", join(allowed, ", "), nearest_word(name, allowed)));
+  if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), name) == allowed.end())
+    reject(config, path,
+           fmt::format("is unknown; allowed: {}; the nearest is {}", join(allowed, ", "), nearest_word(name, allowed)));
+  for (const NormEntry& entry : norm_table())
+    if (options && entry.name == name) at_place(config, path, [&] { norm_values(entry, parse_norm(value, {})); });
 }
 
 void check_names(const Config& c) {

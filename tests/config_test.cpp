@@ -77,6 +77,10 @@ TEST(Config, DefaultsFollowTheFinalArch) {
   EXPECT_EQ(resolved({{"arch", "llama"}, {"n_embd", "64"}}).n_inner, 192);  // 170.7 up to a multiple of 32
   EXPECT_EQ(resolved({{"norm_placement", "post"}}).final_norm, "false");
   EXPECT_EQ(resolved({{"norm_placement", "post"}, {"final_norm", "true"}}).final_norm, "true");
+  EXPECT_EQ(resolved({{"norm_placement", "N(0.5*x + F(x))"}}).final_norm, "false");
+  EXPECT_EQ(resolved({{"norm_placement", "x + 2*F(N(x))"}}).final_norm, "true");
+  EXPECT_EQ(gpt.init, "normal");
+  EXPECT_EQ(resolved({{"init", "orthogonal"}}).init, "orthogonal");
 }
 
 TEST(Config, ScheduleDefaultsFollowTheirKeys) {
@@ -109,12 +113,17 @@ TEST(Config, JsonAndTomlRoundTrip) {
   for (const auto& [key, value] : flags) config.set(key, value, "test");
   config.set("block.10.norm", "rmsnorm", "test");
   config.set("block.3.norm_eps", "1e-6", "test");
+  config.set("block.3.norm_placement", "x + scalar(a, 1)*F(x)", "test");
+  config.set("block.3.mlp_norm", "none", "test");
   config.resolve();
   EXPECT_EQ(Config::from_json(config.to_json()).to_json(), config.to_json());
   Config again;
   again.load_file(write_text(folder / "config.toml", config.to_toml()));
   for (const KeyInfo& key : config_keys()) EXPECT_EQ(again.get(key.name), config.get(key.name)) << key.name;
   EXPECT_EQ(again.get("block.10.norm"), "rmsnorm");
+  EXPECT_EQ(again.get("block.10.attn_norm"), "rmsnorm") << "the block's norm";
+  EXPECT_EQ(again.get("block.9.attn_norm"), "layernorm") << "the model's norm";
+  EXPECT_EQ(again.block, config.block);
   EXPECT_EQ(again.block.size(), 2u);
   EXPECT_EQ(again.block.begin()->first, 3);  // by number, though TOML sorts block.10 first
   EXPECT_EQ(again.learning_rate, 0.1);
@@ -248,6 +257,9 @@ TEST(Config, ResolveRefusesWhatCannotBe) {
   EXPECT_HAS(message_of([] { resolved({{"block.4.norm", "none"}}); }), "n_layer = 4 has blocks 0 to 3");
   EXPECT_NO_THROW(resolved({{"block.3.norm", "none"}}));
   EXPECT_HAS(message_of([] { resolved({{"block.3.norm_eps", "-1"}}); }), "out of range");
+  EXPECT_HAS(message_of([] { resolved({{"norm_placement", "x + F(y)"}}); }), "column 7: 'y' is unknown");
+  EXPECT_HAS(message_of([] { resolved({{"block.3.norm_placement", "pots"}}); }), "nearest is post");
+  EXPECT_HAS(message_of([] { resolved({{"init", "norml"}}); }), "nearest is normal");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "cli/cli.h"
+#include "commands/commands.h"
 #include "config/config_text.h"
 
 namespace normscope::cli {
@@ -21,6 +22,7 @@ void check_arms(const Config& base, const Axes& axes) {
           fmt::format("init_from = {} ({}) is for train; ablate continues the runs of its folder by itself, "
                       "leave init_from out",
                       config.init_from, config.where("init_from")));
+    check_model(config);
   };
   const auto flag = [](const std::string& key) { return "--" + key; };
   for (const auto& [key, values] : axes) first.set_list(key, {values.front()}, flag(key));

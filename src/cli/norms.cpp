@@ -22,34 +22,58 @@ std::vector<double> numbers(const std::string& flag, const std::vector<std::stri
   return values;
 }
 
+Json options_json(const NormInfo& norm) {
+  Json list = Json::array();
+  for (const NormInfo::Option& o : norm.options)
+    list.push_back(
+        {{"name", o.name}, {"range", o.range}, {"default", o.default_value}, {"documentation", o.documentation}});
+  return list;
+}
+
 int print_catalogue(bool as_json) {
   if (as_json) {
-    Json document = {{"norms", Json::array()}, {"placements", placement_names()}};
+    Json document = {{"norms", Json::array()}, {"placements", Json::array()}};
+    for (const PlacementInfo& placement : placement_catalogue()) document["placements"].push_back(placement.name);
     for (const NormInfo& norm : norm_catalogue())
       document["norms"].push_back({{"name", norm.name},
                                    {"formula", norm.formula},
                                    {"parameters", norm.parameters},
-                                   {"reference", norm.reference}});
+                                   {"reference", norm.reference},
+                                   {"label", norm.label},
+                                   {"over", norm.over},
+                                   {"detached", norm.detached},
+                                   {"options", options_json(norm)},
+                                   {"variants", norm.variants}});
     print_json(document);
     return 0;
   }
   std::vector<std::vector<std::string>> rows;
   for (const NormInfo& norm : norm_catalogue())
     rows.push_back({norm.name, norm.formula, norm.parameters, norm.reference});
-  print(table({"norm", "formula", "parameters and options", "reference"}, rows));
-  print("\nPlacements: " + join(placement_names(), ", ") + "\n");
+  print(table({"norm", "formula", "parameters (start)", "reference"}, rows));
+  rows.clear();
+  for (const NormInfo& norm : norm_catalogue())
+    for (const NormInfo::Option& o : norm.options)
+      rows.push_back({norm.name + ":" + o.name, o.range, o.default_value, o.documentation});
+  print(
+      "\nOptions, written behind the name (--norm prmsnorm:p=0.25+eps=1e-6); every norm takes eps, bias and affine.\n");
+  print(table({"option", "allowed", "default", "what it does"}, rows));
+  rows.clear();
+  for (const PlacementInfo& placement : placement_catalogue())
+    rows.push_back({placement.name, placement.formula, placement.reference});
+  print("\n" + table({"placement", "formula", "reference"}, rows));
   return 0;
 }
 
 int print_result(const NormResult& result, bool as_json) {
-  const std::vector<std::pair<const char*, const std::vector<double>*>> fields{
-      {"y", &result.y}, {"dx", &result.dx}, {"dgain", &result.dgain}, {"dbias", &result.dbias}};
+  std::vector<std::pair<std::string, std::vector<double>>> fields{{"y", result.y}, {"dx", result.dx}};
+  fields.insert(fields.end(), result.gradients.begin(), result.gradients.end());
   Json document = Json::object();
   std::vector<std::pair<std::string, std::string>> rows;
   for (const auto& [name, values] : fields) {
-    if (values->empty()) continue;
-    document[name] = *values;
-    rows.emplace_back(name, fmt::format("{:.12g}", fmt::join(*values, "  ")));
+    if (values.empty()) continue;
+    document[name] = values;
+    rows.emplace_back(name, fmt::format("{:.12g}", fmt::join(values, "  ")));
   }
   if (as_json)
     print_json(document);
@@ -63,13 +87,15 @@ int print_result(const NormResult& result, bool as_json) {
 int run_norms(const Arguments& arguments) {
   NormCall call;
   std::vector<std::string> words, settings, x, dy;
-  Parser parser("norms", "The catalogue of norms; with `apply NAME` a pocket calculator on one row, gain 1 and bias 0.",
-                "  normscope norms apply rmsnorm --x 1,2,3,4 --dy 1,0,0,0 --eps 0\n"
-                "    y, and the gradients dx and dgain for the output gradient dy");
+  Parser parser(
+      "norms",
+      "The catalogue of norms; with `apply NAME` a pocket calculator on one row, its parameters as they begin.",
+      "  normscope norms apply rmsnorm --x 1,2,3,4 --dy 1,0,0,0 --eps 0\n"
+      "    y, and the gradients of x and of each parameter (dgain, dbias, ...) for the output gradient dy");
   parser.positional("apply NAME", words, "a norm of the catalogue; without it the catalogue is shown", 0, 2);
   parser.option("x", &x, "the row, such as 1,2,3,4");
   parser.option("dy", &dy, "gradient of the output, as long as x");
-  parser.option("eps", &call.eps, "eps, inside the root [1e-5]");
+  parser.option("eps", &call.eps, "eps of the norm [1e-5]");
   parser.option("set", &settings, "an option of the norm, such as p=0.5 (repeat for more)");
   parser.option("dtype", &call.dtype, "float32 | float64 [float64]");
   if (!parser.parse(arguments)) return 0;

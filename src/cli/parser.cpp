@@ -122,13 +122,21 @@ struct Parser::Impl {
 
   /// One flag: CLI11 hands over all its texts.
   void add(const std::string& name, const std::string& group, const std::string& type, const std::string& about) {
+    accept(name);
+    flags.push_back({name, group, type, about});
+  }
+  void accept(const std::string& name) {
     const auto keep = [this, name](const CLI::results_t& texts) {
       given[name] = texts;
       return true;
     };
     app.add_option("--" + name, CLI::callback_t(keep))->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     names.push_back(name);
-    flags.push_back({name, group, type, about});
+  }
+  /// --block.3.norm: one of as many flags as there are blocks, so it is accepted where it stands.
+  void accept_block_key(const std::string& name) {
+    const bool known = std::find(names.begin(), names.end(), name) != names.end();
+    if (takes_blocks && !known && name.rfind("block.", 0) == 0) accept(name);
   }
   std::string help_text() const;
 
@@ -139,7 +147,7 @@ struct Parser::Impl {
   std::map<std::string, Target> targets;                  // flags of the subcommand's own
   std::map<std::string, std::vector<std::string>> given;  // texts from the command line
   std::vector<Positional> positionals;
-  bool help = false;
+  bool help = false, takes_blocks = false;
 };
 
 std::string Parser::Impl::help_text() const {
@@ -184,6 +192,9 @@ void Parser::positional(const std::string& name, std::vector<std::string>& targe
 void Parser::config_keys() {
   impl_->add("preset", "Configuration", "NAME", join(preset_names(), " | "));
   impl_->add("config", "Configuration", "FILE.toml", "keys from a file; flags come after it and win");
+  impl_->takes_blocks = true;
+  impl_->flags.push_back({"block.N.KEY", "Configuration", "TEXT",
+                          "KEY of block N (from 0) alone, as [block.N] in a file: " + join(block_keys(), ", ")});
   for (const KeyInfo& key : normscope::config_keys()) {
     const auto choices = key_choices(key);
     const std::string allowed = choices.empty() ? "" : ": " + join(choices, " | ");
@@ -209,6 +220,7 @@ Arguments Parser::normalize(const Arguments& arguments) const {
     const std::size_t equals = argument.find('=');
     const std::string name = argument.substr(2, equals == std::string::npos ? equals : equals - 2);
     const bool more = i + 1 < arguments.size();
+    impl_->accept_block_key(name);
     if (!has(impl_->names, name)) {
       out.push_back(argument);
     } else if (equals != std::string::npos) {
@@ -304,6 +316,8 @@ void Parser::apply_to(Config& config) const {
     else
       config.set(key.name, texts->front(), where);
   }
+  for (const auto& [name, texts] : impl_->given)
+    if (name.rfind("block.", 0) == 0) config.set(name, texts.back(), "--" + name);
 }
 
 }  // namespace normscope::cli

@@ -25,6 +25,11 @@ const std::vector<KeyInfo>& config_keys() {
   return keys;
 }
 
+const std::vector<std::string>& block_keys() {
+  static const std::vector<std::string> keys{"attn_norm", "mlp_norm", "norm", "norm_eps", "norm_placement"};
+  return keys;
+}
+
 namespace {
 
 [[noreturn]] void wrong_type(const std::string& where, const std::string& key, const std::string& value,
@@ -63,11 +68,10 @@ std::pair<std::int64_t, std::string> block_key(const std::string& key, const std
   const auto index = parts.size() == 3 ? parse_integer(parts[1]) : std::nullopt;
   if (!index || *index < 0)
     throw UsageError(fmt::format("{}: '{}' is no block; write [block.N] with N counted from 0", where, key));
-  if (parts[2] != "norm" && parts[2] != "norm_eps")
-    throw UsageError(
-        fmt::format("{}: '{}' (value '{}') cannot be set for one block; allowed in [block.{}] are norm and "
-                    "norm_eps, the nearest is {}",
-                    where, parts[2], value, *index, nearest_word(parts[2], {"norm", "norm_eps"})));
+  if (std::find(block_keys().begin(), block_keys().end(), parts[2]) == block_keys().end())
+    throw UsageError(fmt::format(
+        "{}: '{}' (value '{}') cannot be set for one block; allowed in [block.{}] are {}, the nearest is {}", where,
+        parts[2], value, *index, join(block_keys(), ", "), nearest_word(parts[2], block_keys())));
   return {*index, parts[2]};
 }
 
@@ -126,8 +130,10 @@ std::string Config::get(const std::string& key) const {
   if (key.rfind("block.", 0) == 0) {
     const auto [index, part] = block_key(key, "", "get");
     const auto overrides = block.find(index);
+    const bool one_norm = part == "attn_norm" || part == "mlp_norm";
     const bool found = overrides != block.end() && overrides->second.count(part) > 0;
-    return found ? overrides->second.at(part) : get(part);
+    if (found) return overrides->second.at(part);
+    return get(one_norm ? fmt::format("block.{}.norm", index) : part);
   }
 #define KEY(section, type, key_name, fallback, role, choices, help) \
   if (key == #key_name) return text_of(key_name);

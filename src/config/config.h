@@ -38,6 +38,9 @@ struct KeyInfo {
 /// All keys in the order of config_keys.def.
 const std::vector<KeyInfo>& config_keys();
 
+/// Keys that `[block.N]` and `--block.N.KEY` take, in their order of precedence among norms.
+const std::vector<std::string>& block_keys();
+
 class Config {
  public:
 #define KEY(section, type, name, fallback, role, choices, help) key_type::type name = default_##type(fallback);
@@ -49,7 +52,7 @@ class Config {
 #include "config/config_keys.def"
 #undef KEY
 
-  /// `[block.3] norm = "..."`: overrides by block (counted from 0) and key; only `norm` and `norm_eps` may stand there.
+  /// `[block.3] norm = "..."`: overrides by block (counted from 0) and key, one of block_keys().
   std::map<std::int64_t, std::map<std::string, std::string>> block;
 
   /// Sets one key from text; a comma list for a key that is not free text is set_list(). `where` says where it stood

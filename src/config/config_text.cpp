@@ -24,6 +24,8 @@ constexpr Synonym kSynonyms[] = {
 std::vector<std::string> names_of(const std::string& word) {
 #define NORM(name) #name,
 #define PLACEMENT(name) #name,
+#define FORMULA(name, ...) #name,
+#define INIT(name, ...) #name,
   if (word == "NORMS")
     return {
 #include "norms/norms.def"
@@ -32,8 +34,14 @@ std::vector<std::string> names_of(const std::string& word) {
     return {
 #include "nn/placements.def"
     };
+  if (word == "INITS")
+    return {
+#include "nn/inits.def"
+    };
 #undef NORM
 #undef PLACEMENT
+#undef FORMULA
+#undef INIT
   return {word};
 }
 

@@ -4,6 +4,7 @@
 #include <normscope/core/error.h>
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -58,7 +59,7 @@ void load_blocks(Config& config, const toml::node& node, const std::string& file
     for (const auto& [name, value] : *overrides.as_table()) {
       const std::string key = fmt::format("{}.{}", prefix, std::string_view(name.str()));
       const bool is_eps = std::string_view(name.str()) == "norm_eps";
-      const bool known = is_eps || std::string_view(name.str()) == "norm";
+      const bool known = std::find(block_keys().begin(), block_keys().end(), name.str()) != block_keys().end();
       const std::string where = at(file, value);
       config.set(key, known ? value_text(value, key, is_eps ? "number" : "text", where) : "", where);
     }
@@ -149,7 +150,7 @@ std::string Config::to_toml() const {
   for (const auto& [index, overrides] : block) {
     out += fmt::format("\n[block.{}]\n", index);
     for (const auto& [part, value] : overrides)
-      out += fmt::format("{} = {}\n", part, part == "norm" ? toml_string(value) : value);
+      out += fmt::format("{} = {}\n", part, part == "norm_eps" ? value : toml_string(value));
   }
   return out;
 }

@@ -1,5 +1,7 @@
 #include "study/arms.h"
 
+#include <normscope/norms/norm.h>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -115,18 +117,13 @@ std::vector<Comparison> compare_arms(const Axes& axes, const std::vector<StudyRu
 }
 
 std::string norm_label(const std::string& norm) {
-  static const std::map<std::string, std::string> kNames{{"layernorm", "LayerNorm"},
-                                                         {"rmsnorm", "RMSNorm"},
-                                                         {"prmsnorm", "pRMSNorm"},
-                                                         {"none", "no norm"},
-                                                         {"dyt", "DyT"},
-                                                         {"scalenorm", "ScaleNorm"},
-                                                         {"batchnorm", "BatchNorm"},
-                                                         {"groupnorm", "GroupNorm"}};
   const auto colon = norm.find(':');
-  const std::string name = norm.substr(0, colon);
-  const auto known = kNames.find(name);
-  std::string label = known == kNames.end() ? name : known->second;
+  std::string label = norm.substr(0, colon);
+  for (const NormEntry& entry : norm_table())
+    if (entry.name == label) {
+      label = entry.label;
+      break;
+    }
   if (colon != std::string::npos) label += " (" + norm.substr(colon + 1) + ")";
   return label;
 }

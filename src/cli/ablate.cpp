@@ -35,7 +35,7 @@ void check_arms(const Config& base, const Axes& axes) {
   Config first = base;
   const auto check = [](Config config) {
     config.resolve();
-    check_norm_names(config);
+    check_names(config);
     if (config.init_from == "resume" || config.init_from == "auto")
       throw UsageError(
           fmt::format("init_from = {} ({}) is for train; ablate continues the runs of its folder by itself, "

@@ -60,8 +60,8 @@ class Parser {
 std::string command_line(const std::string& command, const Arguments& arguments);
 /// Raises UsageError when a config names no data.
 void require_data(const Config& config);
-/// Raises UsageError for a norm or placement that is not in the tables, with the nearest that is.
-void check_norm_names(const Config& config);
+/// Raises UsageError for a norm, placement or statistic that is not in the tables, with the nearest that is.
+void check_names(const Config& config);
 
 /// Writes to standard output; a reader that went away is no error, a full disk is (flush_output).
 void print(std::string_view text);

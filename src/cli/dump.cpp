@@ -25,7 +25,7 @@ int run_dump(const Arguments& arguments) {
   Config config = parser.config();
   config.resolve();
   if (options.batch.empty()) require_data(config);
-  check_norm_names(config);
+  check_names(config);
   options.only = split(join(only, ","), ',');
   const double loss = dump(config, options);
   if (parser.json)

@@ -106,7 +106,7 @@ void require_data(const Config& config) {
     throw UsageError("no data is named; give --data FILE.txt, a prepared folder or --data synthetic:grammar");
 }
 
-void check_norm_names(const Config& config) {
+void check_names(const Config& config) {
   require_norm(config.where("norm"), "norm", config.norm);
   if (config.qk_norm != "none") require_norm(config.where("qk_norm"), "qk_norm", config.qk_norm);
   if (config.final_norm != "true" && config.final_norm != "false")
@@ -121,6 +121,7 @@ void check_norm_names(const Config& config) {
     throw UsageError(fmt::format("{}: norm_placement = {} is unknown; there are: {}; the nearest is {}",
                                  config.where("norm_placement"), config.norm_placement, join(placements, ", "),
                                  nearest_word(config.norm_placement, placements)));
+  check_statistics(config);
 }
 
 }  // namespace normscope::cli

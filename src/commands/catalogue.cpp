@@ -1,6 +1,7 @@
 #include "commands/commands.h"
 #include <normscope/norms/norm.h>
 #include <normscope/nn/placement.h>
+#include "stats/statistic.h"
 
 namespace normscope {
 
@@ -15,5 +16,7 @@ std::vector<std::string> placement_names() {
   for (const PlacementEntry& e : placement_table()) names.push_back(e.name);
   return names;
 }
+
+void check_statistics(const Config& config) { select_statistics(config); }
 
 }  // namespace normscope

@@ -44,5 +44,7 @@ struct NormInfo {
 };
 std::vector<NormInfo> norm_catalogue();
 std::vector<std::string> placement_names();
+/// Raises UsageError for a name or glob of config.stats that is no statistic, with all names.
+void check_statistics(const Config& config);
 
 }  // namespace normscope

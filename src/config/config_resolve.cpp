@@ -47,7 +47,6 @@ void check_names(const Config& c) {
   require_one_of(c, "optimizer", {"adamw", "sgd"});
   require_one_of(c, "dtype", {"float32", "float64"});
   require_one_of(c, "gemm", {"highway", "onednn", "openblas"});
-  if (!c.stats.empty()) reject(c, "stats", "is not there yet; there are no further statistics, leave it out");
   for (const char* key : {"norm", "norm_placement", "qk_norm", "final_norm", "init_from"})
     require(c, key, !c.get(key).empty(), "a name");
 }

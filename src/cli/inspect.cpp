@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "cli/cli.h"
-#include "config/config_text.h"
+#include "core/text.h"
 
 namespace normscope::cli {
 namespace {
@@ -191,7 +191,6 @@ int run_inspect(const Arguments& arguments) {
   if (!paths.empty()) return inspect_path(paths.front(), parser.json);
   Config config = parser.config();
   config.resolve();
-  check_names(config);
   return inspect_cost(config, parser.json);
 }
 

@@ -79,7 +79,6 @@ int run_train(const Arguments& arguments) {
   Config config = read_config(parser);
   config.resolve();
   require_data(config);
-  check_names(config);
   options.quiet = parser.quiet;
   options.command = command_line("train", arguments);
   const TrainOutcome outcome = train(config, options);

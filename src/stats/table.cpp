@@ -2,8 +2,8 @@
 
 #include <normscope/core/error.h>
 
-#include "config/config_text.h"
 #include "config/options.h"
+#include "core/text.h"
 #include "stats/statistic.h"
 
 NORMSCOPE_BEGIN

@@ -1,9 +1,13 @@
 #include "study/arms.h"
 
+#include <normscope/norms/norm.h>
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include "core/text.h"
 
 namespace normscope {
 namespace {
@@ -113,18 +117,13 @@ std::vector<Comparison> compare_arms(const Axes& axes, const std::vector<StudyRu
 }
 
 std::string norm_label(const std::string& norm) {
-  static const std::map<std::string, std::string> kNames{{"layernorm", "LayerNorm"},
-                                                         {"rmsnorm", "RMSNorm"},
-                                                         {"prmsnorm", "pRMSNorm"},
-                                                         {"none", "no norm"},
-                                                         {"dyt", "DyT"},
-                                                         {"scalenorm", "ScaleNorm"},
-                                                         {"batchnorm", "BatchNorm"},
-                                                         {"groupnorm", "GroupNorm"}};
   const auto colon = norm.find(':');
-  const std::string name = norm.substr(0, colon);
-  const auto known = kNames.find(name);
-  std::string label = known == kNames.end() ? name : known->second;
+  std::string label = norm.substr(0, colon);
+  for (const NormEntry& entry : norm_table())
+    if (entry.name == label) {
+      label = entry.label;
+      break;
+    }
   if (colon != std::string::npos) label += " (" + norm.substr(colon + 1) + ")";
   return label;
 }
@@ -150,28 +149,14 @@ std::map<std::string, std::string> config_texts(const std::string& config_json) 
     if (value.is_string()) {
       out[key] = value.get<std::string>();
     } else if (value.is_array()) {
-      std::string text;
-      for (const auto& item : value)
-        text += (text.empty() ? "" : ",") + (item.is_string() ? item.get<std::string>() : item.dump());
-      out[key] = text;
+      std::vector<std::string> items;
+      for (const auto& item : value) items.push_back(item.is_string() ? item.get<std::string>() : item.dump());
+      out[key] = join_list(items);
     } else {
       out[key] = value.dump();
     }
   }
   return out;
-}
-
-const std::vector<std::string>& batch_keys() {
-  static const std::vector<std::string> kKeys{
-      "sampler",      "batch_size",  "block_size", "gradient_accumulation_steps",
-      "train_tokens", "epoch_iters", "data",       "tokenizer"};
-  return kKeys;
-}
-
-bool is_machine_key(const std::string& key) {
-  static const std::vector<std::string> kKeys{"out_dir",   "name",         "threads",
-                                              "init_from", "log_interval", "checkpoint_interval"};
-  return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
 }
 
 }  // namespace normscope

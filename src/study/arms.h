@@ -32,11 +32,6 @@ std::string norm_label(const std::string& norm);
 /// A JSON object's values as text: strings as they are, lists joined by commas.
 std::map<std::string, std::string> config_texts(const std::string& config_json);
 
-/// Keys that fix which tokens stand in which step; runs that differ in one share no batches.
-const std::vector<std::string>& batch_keys();
-/// Keys that say where and how fast a run works, never what it computes.
-bool is_machine_key(const std::string& key);
-
 /// Metrics of Comparison.
 inline constexpr const char* kValLoss = "val_loss";
 inline constexpr const char* kGradRatio = "epoch_mean_grad_norm_ratio";

@@ -2,6 +2,7 @@
 // `normscope train`: this binary itself, called with `train`.
 #include <gtest/gtest.h>
 #include "io/file_util.h"
+#include "study/arms.h"
 #include "study/study.h"
 #include <stdlib.h>
 #include <unistd.h>
@@ -128,6 +129,27 @@ TEST_F(StudyTest, DivergedRunsLeaveTheirPairOut) {
   const auto rows = compare_arms(study.axes, study.runs);
   EXPECT_EQ(rows.front().result.n, 2);
   EXPECT_EQ(rows.front().excluded, 1);
+}
+
+TEST_F(StudyTest, LossesOverDifferentTargetsAreNotPaired) {
+  RunData data = testing::fake_run({}, {{"norm", "layernorm"}}, 0, 1);
+  EXPECT_EQ(summarize(data, {}).val_targets, 0) << "not known";
+  data.attributes["val_tokens"] = "150";
+  EXPECT_EQ(summarize(data, {}).val_targets, 128) << "an older version's whole windows of 64";
+  data.attributes["val_targets"] = "149";
+  EXPECT_EQ(summarize(data, {}).val_targets, 149);
+  data.status = "diverged";
+  EXPECT_EQ(summarize(data, {}).val_targets, 0) << "there is no loss";
+
+  Study study = fake_study({}).study;
+  EXPECT_NO_THROW(check_val_targets(study.runs)) << "none knows";
+  for (StudyRun& run : study.runs) run.val_targets = 149;
+  EXPECT_NO_THROW(check_val_targets(study.runs));
+  EXPECT_EQ(study_from_json(study_to_json(study), "x").runs[1].val_targets, 149);
+  study.runs[1].val_targets = 128;
+  EXPECT_THROW(check_val_targets(study.runs), UsageError);
+  study.runs[1].config["data"] = "other.txt";
+  EXPECT_NO_THROW(check_val_targets(study.runs)) << "an axis of data compares splits of any length";
 }
 
 TEST_F(StudyTest, VerdictDoesNotClaimWhatTheIntervalDoesNotShow) {

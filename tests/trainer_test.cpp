@@ -2,6 +2,7 @@
 // Training: what the run file says against what can be computed from `dump`, accumulation, threads, divergence,
 // learning.
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -209,6 +210,27 @@ TEST(Divergence, IsAResultWithACompleteFile) {
   EXPECT_EQ(last.step.size(), N - 1);
   ASSERT_FALSE(last.evals.empty());
   EXPECT_FALSE(std::isfinite(last.evals.back().val_loss));
+}
+
+TEST(ExactEvaluation, ScoresEveryTargetAndSaysHowMany) {
+  const TemporaryFolder folder;
+  const std::string keys = " --n_layer 1 --n_head 2 --n_embd 16 --block_size 8 --batch_size 1 --threads 1 "
+                           "--eval_interval 0 --max_iters 3";
+  const auto train = [&](std::size_t characters) {
+    const std::string name = "v" + std::to_string(characters);
+    std::ofstream text(folder / (name + ".txt"));
+    for (std::size_t i = 0; i < characters; ++i) text << static_cast<char>('a' + (i * i + i / 7) % 17);
+    text.close();
+    expect_done(folder, "train" + keys + " --data " + name + ".txt --out_dir " + name);
+    return read_run(folder / (name + "/run.h5")).attributes.at("val_targets");
+  };
+  EXPECT_EQ(train(149), "14");
+  EXPECT_EQ(train(20), "1") << "two tokens, fewer than a window";
+  const Outcome eval = run(folder, "eval v149 --json");
+  ASSERT_EQ(eval.code, 0) << eval.err;
+  EXPECT_EQ(nlohmann::json::parse(eval.out).at("tokens"), 14);
+  EXPECT_DOUBLE_EQ(nlohmann::json::parse(eval.out).at("loss").get<double>(),
+                   read_run(folder / "v149/run.h5").evals.back().val_loss);
 }
 
 TEST(BenchStep, PrintsTheLossOfTheLastStepAskedFor) {

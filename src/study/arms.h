@@ -32,6 +32,9 @@ std::string norm_label(const std::string& norm);
 /// A JSON object's values as text: strings as they are, lists joined by commas.
 std::map<std::string, std::string> config_texts(const std::string& config_json);
 
+/// Raises UsageError when two runs of one seed and the same data that are done have losses over different targets.
+void check_val_targets(const std::vector<StudyRun>& runs);
+
 /// Keys that fix which tokens stand in which step; runs that differ in one share no batches.
 const std::vector<std::string>& batch_keys();
 /// Keys that say where and how fast a run works, never what it computes.

@@ -156,6 +156,7 @@ void Trainer::evaluate(bool exact) {
   const Evaluation val = exact ? exact_evaluation(*session_.model, *data_.val, c.batch_size) : sampled(*data_.val);
   last_eval_ = {.step = at, .train_loss = sampled(*data_.train).loss, .val_loss = val.loss, .exact = exact};
   accuracy_ = val.accuracy;
+  if (exact) last_attributes_["val_targets"] = std::to_string(val.targets);
   folder_->file().append(last_eval_);
   folder_->metrics().eval(at, last_eval_.val_loss, last_eval_.train_loss);
 }
@@ -219,7 +220,7 @@ TrainOutcome Trainer::train_to_end() {
   if (status != "diverged") save_checkpoint();
   if (!epoch_.empty() && status != "interrupted")
     folder_->file().append(epoch_.finish(data_.sampler.epoch_of(next_ - 1), false));
-  folder_->file().finish(status);
+  folder_->file().finish(status, last_attributes_);
   return {.status = status,
           .run_dir = folder_->path(),
           .first_step = first_,

@@ -2,6 +2,7 @@
 // One training run from its folder's lock to its last checkpoint.
 #include <chrono>
 #include <limits>
+#include <map>
 #include <optional>
 
 #include <normscope/train/evaluate.h>
@@ -56,6 +57,7 @@ class Trainer {
   double elapsed_before_ = 0, training_s_ = 0;  // of earlier sittings; of this one, in steps alone
   std::chrono::steady_clock::time_point started_;
   EvalRow last_eval_{-1, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN(), false};
+  std::map<std::string, std::string> last_attributes_;  // of the run file, known in the end
   double accuracy_ = std::numeric_limits<double>::quiet_NaN();
 };
 

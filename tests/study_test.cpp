@@ -267,6 +267,11 @@ TEST_F(StudyTest, DivergedRunsAreResults) {
   const StudyOutcome outcome = run_study(options());
   EXPECT_EQ(outcome.exit, ExitCode::done) << (outcome.problems.empty() ? "" : outcome.problems.front());
   EXPECT_NE(outcome.text.find("3 diverged"), std::string::npos);
+  const std::string finding = "LayerNorm: 3 of 3 runs train; RMSNorm: 3 of 3 runs diverge";
+  EXPECT_NE(outcome.text.find(finding), std::string::npos) << outcome.text;
+  std::ifstream report(outcome.report);
+  const std::string html(std::istreambuf_iterator<char>(report), {});
+  EXPECT_NE(html.find(finding), std::string::npos);
 }
 
 TEST_F(StudyTest, AStopIsPassedOnAndTheStudyContinues) {

@@ -7,9 +7,11 @@
 
 #include <normscope/train/evaluate.h>
 
+#include "run/divergence.h"
 #include "run/epoch_meter.h"
 #include "run/progress.h"
 #include "run/run_folder.h"
+#include "stats/health.h"
 #include "stats/probes.h"
 #include "train/outcome.h"
 #include "train/session.h"
@@ -30,7 +32,7 @@ class Trainer {
   TrainOutcome train_to_end();
   /// Takes steps until the end or a reason to stop; returns the run's status.
   std::string train_steps(Progress& progress);
-  /// One optimizer step and its row.
+  /// One optimizer step, its row and its judgement.
   StepResult step();
   void write_row(const StepResult& result, bool probed);
   void evaluate(bool exact);
@@ -49,6 +51,8 @@ class Trainer {
   std::vector<ParamInfo> params_;
   std::vector<bool> param_selected_;
   ResidualProbe probe_;
+  HealthCheck health_;
+  DivergenceJudge judge_;
   EpochMeter epoch_;
   std::vector<double> grad_norms_;                                   // [P], every step
   std::vector<float> norm_row_, max_row_, weight_row_, update_row_;  // [P], NaN where not probed

@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "config/config_text.h"
+#include "core/decimal_text.h"
 
 namespace normscope::cli {
 namespace {
@@ -58,7 +59,9 @@ int print_result(const NormResult& result, bool as_json) {
   for (const auto& [name, values] : fields) {
     if (values->empty()) continue;
     document[name] = *values;
-    rows.emplace_back(name, fmt::format("{:.12g}", fmt::join(*values, "  ")));
+    std::vector<std::string> texts;
+    for (const double value : *values) texts.push_back(significant_text(value, 12));
+    rows.emplace_back(name, join(texts, "  "));
   }
   if (as_json)
     print_json(document);

@@ -20,7 +20,10 @@ const std::vector<std::string>& config_key_names();
 /// Row of one key, or null.
 const struct KeyInfo* find_key(std::string_view name);
 
-std::optional<std::int64_t> parse_integer(std::string_view text);       ///< digits and sign only: no 1e3, no 5_000
+std::optional<std::int64_t> parse_integer(std::string_view text);  ///< digits and sign only: no 1e3, no 5_000
+/// Why parse_integer() or a limit refused `text`, for "'TEXT' is not ...": "an integer ...", or the largest allowed
+/// one.
+std::string integer_rule(std::string_view text, std::int64_t most);
 std::optional<double> parse_number(std::string_view text);              ///< any finite decimal number
 std::optional<bool> parse_boolean(std::string_view text);               ///< true | false
 std::vector<std::string> split(std::string_view text, char separator);  ///< "" gives no parts

@@ -3,8 +3,6 @@
 #include <normscope/nn/layers.h>
 #include <normscope/norms/norm.h>
 
-#include <cmath>
-
 NORMSCOPE_BEGIN
 
 namespace {
@@ -15,19 +13,20 @@ class MlpModel final : public Model {
     if (o.placement != "before" && o.placement != "after")
       throw UsageError("norm_placement = \"" + o.placement +
                        "\" does not exist for arch mlp; allowed: before (the ReLU), after");
+    const InitRule init = init_rule(o, init_entry("he").make);
     std::int64_t in = o.features;
     for (std::int64_t i = 0; i < o.n_layer; ++i) {
       const Scope scope{parameters_, "blocks." + std::to_string(i), i, ""};
-      const auto other = o.block_norm.find(i);
-      const NormSpec& norm = other == o.block_norm.end() ? o.norm : other->second;
-      layers_.push_back({scope.prefix, Linear(scope.in("fc").as("mlp"), in, o.n_embd, o.bias, initial(2, in)),
+      const auto own = o.block.find(i);
+      const NormSpec norm = own == o.block.end() ? o.norm : own->second.mlp_norm.value_or(o.norm);
+      layers_.push_back({scope.prefix, Linear(scope.in("fc").as("mlp"), in, o.n_embd, o.bias, init("fc", in, o.n_embd)),
                          make_norm(scope.in("norm").as("norm"), norm, o.n_embd)});
       points_.push_back("residual." + std::to_string(i));
       in = o.n_embd;
     }
     points_.push_back("residual." + std::to_string(o.n_layer));
     const Scope head{parameters_, "head", -1, "head"};
-    head_ = std::make_unique<Linear>(head, in, o.vocab_size, o.bias, initial(1, in));
+    head_ = std::make_unique<Linear>(head, in, o.vocab_size, o.bias, init("head", in, o.vocab_size));
   }
 
   Variable logits(const Batch& batch, const Pass& pass) const override {
@@ -58,10 +57,6 @@ class MlpModel final : public Model {
     Linear map;
     std::unique_ptr<Norm> norm;
   };
-  /// N(0, variance / in): He et al. 2015 with variance 2.
-  Init initial(double variance, std::int64_t in) const {
-    return Init::normal(std::sqrt(variance / static_cast<double>(in)) * options_.init_gain, options_.init_shift);
-  }
 
   std::vector<Layer> layers_;
   std::unique_ptr<Linear> head_;

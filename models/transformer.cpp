@@ -8,38 +8,65 @@ Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint6
     : Model(engine, options, seed) {
   ModelOptions& o = options_;
   const std::int64_t C = o.n_embd, V = o.vocab_size;
-  const PlacementEntry& placement = placement_entry(o.placement);
+  const PlacementEntry placement = placement_entry(o.placement);
   if (placement.adjust) placement.adjust(o);
-  const InitRule rule = [&](const std::string& name, std::int64_t, std::int64_t) {
-    return Init::normal(o.init_std * o.init_gain * placement.init_factor(name, o.n_layer), o.init_shift);
-  };
-  const Init init = Init::normal(o.init_std * o.init_gain, o.init_shift);
+  if (const auto adjust = norm_entry(o.norm.name).adjust) adjust(o);
+  const InitRule init = init_rule(o, placement.init ? placement.init : init_entry("normal").make);
   const Scope root{parameters_, "", -1, "embedding"};
 
-  tokens_ = root.add("embed.tokens", {V, C}, init);
+  tokens_ = root.add("embed.tokens", {V, C}, init("embed.tokens", C, V));
   if (o.learned_positions)
-    positions_ = root.add("embed.positions", {o.block_size, C}, init);
+    positions_ = root.add("embed.positions", {o.block_size, C}, init("embed.positions", C, o.block_size));
   else
     rope_ = rope_tables(engine, o.block_size, C / o.n_head, o.rope_theta);
 
+  const auto context = [&](std::int64_t block, const BlockOptions& own) {
+    return PlacementContext{.layers = o.n_layer,
+                            .block = block,
+                            .width = C,
+                            .inner_attention = C,
+                            .inner_mlp = o.n_inner,
+                            .attn_norm = own.attn_norm.value_or(o.norm),
+                            .mlp_norm = own.mlp_norm.value_or(o.norm)};
+  };
+  refuse(placement);
+  ends_ = placement.ends ? placement.ends(root, context(-1, {})) : std::make_unique<StreamEnds>();
   for (std::int64_t i = 0; i < o.n_layer; ++i) {
     const Scope scope{parameters_, "blocks." + std::to_string(i), i, ""};
-    const auto other = o.block_norm.find(i);
-    const NormSpec& norm = other == o.block_norm.end() ? o.norm : other->second;
+    const auto found = o.block.find(i);
+    const BlockOptions own = found == o.block.end() ? BlockOptions{} : found->second;
+    const PlacementEntry here = own.placement.empty() ? placement : placement_entry(own.placement);
+    refuse(here);
+    if (here.ends != placement.ends)
+      throw UsageError("norm_placement = \"" + here.name + "\" of block " + std::to_string(i) +
+                       " keeps another kind of stream than \"" + placement.name + "\"; they cannot share a model");
     Block block;
     block.path = scope.prefix;
-    block.placement = placement.make(scope, {o.n_layer, C, C, o.n_inner, norm});
-    block.attention = std::make_unique<Attention>(
-        scope.in("attn").as("attention"),
-        AttentionSpec{C, o.n_head, o.n_kv_head, o.bias, o.dropout, o.learned_positions ? nullptr : &rope_, rule});
-    block.mlp =
-        std::make_unique<Mlp>(scope.in("mlp").as("mlp"), MlpSpec{C, o.n_inner, o.activation, o.bias, o.dropout, rule});
+    block.placement = here.make(scope, context(i, own));
+    block.attention = std::make_unique<Attention>(scope.in("attn").as("attention"),
+                                                  AttentionSpec{.width = C,
+                                                                .heads = o.n_head,
+                                                                .kv_heads = o.n_kv_head,
+                                                                .bias = o.bias,
+                                                                .dropout = o.dropout,
+                                                                .rope = o.learned_positions ? nullptr : &rope_},
+                                                  init);
+    block.mlp = std::make_unique<Mlp>(
+        scope.in("mlp").as("mlp"),
+        MlpSpec{.width = C, .inner = o.n_inner, .activation = o.activation, .bias = o.bias, .dropout = o.dropout},
+        init);
     blocks_.push_back(std::move(block));
   }
-  if (o.final_norm) final_norm_ = make_norm(root.in("final_norm").as("norm"), o.final_norm_spec, C);
-  head_ = o.tie_weights ? tokens_ : root.as("head").add("head.weight", {V, C}, init);
-  const auto points = static_cast<std::size_t>(2 * o.n_layer + (o.final_norm ? 2 : 1));
+  if (!o.final_norm) o.final_norm = placement.has_final_norm();
+  if (*o.final_norm) final_norm_ = make_norm(root.in("final_norm").as("norm"), o.final_norm_spec.value_or(o.norm), C);
+  head_ = o.tie_weights ? tokens_ : root.as("head").add("head.weight", {V, C}, init("head", C, V));
+  const auto points = static_cast<std::size_t>(2 * o.n_layer + (final_norm_ ? 2 : 1));
   for (std::size_t r = 0; r < points; ++r) points_.push_back("residual." + std::to_string(r));
+}
+
+void Transformer::refuse(const PlacementEntry& placement) const {
+  const std::string reason = placement.refuse ? placement.refuse(options_) : "";
+  if (!reason.empty()) throw UsageError("norm_placement = \"" + placement.name + "\" does not fit: " + reason);
 }
 
 Variable Transformer::hidden(const Indices& tokens, const Pass& pass) const {
@@ -48,26 +75,22 @@ Variable Transformer::hidden(const Indices& tokens, const Pass& pass) const {
   static const std::string embed = "embed", last = "final_norm";
   Variable x = embedding(tokens_, tokens, positions_);  // [B, T, C]
   if (pass.training) x = dropout(x, options_.dropout, pass.dropout(embed));
-  Stream stream{x, {}, {}};
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    const Block& block = blocks_[i];
+  Points points(points_, pass);
+  Stream stream = ends_->begin(x);
+  for (const Block& block : blocks_) {
     const Tape::Scope scope(block.path);
-    stream = block.placement->block(
+    block.placement->block(
         stream, [&](const Variable& n, const Inner& inner) { return (*block.attention)(n, pass, inner); },
-        [&](const Variable& n, const Inner& inner) { return (*block.mlp)(n, pass, inner); }, pass, points_, 2 * i);
+        [&](const Variable& n, const Inner& inner) { return (*block.mlp)(n, pass, inner); }, pass, points);
   }
   const Tape::Scope scope(last);
-  const std::string& point = points_[2 * blocks_.size()];
-  if (!final_norm_) {
-    x = settle(stream);
-    pass.observe(point, x);
-    return x;
-  }
-  const auto [h, y] = stream.pending.defined() ? final_norm_->add_forward(stream.x, stream.pending, pass)
-                                               : std::pair(stream.x, final_norm_->forward(stream.x, pass));
-  pass.observe(point, h);
-  pass.observe(points_.back(), y);
-  return y;
+  return ends_->finish(stream, final_norm_.get(), pass, points);
+}
+
+void Transformer::after_update(std::int64_t step) {
+  ends_->after_update(step);
+  for (const Block& block : blocks_) block.placement->after_update(step);
+  if (final_norm_) final_norm_->after_update(step);
 }
 
 Variable Transformer::logits(const Batch& batch, const Pass& pass) const {

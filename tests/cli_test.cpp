@@ -59,15 +59,32 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"train --n_layer four", "not an integer"}, Wrong{"train --n_layer=", "not an integer"},
         Wrong{"train --bias maybe", "not true or false"}, Wrong{"train text.txt", "no place here"},
         Wrong{"train --data x --n_head 3", "n_embd = 128 (default)"},
-        Wrong{"train --data x --arch mlp", "not there yet"}, Wrong{"train --data x --stats noise", "not there yet"},
+        Wrong{"train --data x --arch mlp", "allowed: gpt, llama"},
+        Wrong{"train --data x --stats noise", "not there yet"},
         Wrong{"train --data x --norm rmsnrm", "nearest is rmsnorm"},
+        Wrong{"train --data x --norm prmsnorm:p=2", "norm \"prmsnorm\": p = 2 must be a number in (0, 1]"},
+        Wrong{"train --data x --final_norm rmsnorm:q=1", "no option \"q\""},
+        Wrong{"train --data x --block.1.norm layernorm:unbiased=2", "true or false"},
+        Wrong{"ablate --data x --norm rmsnorm,prmsnorm:p=0", "(0, 1]"},
         Wrong{"train --data x --norm_placement pots", "nearest is post"},
-        Wrong{"train --preset mico", "nearest is micro"}, Wrong{"train --config none.toml", "no such config file"},
-        Wrong{"train --log_level loud", "allowed: trace"}, Wrong{"train --data nowhere.txt --quiet", "nowhere.txt"},
+        Wrong{"train --data x --block.1.norm_placement pots", "(--block.1.norm_placement) is unknown"},
+        Wrong{"train --data x --block.1.norm rmsnrm", "nearest is rmsnorm"},
+        Wrong{"train --data x --block.1.n_head=2", "allowed in [block.1] are attn_norm"},
+        Wrong{"train --data x --block.9.norm none", "blocks 0 to 3"}, Wrong{"train --preset mico", "nearest is micro"},
+        Wrong{"train --config none.toml", "no such config file"}, Wrong{"train --log_level loud", "allowed: trace"},
+        Wrong{"train --data nowhere.txt --quiet", "nowhere.txt"},
         Wrong{"ablate --data x --norm rmsnorm,layernorm,rmsnorm", "stands twice"},
         Wrong{"ablate --data x --learning_rate 1e-3,0.001", "stands twice"},
         Wrong{"ablate --data x --norm layernorm,", "empty value"}, Wrong{"ablate --data x --seed 1,2", "--seeds N"},
         Wrong{"ablate --data x --n_head 4,3", "n_head = 3"}, Wrong{"ablate --data x --n_layer 2,x", "not an integer"},
+        Wrong{"train --data x --norm layernorm,rmsnorm", "is a list; give one value, or use normscope ablate"},
+        Wrong{"train --data x --norm layernorm --norm rmsnorm", "is a list; give one value, or use normscope ablate"},
+        Wrong{"train --data x --n_layer 2,4", "is a list; give one value, or use normscope ablate"},
+        Wrong{"ablate --data x --norm 'layernorm, rmsnrm'", "nearest is rmsnorm"},
+        Wrong{"ablate --data x --norm layernorm --norm rmsnrm", "nearest is rmsnorm"},
+        Wrong{"ablate --data x --norm rmsnorm", "nothing to compare"}, Wrong{"ablate --data x", "nothing to compare"},
+        Wrong{"ablate --data x --norm layernorm,rmsnorm --threads 1,2", "threads takes one value"},
+        Wrong{"ablate --data missing_a,missing_b", "missing_a"},
         Wrong{"ablate --data x --norm layernorm,rmsnrm", "nearest is rmsnorm"},
         Wrong{"ablate --data x --norm layernorm,rmsnorm --seeds 0", "too few"}, Wrong{"compare one", "PATH is missing"},
         Wrong{"report", "PATH is missing"}, Wrong{"report a b", "'b' has no place"}, Wrong{"report nowhere", "nowhere"},
@@ -110,6 +127,19 @@ TEST(Cli, NormsApplyIsAPocketCalculator) {
     EXPECT_NEAR(result["dx"][i].get<double>(), (i == 0) / r - (i + 1) / (4 * r * r * r), 1e-12);
     EXPECT_NEAR(result["dgain"][i].get<double>(), (i == 0) / r, 1e-12);
   }
+  const Outcome own = run(folder, "norms apply scalenorm --x 3,4 --dy 1,2 --json");
+  ASSERT_EQ(own.code, 0) << own.err;
+  EXPECT_NEAR(nlohmann::json::parse(own.out)["dg"][0].get<double>(), 2.2, 1e-12);  // dy . x / |x|
+  const Outcome biased = run(folder, "norms apply layernorm --x 1,2,4 --dy 1,0,2 --json");
+  EXPECT_EQ(nlohmann::json::parse(biased.out)["dbias"], (std::vector<double>{1, 0, 2}));
+  const Outcome part = run(folder, "norms apply prmsnorm --x 1,2,3,4 --eps 0 --set p=0.5 --json");
+  ASSERT_EQ(part.code, 0) << part.err;
+  EXPECT_NEAR(nlohmann::json::parse(part.out)["y"][3].get<double>(), 4 / std::sqrt(2.5), 1e-12);
+  for (const char* p : {"0", "-0.1", "1.01", "x"}) {
+    const Outcome wrong = run(folder, std::string("norms apply prmsnorm --x 1,2 --set p=") + p);
+    EXPECT_EQ(wrong.code, 2) << p;
+    EXPECT_NE(wrong.err.find("(0, 1]"), std::string::npos) << wrong.err;
+  }
   const Outcome text = run(folder, "norms apply rmsnorm --x 1,2,3,4 --eps 0");
   EXPECT_EQ(text.out.rfind("y  0.36514837167", 0), 0u) << text.out;
 }
@@ -150,7 +180,15 @@ TEST(Cli, ResultsGoToStandardOutputOnly) {
   const Outcome norms = run(folder, "norms --json");
   EXPECT_EQ(norms.code, 0);
   EXPECT_EQ(norms.err, "");
-  EXPECT_GE(nlohmann::json::parse(norms.out)["norms"].size(), 3u);
+  const auto listed = nlohmann::json::parse(norms.out)["norms"];
+  const auto part = std::find_if(listed.begin(), listed.end(), [](const auto& n) { return n["name"] == "prmsnorm"; });
+  ASSERT_NE(part, listed.end());
+  EXPECT_EQ((*part)["options"][0]["name"], "p");
+  EXPECT_EQ((*part)["options"][0]["range"], "(0, 1]");
+  EXPECT_EQ((*part)["options"][0]["default"], "0.0625");
+  const Outcome shown = run(folder, "norms");
+  for (const char* words : {"prmsnorm:p", "(0, 1]", "rmsnorm:unit_offset", "true or false"})
+    EXPECT_NE(shown.out.find(words), std::string::npos) << shown.out;
   const Outcome cost = run(folder, "inspect --preset nanogpt-cpu --json");
   EXPECT_EQ(cost.code, 0) << cost.err;
   EXPECT_EQ(nlohmann::json::parse(cost.out)["tokens_per_step"], 12 * 64);

@@ -1,5 +1,7 @@
 // The config: precedence, types, what resolve() fills in and refuses, round trips, nearest keys.
 #include <gtest/gtest.h>
+
+#include <algorithm>
 #include "config/config.h"
 #include <normscope/core/error.h>
 
@@ -75,6 +77,10 @@ TEST(Config, DefaultsFollowTheFinalArch) {
   EXPECT_EQ(resolved({{"arch", "llama"}, {"n_embd", "64"}}).n_inner, 192);  // 170.7 up to a multiple of 32
   EXPECT_EQ(resolved({{"norm_placement", "post"}}).final_norm, "false");
   EXPECT_EQ(resolved({{"norm_placement", "post"}, {"final_norm", "true"}}).final_norm, "true");
+  EXPECT_EQ(resolved({{"norm_placement", "N(0.5*x + F(x))"}}).final_norm, "false");
+  EXPECT_EQ(resolved({{"norm_placement", "x + 2*F(N(x))"}}).final_norm, "true");
+  EXPECT_EQ(gpt.init, "normal");
+  EXPECT_EQ(resolved({{"init", "orthogonal"}}).init, "orthogonal");
 }
 
 TEST(Config, ScheduleDefaultsFollowTheirKeys) {
@@ -107,12 +113,17 @@ TEST(Config, JsonAndTomlRoundTrip) {
   for (const auto& [key, value] : flags) config.set(key, value, "test");
   config.set("block.10.norm", "rmsnorm", "test");
   config.set("block.3.norm_eps", "1e-6", "test");
+  config.set("block.3.norm_placement", "x + scalar(a, 1)*F(x)", "test");
+  config.set("block.3.mlp_norm", "none", "test");
   config.resolve();
   EXPECT_EQ(Config::from_json(config.to_json()).to_json(), config.to_json());
   Config again;
   again.load_file(write_text(folder / "config.toml", config.to_toml()));
   for (const KeyInfo& key : config_keys()) EXPECT_EQ(again.get(key.name), config.get(key.name)) << key.name;
   EXPECT_EQ(again.get("block.10.norm"), "rmsnorm");
+  EXPECT_EQ(again.get("block.10.attn_norm"), "rmsnorm") << "the block's norm";
+  EXPECT_EQ(again.get("block.9.attn_norm"), "layernorm") << "the model's norm";
+  EXPECT_EQ(again.block, config.block);
   EXPECT_EQ(again.block.size(), 2u);
   EXPECT_EQ(again.block.begin()->first, 3);  // by number, though TOML sorts block.10 first
   EXPECT_EQ(again.learning_rate, 0.1);
@@ -154,7 +165,7 @@ TEST(Config, ValuesOfTheWrongTypeAreRefused) {
   const std::vector<std::pair<std::string, std::string>> wrong{{"n_layer", "1e3"},
                                                                {"n_layer", "5_000"},
                                                                {"n_layer", ""},
-                                                               {"n_layer", "4 "},
+                                                               {"n_layer", "4 2"},
                                                                {"n_layer", "99999999999999999999"},
                                                                {"dropout", "inf"},
                                                                {"dropout", "nan"},
@@ -167,6 +178,54 @@ TEST(Config, ValuesOfTheWrongTypeAreRefused) {
     const std::string message = message_of([&] { config.set(key, value, "--" + key); });
     EXPECT_HAS(message, key + " = '" + value + "'");
   }
+}
+
+TEST(Lists, OneRule) {
+  using L = std::vector<std::string>;
+  EXPECT_EQ(split_list(""), L{});
+  EXPECT_EQ(split_list(" layernorm ,\trmsnorm "), (L{"layernorm", "rmsnorm"}));
+  EXPECT_EQ(split_list("a,"), (L{"a", ""}));
+  EXPECT_EQ(split_list("\"a,b\", 'c,d' ,e"), (L{"a,b", "c,d", "e"}));
+  EXPECT_EQ(split_list("\"say \"\"hi\"\", you\""), L{"say \"hi\", you"});
+  EXPECT_EQ(split_list("'tis,b"), (L{"'tis", "b"}));
+  EXPECT_EQ(split_list("mix(x, N(y, z)),pre"), (L{"mix(x, N(y, z))", "pre"}));
+  EXPECT_EQ(split_list("open(1,2"), (L{"open(1", "2"}));
+  EXPECT_EQ(split_list("rmsnorm, formula: x / max(a, b), c"), (L{"rmsnorm", "formula: x / max(a, b), c"}));
+  for (const L& values : {L{"a"}, L{"a,b", "c"}, L{" a"}, L{"\"q\"", "'"}, L{"formula: x, y", "b"}, L{"f(", "g)"}})
+    EXPECT_EQ(split_list(join_list(values)), values) << join_list(values);
+}
+
+TEST(Lists, ArrayCommaListAndSetListAreTheSame) {
+  Config comma, list;
+  comma.set("norm", "layernorm, rmsnorm", "--norm");
+  list.set_list("norm", {"layernorm", "rmsnorm"}, "--norm");
+  EXPECT_EQ(comma.lists, list.lists);
+  EXPECT_EQ(comma.lists.at("norm").size(), 2u);
+  EXPECT_HAS(message_of([&] { comma.resolve(); }), "is a list; give one value");
+  comma.set("norm", "rmsnorm", "--norm");  // a later value replaces the list
+  EXPECT_TRUE(comma.lists.empty());
+  EXPECT_NO_THROW(comma.resolve());
+  Config path;
+  path.set("data", "a,b.txt", "--data");
+  EXPECT_EQ(path.data, "a,b.txt");
+  path.set("data", "'a,b.txt'", "--data");
+  EXPECT_EQ(path.data, "a,b.txt");
+}
+
+/// Each default is among the choices of its key, and each choice is accepted: the table agrees with itself.
+TEST(Config, ChoicesHoldTheDefaultAndAreAccepted) {
+  for (const KeyInfo& key : config_keys()) {
+    const auto choices = key_choices(key);
+    if (choices.empty()) continue;
+    EXPECT_NE(std::find(choices.begin(), choices.end(), key.fallback), choices.end()) << key.name;
+    for (const std::string& choice : choices) EXPECT_NO_THROW(resolved({{key.name, choice}})) << key.name << choice;
+  }
+}
+
+TEST(Config, HiddenKeysAreNoHint) {
+  EXPECT_EQ(nearest_word("qk_nrom", config_key_names()).find("qk"), std::string::npos);
+  EXPECT_TRUE(role_is("qk_norm", {KeyRole::hidden}));
+  EXPECT_FALSE(role_is("no_such_key", {KeyRole::hidden, KeyRole::model}));
 }
 
 TEST(Config, ResolveRefusesWhatCannotBe) {
@@ -186,12 +245,21 @@ TEST(Config, ResolveRefusesWhatCannotBe) {
     EXPECT_EQ(message.find('\n'), std::string::npos);
   }
   EXPECT_HAS(message_of([] { resolved({{"optimizer", "adam"}}); }), "nearest is adamw");
-  EXPECT_HAS(message_of([] { resolved({{"arch", "conv"}}); }), "not there yet; there are: gpt, llama");
+  EXPECT_HAS(message_of([] { resolved({{"arch", "conv"}}); }), "is unknown; allowed: gpt, llama");
+  EXPECT_HAS(message_of([] { resolved({{"norm", "rmsnrom:eps=1"}}); }), "the nearest is rmsnorm");
+  EXPECT_HAS(message_of([] { resolved({{"block.1.norm", "rmsnrom"}}); }), "block.1.norm = rmsnrom");
+  EXPECT_HAS(message_of([] { resolved({{"final_norm", "ture"}}); }), "the nearest is true");
+  EXPECT_HAS(message_of([] { resolved({{"norm_placement", "pots"}}); }), "allowed: pre, post");
+  EXPECT_HAS(message_of([] { resolved({{"qk_norm", "rmsnorm"}}); }), "is unknown; allowed: none");
+  EXPECT_NO_THROW(resolved({{"qk_norm", "none"}, {"init", "normal"}, {"stats", ""}, {"final_norm", "rmsnorm:eps=0"}}));
   EXPECT_HAS(message_of([] { resolved({{"arch", "llama"}, {"n_embd", "12"}}); }), "odd head width 3");
   EXPECT_NO_THROW(resolved({{"n_embd", "12"}}));  // RoPE's rule is llama's alone
   EXPECT_HAS(message_of([] { resolved({{"block.4.norm", "none"}}); }), "n_layer = 4 has blocks 0 to 3");
   EXPECT_NO_THROW(resolved({{"block.3.norm", "none"}}));
   EXPECT_HAS(message_of([] { resolved({{"block.3.norm_eps", "-1"}}); }), "out of range");
+  EXPECT_HAS(message_of([] { resolved({{"norm_placement", "x + F(y)"}}); }), "column 7: 'y' is unknown");
+  EXPECT_HAS(message_of([] { resolved({{"block.3.norm_placement", "pots"}}); }), "nearest is post");
+  EXPECT_HAS(message_of([] { resolved({{"init", "norml"}}); }), "nearest is normal");
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ using Names = std::vector<std::string>;
 
 /// Options of a preset (or of plain keys) as a run would have them.
 inline ModelOptions options_of(const std::string& preset, const std::map<std::string, std::string>& keys = {},
-                        std::int64_t vocab = 65) {
+                               std::int64_t vocab = 65) {
   Config config;
   if (!preset.empty()) config.load_preset(preset);
   for (const auto& [key, value] : keys) config.set(key, value, "--" + key);
@@ -28,7 +28,8 @@ inline ModelOptions small(std::map<std::string, std::string> keys) {
   return options_of("", keys, 11);
 }
 
-inline Indices random_tokens(Engine& where, std::int64_t batch, std::int64_t time, std::int64_t vocab, std::uint64_t seed) {
+inline Indices random_tokens(Engine& where, std::int64_t batch, std::int64_t time, std::int64_t vocab,
+                             std::uint64_t seed) {
   const Indices tokens = Indices::empty(where, {batch, time});
   const Random random(seed, Purpose::random_tokens, 7);
   for (std::int64_t i = 0; i < tokens.numel(); ++i)
@@ -46,7 +47,7 @@ inline double forward_loss(const Transformer& model, std::uint64_t seed = 1, std
   return static_cast<double>(model.loss(b, {}).item());
 }
 inline void backward(const Transformer& model, Pass pass, Observer* observer = nullptr, std::int64_t batch = 2,
-              bool fresh = true) {
+                     bool fresh = true) {
   const ModelOptions& o = model.options();
   if (fresh) model.parameters().zero_grad();
   Tape tape;

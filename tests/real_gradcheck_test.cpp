@@ -173,6 +173,21 @@ TEST(Gradcheck, CatchesAGradientThatDependsOnNothing) {
   EXPECT_GT(noisy(1e-5), kPass);
 }
 
+TEST(Gradcheck, HoldsWhatIsDetached) {
+  const Variable x = random_leaf({6}, "x");
+  EXPECT_LE(worst({x}, [&] { return multiply(x, x.detach()); }), kPass);          // x * constant
+  EXPECT_LE(worst({x}, [&] { return multiply(x, square(x).detach()); }), kPass);  // of a value in between
+  EXPECT_LE(worst({x}, [&] { return add(square(x), exp(x.detach())); }), kPass);  // nothing from the second
+  const auto forgets = [&] {                                                      // 2 x, where x is right
+    return record("forgets", {&x}, multiply(x, x.detach()).value(),
+                  [v = x.value()](Grads& g) { g.give(0, times(multiply(Variable(g.out()), Variable(v)).value(), 2)); });
+  };
+  EXPECT_GT(worst({x}, forgets), kPass);
+  int calls = 0;
+  expect_says(message_of([&] { worst({x}, [&] { return calls++ == 0 ? square(x) : multiply(x, x.detach()); }); }),
+              {"detaches more values"});
+}
+
 TEST(Gradcheck, CatchesNaN) {
   const Variable x = random_leaf({6}, "x");
   EXPECT_GT(worst({x},

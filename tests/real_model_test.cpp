@@ -3,6 +3,8 @@
 #include <map>
 #include <set>
 
+#include <normscope/optim/optimizer.h>
+
 #include "model_helpers.h"
 
 namespace normscope::real_test {
@@ -42,33 +44,35 @@ INSTANTIATE_TEST_SUITE_P(All, Presets, ::testing::ValuesIn(preset_names()), [](c
 
 TEST(Model, EveryParameterOfEveryNormAndPlacementReceivesAGradient) {
   for (const PlacementEntry& placement : placement_table())
-    for (const NormEntry& norm : norm_table())
+    for (const std::string& norm : norm_variants())
       for (const char* arch : {"gpt", "llama"}) {
         const Transformer model(engine(),
                                 small({{"arch", arch},
-                                       {"norm", norm.name},
+                                       {"norm", norm},
                                        {"norm_placement", placement.name},
                                        {"bias", "true"},
                                        {"tie_weights", "false"},
                                        {"norm_bias", "true"}}),
                                 5);
         backward(model, {});
+        UpdateNorms norms;
+        Optimizer(model.parameters(), {.name = "sgd"}).step(0.1, 1, norms);  // a scalar that starts at 0 hides others
+        backward(model, {});
         for (const Parameter& p : model.parameters().all()) {
           ASSERT_NE(p.grad(), nullptr) << p.path;
           if (p.path.ends_with("attn.k.bias")) continue;  // zero by identity: it moves all scores of a row alike
           EXPECT_GT(largest(row_of(p.grad(), p.numel())), 0)
-              << arch << " " << norm.name << " " << placement.name << " " << p.path;
+              << arch << " " << norm << " " << placement.name << " " << p.path;
         }
       }
 }
 
 TEST(Model, ASecondBackwardDoublesEveryGradient) {  // every op's way of adding to what is there
   for (const char* arch : {"gpt", "llama"})
-    for (const NormEntry& norm : norm_table()) {
+    for (const std::string& norm : norm_variants()) {
       const Transformer model(
           engine(),
-          small({{"arch", arch}, {"norm", norm.name}, {"bias", "true"}, {"norm_bias", "true"}, {"init_gain", "20"}}),
-          5);
+          small({{"arch", arch}, {"norm", norm}, {"bias", "true"}, {"norm_bias", "true"}, {"init_gain", "20"}}), 5);
       backward(model, {});
       std::map<std::string, std::vector<double>> once;
       for (const Parameter& p : model.parameters().all()) once[p.path] = row_of(p.grad(), p.numel());
@@ -79,7 +83,7 @@ TEST(Model, ASecondBackwardDoublesEveryGradient) {  // every op's way of adding 
         // Key biases are zero by identity, so their gradient is all rounding: measured against 1.
         const double floor = p.path.ends_with("attn.k.bias") ? 1 : 0;
         EXPECT_LE(error_of(row_of(p.grad(), p.numel()), expected, floor), tolerance(1e-5, 1e-13))
-            << arch << " " << norm.name << " " << p.path;
+            << arch << " " << norm << " " << p.path;
       }
     }
 }
@@ -212,7 +216,7 @@ TEST(BlockOverride, TakesEffectInItsBlockAlone) {
   EXPECT_FALSE(has("blocks.1.mlp_norm.bias"));
   EXPECT_TRUE(has("blocks.2.attn_norm.bias"));
   ModelOptions plain = options;
-  plain.block_norm.erase(2);
+  plain.block.erase(2);
   const auto points = [&](const ModelOptions& o) {
     Keeper keeper;
     backward(Transformer(engine(), o, 3), {}, &keeper);

@@ -14,6 +14,7 @@ namespace {
 struct Made {
   std::unique_ptr<Parameters> parameters;
   std::unique_ptr<Norm> norm;
+  double gain_offset = 0;
   std::vector<Variable> leaves(std::initializer_list<Variable> inputs) const {
     std::vector<Variable> list(inputs);
     for (const Parameter& p : parameters->all()) list.push_back(p.leaf);
@@ -21,20 +22,31 @@ struct Made {
   }
 };
 
-Made make(const std::string& name, std::int64_t width, bool bias, double eps = 1e-5) {
+Made make(const std::string& variant, std::int64_t width, bool bias, double eps = 1e-5) {
   Made made{std::make_unique<Parameters>(engine(), 1), nullptr};
   NormSpec spec;
-  spec.name = name;
   spec.eps = eps;
   spec.bias = bias;
+  spec = parse_norm(variant, spec);
   made.norm = make_norm({*made.parameters, "", -1, "norm"}, spec, width);
-  for (const Parameter& p : made.parameters->all()) {    // gain and bias away from 1 and 0, so that no factor hides
+  const NormEntry& entry = norm_entry(spec.name);
+  if (const auto gain = entry.gain(norm_values(entry, spec))) made.gain_offset = gain->offset;
+  for (const Parameter& p : made.parameters->all()) {    // gain and bias away from their start, so that no factor hides
     if (p.path != "gain" && p.path != "bias") continue;  // a norm's own number stays
     const Random random(4, Purpose::perturb, stream_of(p.path));
     for (std::int64_t i = 0; i < p.numel(); ++i)
       p.value()[i] += as_real(0.3 * random.normal(static_cast<std::uint64_t>(i)));
   }
   return made;
+}
+
+/// Those that treat each row on its own.
+std::vector<std::string> row_variants() {
+  std::vector<std::string> list;
+  for (const NormEntry& entry : norm_table())
+    if (entry.over == Over::rows)
+      for (const std::string& variant : norm_variants(entry)) list.push_back(variant);
+  return list;
 }
 
 struct Input {
@@ -64,8 +76,9 @@ Exact exact(const std::string& name, const Made& made, const Tensor& x, const Te
   for (const Parameter& p : made.parameters->all()) {
     if (p.path == "gain") gain.assign(p.value(), p.value() + width);
     if (p.path == "bias") bias.assign(p.value(), p.value() + width);
-    if (p.path != "gain" && p.path != "bias") own = std::max(own, std::abs(static_cast<double>(*p.value())));
+    if (p.path == "alpha") own = std::abs(static_cast<double>(*p.value()));
   }
+  for (double& g : gain) g += made.gain_offset;
   Exact e;
   e.slope = own;  // of tanh(alpha x), where it is not saturated
   e.dgain.assign(width, 0);
@@ -112,36 +125,35 @@ void expect_exact(const std::string& name, std::int64_t width, Input in, bool fu
 }
 
 TEST(Norms, AreExactAtEveryWidthScaleAndOffset) {
-  for (const NormEntry& entry : norm_table()) {
-    if (entry.name == "none") continue;
+  for (const std::string& variant : row_variants()) {
+    if (variant == "none") continue;
     for (std::int64_t width = 1; width <= 70; ++width)
       for (const Input& in : kInputs)
         for (const bool fused : {false, true}) {
-          expect_exact(entry.name, width, in, fused, width % 2 == 0);
+          expect_exact(variant, width, in, fused, width % 2 == 0);
           if (HasFatalFailure()) return;
         }
     for (const bool bias : {false, true})
-      for (const std::int64_t width : {32, 64, 128, 768}) expect_exact(entry.name, width, {1, 1e4}, true, bias);
+      for (const std::int64_t width : {32, 64, 128, 768}) expect_exact(variant, width, {1, 1e4}, true, bias);
   }
 }
 
 TEST(Norms, WithoutGainAreThoseOfGainOne) {
   // Rows of some widths stay in registers, but only with a gain: both ways must be there, and agree.
-  for (const NormEntry& entry : norm_table())
+  for (const std::string& variant : row_variants())
     for (const std::int64_t width : {5, 16, 32, 64, 128}) {
       const Variable x = random_leaf({70, width}, "x");
       const Tensor dy = random_tensor({70, width}, "dy");
       std::vector<Result> results;
       for (const bool affine : {false, true}) {
         Parameters parameters(engine(), 1);
-        NormSpec spec;
-        spec.name = entry.name;
+        NormSpec spec = parse_norm(variant, {});
         spec.affine = affine;
         const auto norm = make_norm({parameters, "", -1, "norm"}, spec, width);
         results.push_back(run_with_gradients({x}, [&] { return norm->forward(x); }, dy));
       }
       const double limit = kDouble ? 1e-14 : 1e-6;
-      SCOPED_TRACE(entry.name + " width " + std::to_string(width));
+      SCOPED_TRACE(variant + " width " + std::to_string(width));
       expect_close(numbers(results[0].value), numbers(results[1].value), limit);
       expect_close(numbers(results[0].gradients[0]), numbers(results[1].gradients[0]), 2 * limit);
     }
@@ -211,12 +223,12 @@ TEST(Norms, LargeTensorsAreTheSameRowByRow) {
 
 TEST(Norms, FusedIsThePlainReference) {
   // In float64 digits are there to tell a wrong formula from rounding; float32 stays where the plain one has digits.
-  for (const NormEntry& entry : norm_table())
+  for (const std::string& variant : row_variants())
     for (const std::int64_t width : {1, 2, 3, 4, 7, 8, 9, 16, 17, 31, 33, 64, 70})
       for (const bool bias : {false, true})
         for (const Input& in : kDouble ? std::vector<Input>{{1e-3, 0}, {1, 0}, {1e3, 0}, {1, 100}, {1e3, 100}}
                                        : std::vector<Input>{{1e-3, 0}, {1, 0}, {1e3, 0}}) {
-          const Made made = make(entry.name, width, bias);
+          const Made made = make(variant, width, bias);
           const Variable x = random_leaf({130, width}, "x", in.scale, in.offset),
                          f = random_leaf({130, width}, "f", in.scale);
           const Tensor seed = random_tensor({130, 2 * width}, "seed");
@@ -235,11 +247,10 @@ TEST(Norms, FusedIsThePlainReference) {
                 return concat({h, made.norm->reference(h)}, 1);
               },
               seed);
-          const std::string what =
-              entry.name + " width " + std::to_string(width) + " scale " + std::to_string(in.scale);
+          const std::string what = variant + " width " + std::to_string(width) + " scale " + std::to_string(in.scale);
           const double limit = tolerance(1e-5, 1e-12 * (1 + in.offset));
           ASSERT_LE(error_of(numbers(fused.value), numbers(plain.value)), limit) << what;
-          const double upstream = largest(numbers(seed)) * (entry.name == "none" ? 1 : 1 + 1 / in.scale);
+          const double upstream = largest(numbers(seed)) * (variant == "none" ? 1 : 1 + 1 / in.scale);
           for (std::size_t k = 0; k < leaves.size(); ++k)
             ASSERT_LE(error_of(numbers(fused.gradients[k]), numbers(plain.gradients[k]), k < 2 ? upstream : 1), limit)
                 << what << " " << leaves[k].leaf()->name;
@@ -247,25 +258,23 @@ TEST(Norms, FusedIsThePlainReference) {
 }
 
 TEST(Norms, AddForwardReturnsTheSumItNormalized) {
-  for (const NormEntry& entry : norm_table()) {
-    const Made made = make(entry.name, 19, false);
+  for (const std::string& variant : row_variants()) {
+    const Made made = make(variant, 19, false);
     const Variable x(random_tensor({4, 19}, "x")), f(random_tensor({4, 19}, "f"));
     const auto [h, y] = made.norm->add_forward(x, f);
-    EXPECT_TRUE(same_bits(h.value(), add(x, f).value())) << entry.name;
-    EXPECT_TRUE(same_bits(y.value(), made.norm->forward(h).value())) << entry.name;
+    EXPECT_TRUE(same_bits(h.value(), add(x, f).value())) << variant;
+    EXPECT_TRUE(same_bits(y.value(), made.norm->forward(h).value())) << variant;
   }
 }
 
 TEST(Norms, TreatEachRowOnItsOwnAndOnAnyNumberOfThreadsAlike) {
-  for (const NormEntry& entry : norm_table()) {
-    if (entry.name == "none") continue;
+  for (const std::string& variant : row_variants()) {
+    if (variant == "none") continue;
     std::vector<std::vector<Tensor>> all;
     for (const int threads : {1, 2, 3}) {
       Engine own({threads});
       Parameters parameters(own, 1);
-      NormSpec spec;
-      spec.name = entry.name;
-      const auto norm = make_norm({parameters, "", -1, "norm"}, spec, 24);
+      const auto norm = make_norm({parameters, "", -1, "norm"}, parse_norm(variant, {}), 24);
       const Variable x = Variable::leaf(random_tensor({300, 24}, "x", 1, 3, own), "x");
       std::vector<Variable> leaves{x};
       for (const Parameter& p : parameters.all()) leaves.push_back(p.leaf);
@@ -276,10 +285,10 @@ TEST(Norms, TreatEachRowOnItsOwnAndOnAnyNumberOfThreadsAlike) {
       all.push_back(std::move(kept));
     }
     for (std::size_t k = 0; k < all[0].size(); ++k) {
-      EXPECT_TRUE(same_bits(all[0][k], all[1][k])) << entry.name << " " << k;
-      EXPECT_TRUE(same_bits(all[0][k], all[2][k])) << entry.name << " " << k;
+      EXPECT_TRUE(same_bits(all[0][k], all[1][k])) << variant << " " << k;
+      EXPECT_TRUE(same_bits(all[0][k], all[2][k])) << variant << " " << k;
     }
-    const Made made = make(entry.name, 24, false);
+    const Made made = make(variant, 24, false);
     const Tensor x = random_tensor({65, 24}, "x");
     const Tensor together = made.norm->forward(Variable(x)).value();
     for (const std::int64_t r : {0, 1, 63, 64})

@@ -1,3 +1,4 @@
+#include <normscope/autograd/gradcheck.h>
 #include <normscope/autograd/variable.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@ NORMSCOPE_BEGIN
 namespace {
 thread_local Tape* current_tape = nullptr;
 thread_local bool no_grad = false;
+thread_local DetachedValues* detached_values = nullptr;
 constexpr std::size_t kChunk = 1 << 16;
 
 std::uint64_t next_recording() {  // unique over all tapes, so that a stale variable is always noticed
@@ -41,6 +43,22 @@ Variable Variable::leaf(Tensor value, std::string name) {
   variable.leaf_ = std::make_shared<Leaf>();
   variable.leaf_->name = std::move(name);
   return variable;
+}
+
+Variable Variable::detach() const { return Variable(detached_values ? detached_values->next(value_) : value_); }
+
+DetachedValues::DetachedValues() : before_(std::exchange(detached_values, this)) {}
+DetachedValues::~DetachedValues() { detached_values = before_; }
+
+void DetachedValues::rewind() {
+  replays_ = true;
+  at_ = 0;
+}
+
+Tensor DetachedValues::next(const Tensor& x) {
+  if (!replays_) kept_.push_back(x.clone());  // x may be changed in place
+  if (at_ == kept_.size()) throw Error("[gradcheck] the function detaches more values than at its first call");
+  return kept_[at_++];
 }
 
 bool Variable::tracked() const {

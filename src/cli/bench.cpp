@@ -81,7 +81,6 @@ int run_bench(const Arguments& arguments) {
   if (steps < 1) throw UsageError(fmt::format("--steps: '{}' measures nothing; give 1 or more", steps));
   Config config = parser.config();
   config.resolve();
-  check_norm_names(config);
   if (what.front() == "step")
     print_step(bench_step(config, warmup, steps), parser.json);
   else

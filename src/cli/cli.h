@@ -3,7 +3,6 @@
 #include "config/config.h"
 #include <normscope/core/error.h>
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -27,7 +26,7 @@ class Parser {
   Parser(const std::string& command, const std::string& summary, const std::string& example);
   ~Parser();
 
-  /// Where a flag's text goes; a list collects every repetition, anything else keeps the last.
+  /// Where a flag's text goes; a list collects all values, anything else keeps the last.
   using Target =
       std::variant<bool*, std::string*, std::int64_t*, std::uint64_t*, int*, double*, std::vector<std::string>*>;
   void option(const std::string& name, Target target, const std::string& help);
@@ -40,12 +39,10 @@ class Parser {
   /// Parses, sets up the log; returns false when --help was asked for and printed. Raises UsageError.
   bool parse(const Arguments& arguments);
 
-  /// defaults < preset < config file < flags, not resolved. `take` sees each key's flag first; what it returns true for
-  /// is its own.
-  using Take = std::function<bool(const std::string& key, const std::string& value)>;
-  Config config(const Take& take = {}) const;
+  /// defaults < preset < config file < flags, not resolved.
+  Config config() const;
   /// The same on top of `config`: preset < config file < flags.
-  void apply_to(Config& config, const Take& take = {}) const;
+  void apply_to(Config& config) const;
 
   bool json = false, quiet = false;
 
@@ -60,8 +57,6 @@ class Parser {
 std::string command_line(const std::string& command, const Arguments& arguments);
 /// Raises UsageError when a config names no data.
 void require_data(const Config& config);
-/// Raises UsageError for a norm or placement that is not in the tables, with the nearest that is.
-void check_norm_names(const Config& config);
 
 /// Writes to standard output; a reader that went away is no error, a full disk is (flush_output).
 void print(std::string_view text);

@@ -5,20 +5,19 @@
 
 #include "cli/cli.h"
 #include "core/decimal_text.h"
-#include "config/config_text.h"
+#include "core/text.h"
 
 namespace normscope::cli {
 
 int run_dump(const Arguments& arguments) {
   DumpOptions options;
   options.out = "dump.h5";
-  std::vector<std::string> only;
   Parser parser("dump", "One step from the initial weights, without an update: everything of it into one HDF5 file.",
                 "  normscope dump --preset llama-micro --data synthetic:grammar --dtype float64 --out step.h5\n"
                 "    step.h5 has /loss, /logits, /params/PATH, /grads/PATH, /residual/NAME, /residual_grads/NAME");
   parser.option("out", &options.out, "the file [dump.h5]");
   parser.option("step", &options.step, "take the batch that training sees at step K [0]");
-  parser.option("only", &only, "write just these: tokens, targets, loss, logits, ... (comma list)");
+  parser.option("only", &options.only, "write just these: tokens, targets, loss, logits, ... (comma list)");
   parser.option("batch", &options.batch, "FILE.h5 with tokens and targets instead of the data's");
   parser.option("overwrite", &options.overwrite, "replace a file that is there");
   parser.config_keys();
@@ -26,8 +25,6 @@ int run_dump(const Arguments& arguments) {
   Config config = parser.config();
   config.resolve();
   if (options.batch.empty()) require_data(config);
-  check_norm_names(config);
-  options.only = split(join(only, ","), ',');
   const double loss = dump(config, options);
   if (parser.json)
     print_json({{"file", options.out}, {"step", options.step}, {"loss", loss}});

@@ -11,7 +11,7 @@
 
 #include "cli/cli.h"
 #include "core/decimal_text.h"
-#include "config/config_text.h"
+#include "core/text.h"
 
 namespace normscope::cli {
 namespace {
@@ -180,7 +180,6 @@ int run_inspect(const Arguments& arguments) {
   if (!paths.empty()) return inspect_path(paths.front(), parser.json);
   Config config = parser.config();
   config.resolve();
-  check_norm_names(config);
   return inspect_cost(config, parser.json);
 }
 

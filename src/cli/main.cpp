@@ -10,7 +10,7 @@
 #include <new>
 
 #include "cli/cli.h"
-#include "config/config_text.h"
+#include "core/text.h"
 
 namespace normscope::cli {
 namespace {

@@ -5,17 +5,17 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
-#include "config/config_text.h"
 #include "core/decimal_text.h"
+#include "core/text.h"
 
 namespace normscope::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::vector<double> numbers(const std::string& flag, const std::string& text) {
+std::vector<double> numbers(const std::string& flag, const std::vector<std::string>& texts) {
   std::vector<double> values;
-  for (const std::string& part : split(text, ',')) {
+  for (const std::string& part : texts) {
     const auto value = parse_number(part);
     if (!value) throw UsageError(fmt::format("--{}: '{}' is not a finite number; write --{} 1,2,3", flag, part, flag));
     values.push_back(*value);
@@ -23,44 +23,59 @@ std::vector<double> numbers(const std::string& flag, const std::string& text) {
   return values;
 }
 
+Json options_json(const NormInfo& norm) {
+  Json list = Json::array();
+  for (const NormInfo::Option& o : norm.options)
+    list.push_back(
+        {{"name", o.name}, {"range", o.range}, {"default", o.default_value}, {"documentation", o.documentation}});
+  return list;
+}
+
 int print_catalogue(bool as_json) {
   if (as_json) {
-    Json document = {{"norms", Json::array()}, {"placements", placement_names()}};
+    Json document = {{"norms", Json::array()}, {"placements", Json::array()}};
+    for (const PlacementInfo& placement : placement_catalogue()) document["placements"].push_back(placement.name);
     for (const NormInfo& norm : norm_catalogue())
       document["norms"].push_back({{"name", norm.name},
                                    {"formula", norm.formula},
                                    {"parameters", norm.parameters},
-                                   {"reference", norm.reference}});
+                                   {"reference", norm.reference},
+                                   {"label", norm.label},
+                                   {"over", norm.over},
+                                   {"detached", norm.detached},
+                                   {"options", options_json(norm)},
+                                   {"variants", norm.variants}});
     print_json(document);
     return 0;
   }
   std::vector<std::vector<std::string>> rows;
   for (const NormInfo& norm : norm_catalogue())
     rows.push_back({norm.name, norm.formula, norm.parameters, norm.reference});
-  print(table({"norm", "formula", "parameters and options", "reference"}, rows));
-  print("\nPlacements: " + join(placement_names(), ", ") + "\n");
+  print(table({"norm", "formula", "parameters (start)", "reference"}, rows));
+  rows.clear();
+  for (const NormInfo& norm : norm_catalogue())
+    for (const NormInfo::Option& o : norm.options)
+      rows.push_back({norm.name + ":" + o.name, o.range, o.default_value, o.documentation});
+  print(
+      "\nOptions, written behind the name (--norm prmsnorm:p=0.25+eps=1e-6); every norm takes eps, bias and affine.\n");
+  print(table({"option", "allowed", "default", "what it does"}, rows));
+  rows.clear();
+  for (const PlacementInfo& placement : placement_catalogue())
+    rows.push_back({placement.name, placement.formula, placement.reference});
+  print("\n" + table({"placement", "formula", "reference"}, rows));
   return 0;
 }
 
-void check_name(const std::string& name) {
-  std::vector<std::string> names;
-  for (const NormInfo& norm : norm_catalogue()) names.push_back(norm.name);
-  const std::string base = name.substr(0, name.find(':'));
-  if (std::find(names.begin(), names.end(), base) == names.end())
-    throw UsageError(fmt::format("norm '{}' is not in the catalogue; there are: {}; the nearest is {}", base,
-                                 join(names, ", "), nearest_word(base, names)));
-}
-
 int print_result(const NormResult& result, bool as_json) {
-  const std::vector<std::pair<const char*, const std::vector<double>*>> fields{
-      {"y", &result.y}, {"dx", &result.dx}, {"dgain", &result.dgain}, {"dbias", &result.dbias}};
+  std::vector<std::pair<std::string, std::vector<double>>> fields{{"y", result.y}, {"dx", result.dx}};
+  fields.insert(fields.end(), result.gradients.begin(), result.gradients.end());
   Json document = Json::object();
   std::vector<std::pair<std::string, std::string>> rows;
   for (const auto& [name, values] : fields) {
-    if (values->empty()) continue;
-    document[name] = *values;
+    if (values.empty()) continue;
+    document[name] = values;
     std::vector<std::string> texts;
-    for (const double value : *values) texts.push_back(significant_text(value, 12));
+    for (const double value : values) texts.push_back(significant_text(value, 12));
     rows.emplace_back(name, join(texts, "  "));
   }
   if (as_json)
@@ -74,15 +89,16 @@ int print_result(const NormResult& result, bool as_json) {
 
 int run_norms(const Arguments& arguments) {
   NormCall call;
-  std::vector<std::string> words, settings;
-  std::string x, dy;
-  Parser parser("norms", "The catalogue of norms; with `apply NAME` a pocket calculator on one row, gain 1 and bias 0.",
-                "  normscope norms apply rmsnorm --x 1,2,3,4 --dy 1,0,0,0 --eps 0\n"
-                "    y, and the gradients dx and dgain for the output gradient dy");
+  std::vector<std::string> words, settings, x, dy;
+  Parser parser(
+      "norms",
+      "The catalogue of norms; with `apply NAME` a pocket calculator on one row, its parameters as they begin.",
+      "  normscope norms apply rmsnorm --x 1,2,3,4 --dy 1,0,0,0 --eps 0\n"
+      "    y, and the gradients of x and of each parameter (dgain, dbias, ...) for the output gradient dy");
   parser.positional("apply NAME", words, "a norm of the catalogue; without it the catalogue is shown", 0, 2);
   parser.option("x", &x, "the row, such as 1,2,3,4");
   parser.option("dy", &dy, "gradient of the output, as long as x");
-  parser.option("eps", &call.eps, "eps, inside the root [1e-5]");
+  parser.option("eps", &call.eps, "eps of the norm [1e-5]");
   parser.option("set", &settings, "an option of the norm, such as p=0.5 (repeat for more)");
   parser.option("dtype", &call.dtype, "float32 | float64 [float64]");
   if (!parser.parse(arguments)) return 0;
@@ -91,7 +107,6 @@ int run_norms(const Arguments& arguments) {
     throw UsageError(fmt::format("'{}' has no place here; write normscope norms apply NAME --x 1,2,3", words.front()));
   if (words.size() < 2) throw UsageError("the norm's name is missing; write normscope norms apply NAME --x 1,2,3");
   call.name = words[1];
-  check_name(call.name);
   for (const std::string& setting : settings) {
     if (setting.find('=') == std::string::npos)
       throw UsageError(fmt::format("--set: '{}' has no value; write --set NAME=VALUE", setting));

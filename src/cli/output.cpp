@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
-#include "config/config_text.h"
+#include "core/text.h"
 
 namespace normscope::cli {
 namespace {
@@ -34,15 +34,6 @@ std::string quoted(const std::string& argument) {
   std::string out = "'";
   for (const char c : argument) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
-}
-
-void require_norm(const std::string& where, const std::string& key, const std::string& value) {
-  std::vector<std::string> names;
-  for (const NormInfo& norm : norm_catalogue()) names.push_back(norm.name);
-  const std::string name = value.substr(0, value.find(':'));
-  if (std::find(names.begin(), names.end(), name) != names.end()) return;
-  throw UsageError(fmt::format("{}: {} = {} is not in the catalogue; there are: {}; the nearest is {}", where, key,
-                               value, join(names, ", "), nearest_word(name, names)));
 }
 
 }  // namespace
@@ -104,23 +95,6 @@ std::string command_line(const std::string& command, const Arguments& arguments)
 void require_data(const Config& config) {
   if (config.data.empty())
     throw UsageError("no data is named; give --data FILE.txt, a prepared folder or --data synthetic:grammar");
-}
-
-void check_norm_names(const Config& config) {
-  require_norm(config.where("norm"), "norm", config.norm);
-  if (config.qk_norm != "none") require_norm(config.where("qk_norm"), "qk_norm", config.qk_norm);
-  if (config.final_norm != "true" && config.final_norm != "false")
-    require_norm(config.where("final_norm"), "final_norm", config.final_norm);
-  for (const auto& [index, overrides] : config.block) {
-    const auto found = overrides.find("norm");
-    const std::string path = fmt::format("block.{}.norm", index);
-    if (found != overrides.end()) require_norm(config.where(path), path, found->second);
-  }
-  const std::vector<std::string> placements = placement_names();
-  if (std::find(placements.begin(), placements.end(), config.norm_placement) == placements.end())
-    throw UsageError(fmt::format("{}: norm_placement = {} is unknown; there are: {}; the nearest is {}",
-                                 config.where("norm_placement"), config.norm_placement, join(placements, ", "),
-                                 nearest_word(config.norm_placement, placements)));
 }
 
 }  // namespace normscope::cli

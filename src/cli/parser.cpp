@@ -30,6 +30,16 @@ Integer integer_value(const std::string& flag, const std::string& text) {
   return static_cast<Integer>(*value);
 }
 
+/// A flag that is given several times and one comma list mean the same.
+std::vector<std::string> list_of(const std::vector<std::string>& texts) {
+  std::vector<std::string> values;
+  for (const std::string& text : texts) {
+    const auto more = split_list(text);
+    values.insert(values.end(), more.begin(), more.end());
+  }
+  return values;
+}
+
 /// Writes the last text into the target, in the target's own type.
 struct Assign {
   const std::string& flag;
@@ -41,7 +51,7 @@ struct Assign {
     *target = *value;
   }
   void operator()(std::string* target) const { *target = values.back(); }
-  void operator()(std::vector<std::string>* target) const { *target = values; }
+  void operator()(std::vector<std::string>* target) const { *target = list_of(values); }
   void operator()(double* target) const {
     const auto value = parse_number(values.back());
     if (!value) wrong_value(flag, values.back(), "a finite number (such as 0.1 or 1e-3)");
@@ -112,13 +122,21 @@ struct Parser::Impl {
 
   /// One flag: CLI11 hands over all its texts.
   void add(const std::string& name, const std::string& group, const std::string& type, const std::string& about) {
+    accept(name);
+    flags.push_back({name, group, type, about});
+  }
+  void accept(const std::string& name) {
     const auto keep = [this, name](const CLI::results_t& texts) {
       given[name] = texts;
       return true;
     };
     app.add_option("--" + name, CLI::callback_t(keep))->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     names.push_back(name);
-    flags.push_back({name, group, type, about});
+  }
+  /// --block.3.norm: one of as many flags as there are blocks, so it is accepted where it stands.
+  void accept_block_key(const std::string& name) {
+    const bool known = std::find(names.begin(), names.end(), name) != names.end();
+    if (takes_blocks && !known && name.rfind("block.", 0) == 0) accept(name);
   }
   std::string help_text() const;
 
@@ -129,7 +147,7 @@ struct Parser::Impl {
   std::map<std::string, Target> targets;                  // flags of the subcommand's own
   std::map<std::string, std::vector<std::string>> given;  // texts from the command line
   std::vector<Positional> positionals;
-  bool help = false;
+  bool help = false, takes_blocks = false;
 };
 
 std::string Parser::Impl::help_text() const {
@@ -140,6 +158,7 @@ std::string Parser::Impl::help_text() const {
   for (const Positional& wanted : positionals) out += help_line(wanted.name, wanted.help);
   std::string group;
   for (const Flag& flag : flags) {
+    if (flag.group.empty()) continue;  // hidden
     if (flag.group != group) out += fmt::format("\n{}\n", group = flag.group);
     out += help_line("--" + flag.name + " " + flag.type, flag.help);
   }
@@ -173,10 +192,15 @@ void Parser::positional(const std::string& name, std::vector<std::string>& targe
 void Parser::config_keys() {
   impl_->add("preset", "Configuration", "NAME", join(preset_names(), " | "));
   impl_->add("config", "Configuration", "FILE.toml", "keys from a file; flags come after it and win");
+  impl_->takes_blocks = true;
+  impl_->flags.push_back({"block.N.KEY", "Configuration", "TEXT",
+                          "KEY of block N (from 0) alone, as [block.N] in a file: " + join(block_keys(), ", ")});
   for (const KeyInfo& key : normscope::config_keys()) {
+    const auto choices = key_choices(key);
+    const std::string allowed = choices.empty() ? "" : ": " + join(choices, " | ");
     const std::string fallback = *key.fallback ? fmt::format(" [{}]", key.fallback) : "";
-    impl_->add(key.name, fmt::format("Keys: {} [default]", key.section), value_name(std::string(key.type)),
-               key.help + fallback);
+    impl_->add(key.name, key.role == KeyRole::hidden ? "" : fmt::format("Keys: {} [default]", key.section),
+               value_name(std::string(key.type)), key.help + allowed + fallback);
     if (std::string_view(key.type) == "boolean") impl_->booleans.push_back(key.name);
   }
 }
@@ -196,6 +220,7 @@ Arguments Parser::normalize(const Arguments& arguments) const {
     const std::size_t equals = argument.find('=');
     const std::string name = argument.substr(2, equals == std::string::npos ? equals : equals - 2);
     const bool more = i + 1 < arguments.size();
+    impl_->accept_block_key(name);
     if (!has(impl_->names, name)) {
       out.push_back(argument);
     } else if (equals != std::string::npos) {
@@ -224,7 +249,10 @@ void Parser::check_leftovers(const Arguments& leftovers) const {
     if (equals == std::string::npos && i + 1 < leftovers.size()) value = leftovers[i + 1];
     const std::string flag = argument.substr(0, equals);
     const std::size_t dashes = std::min(flag.find_first_not_of('-'), flag.size());
-    throw UsageError(unknown_key(flag.substr(dashes), value, flag, impl_->names, true));
+    std::vector<std::string> shown;
+    for (const Impl::Flag& known : impl_->flags)
+      if (!known.group.empty()) shown.push_back(known.name);
+    throw UsageError(unknown_key(flag.substr(dashes), value, flag, shown, true));
   }
   if (!leftovers.empty())
     throw UsageError(fmt::format("'{}' has no place here; keys are written --key value (see normscope {} --help)",
@@ -264,13 +292,13 @@ bool Parser::parse(const Arguments& arguments) {
   return true;
 }
 
-Config Parser::config(const Take& take) const {
+Config Parser::config() const {
   Config config;
-  apply_to(config, take);
+  apply_to(config);
   return config;
 }
 
-void Parser::apply_to(Config& config, const Take& take) const {
+void Parser::apply_to(Config& config) const {
   const auto given = [this](const std::string& name) {
     const auto found = impl_->given.find(name);
     return found == impl_->given.end() ? nullptr : &found->second;
@@ -280,9 +308,16 @@ void Parser::apply_to(Config& config, const Take& take) const {
   for (const KeyInfo& key : normscope::config_keys()) {
     const auto* texts = given(key.name);
     if (!texts) continue;
-    const std::string value = std::string_view(key.type) == "list" ? join(*texts, ",") : texts->back();
-    if (!take || !take(key.name, value)) config.set(key.name, value, std::string("--") + key.name);
+    const std::string where = std::string("--") + key.name;
+    if (std::string_view(key.type) == "list")
+      config.set(key.name, join_list(list_of(*texts)), where);
+    else if (texts->size() > 1)
+      config.set_list(key.name, list_of(*texts), where);
+    else
+      config.set(key.name, texts->front(), where);
   }
+  for (const auto& [name, texts] : impl_->given)
+    if (name.rfind("block.", 0) == 0) config.set(name, texts.back(), "--" + name);
 }
 
 }  // namespace normscope::cli

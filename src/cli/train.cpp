@@ -82,7 +82,6 @@ int run_train(const Arguments& arguments) {
   Config config = read_config(parser);
   config.resolve();
   require_data(config);
-  check_norm_names(config);
   options.quiet = parser.quiet;
   options.command = command_line("train", arguments);
   const TrainOutcome outcome = train(config, options);

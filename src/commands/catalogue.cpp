@@ -1,19 +1,42 @@
 #include "commands/commands.h"
 #include <normscope/norms/norm.h>
+#include <normscope/models/model.h>
 #include <normscope/nn/placement.h>
+
+#include "config/options.h"
 
 namespace normscope {
 
 std::vector<NormInfo> norm_catalogue() {
   std::vector<NormInfo> infos;
-  for (const NormEntry& e : norm_table()) infos.push_back({e.name, e.formula, e.parameters, e.reference});
+  for (const NormEntry& e : norm_table()) {
+    NormInfo info{.name = e.name,
+                  .label = e.label,
+                  .formula = e.formula,
+                  .parameters = parameters_text(e),
+                  .reference = e.reference,
+                  .over = e.over == Over::rows       ? "rows"
+                          : e.over == Over::channels ? "channels"
+                                                     : "batch",
+                  .detached = e.detached,
+                  .options = {},
+                  .variants = e.variants};
+    for (const NormOption& o : e.options)
+      info.options.push_back({o.name, range_text(o), default_text(o), o.documentation});
+    infos.push_back(std::move(info));
+  }
   return infos;
 }
 
-std::vector<std::string> placement_names() {
-  std::vector<std::string> names;
-  for (const PlacementEntry& e : placement_table()) names.push_back(e.name);
-  return names;
+void check_model(const Config& config) {
+  Engine dry({.threads = 1, .dry = true});
+  make_model(dry, model_options(config, assumed_shape(config)), 0);
+}
+
+std::vector<PlacementInfo> placement_catalogue() {
+  std::vector<PlacementInfo> infos;
+  for (const PlacementEntry& e : placement_table()) infos.push_back({e.name, e.formula, e.reference});
+  return infos;
 }
 
 }  // namespace normscope

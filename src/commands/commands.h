@@ -38,11 +38,24 @@ CostOutcome inspect_config(const Config& config);
 
 NormResult norm_apply(const NormCall& call);
 
-/// The visible table of norms: name, formula, parameters, reference.
+/// The visible table of norms.
 struct NormInfo {
-  std::string name, formula, parameters, reference;
+  std::string name, label, formula, parameters, reference, over;
+  bool detached = false;
+  struct Option {
+    std::string name, range, default_value, documentation;
+  };
+  std::vector<Option> options;
+  std::vector<std::string> variants;
 };
 std::vector<NormInfo> norm_catalogue();
-std::vector<std::string> placement_names();
+/// Raises UsageError when no model can be made of the keys: an unknown option of a norm, an impossible combination.
+/// Needs no data and computes nothing. `config` is resolved.
+void check_model(const Config& config);
+/// The same of placements: name, formula, reference.
+struct PlacementInfo {
+  std::string name, formula, reference;
+};
+std::vector<PlacementInfo> placement_catalogue();
 
 }  // namespace normscope

@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include <normscope/core/error.h>
 
+#include <algorithm>
 #include <type_traits>
 
 #include "config/config_text.h"
@@ -18,10 +19,16 @@ namespace normscope {
 
 const std::vector<KeyInfo>& config_keys() {
   static const std::vector<KeyInfo> keys{
-#define KEY(section, type, name, fallback, help) {#section, #type, #name, FALLBACK_##type(fallback), help},
+#define KEY(section, type, name, fallback, role, choices, help) \
+  {#section, #type, #name, FALLBACK_##type(fallback), KeyRole::role, choices, help},
 #include "config/config_keys.def"
 #undef KEY
   };
+  return keys;
+}
+
+const std::vector<std::string>& block_keys() {
+  static const std::vector<std::string> keys{"attn_norm", "mlp_norm", "norm", "norm_eps", "norm_placement"};
   return keys;
 }
 
@@ -37,7 +44,7 @@ T parse_as(const std::string& key, const std::string& value, const std::string& 
   if constexpr (std::is_same_v<T, key_type::text>) {
     return value;
   } else if constexpr (std::is_same_v<T, key_type::list>) {
-    return split(value, ',');
+    return split_list(value);
   } else if constexpr (std::is_same_v<T, key_type::boolean>) {
     if (const auto parsed = parse_boolean(value)) return *parsed;
     wrong_type(where, key, value, "true or false");
@@ -51,7 +58,7 @@ T parse_as(const std::string& key, const std::string& value, const std::string& 
 }
 
 std::string text_of(const key_type::text& value) { return value; }
-std::string text_of(const key_type::list& value) { return join(value, ","); }
+std::string text_of(const key_type::list& value) { return join_list(value); }
 std::string text_of(key_type::boolean value) { return value ? "true" : "false"; }
 std::string text_of(key_type::integer value) { return std::to_string(value); }
 std::string text_of(key_type::number value) { return fmt::format("{}", value); }
@@ -63,24 +70,55 @@ std::pair<std::int64_t, std::string> block_key(const std::string& key, const std
   const auto index = parts.size() == 3 ? parse_integer(parts[1]) : std::nullopt;
   if (!index || *index < 0)
     throw UsageError(fmt::format("{}: '{}' is no block; write [block.N] with N counted from 0", where, key));
-  if (parts[2] != "norm" && parts[2] != "norm_eps")
-    throw UsageError(
-        fmt::format("{}: '{}' (value '{}') cannot be set for one block; allowed in [block.{}] are norm and "
-                    "norm_eps, the nearest is {}",
-                    where, parts[2], value, *index, nearest_word(parts[2], {"norm", "norm_eps"})));
+  if (std::find(block_keys().begin(), block_keys().end(), parts[2]) == block_keys().end())
+    throw UsageError(fmt::format(
+        "{}: '{}' (value '{}') cannot be set for one block; allowed in [block.{}] are {}, the nearest is {}", where,
+        parts[2], value, *index, join(block_keys(), ", "), nearest_word(parts[2], block_keys())));
   return {*index, parts[2]};
 }
 
 }  // namespace
 
 void Config::set(const std::string& key, const std::string& value, const std::string& where) {
+  const KeyInfo* info = find_key(key);
+  const bool free_text =
+      info && std::string_view(info->type) == "text" && key_choices(*info).empty();  // a path may hold a comma
+  const std::vector<std::string> values = split_list(value);
+  const bool quoted = values.size() == 1 && (value.front() == '"' || value.front() == '\'');
+  if (!info || (free_text && !quoted) || std::string_view(info->type) == "list" || values.empty())
+    set_one(key, value, where);
+  else
+    set_list(key, values, where);
+}
+
+void Config::set_list(const std::string& key, const std::vector<std::string>& values, const std::string& where) {
+  lists.erase(key);
+  if (values.size() == 1) return set_one(key, values.front(), where);
+  std::vector<std::string> given;
+  for (const std::string& value : values) {
+    if (value.empty())
+      throw UsageError(
+          fmt::format("{}: the list {} = {} has an empty value; write A,B", where, key, join_list(values)));
+    Config typed;
+    typed.set_one(key, value, where);
+    given.push_back(typed.get(key));  // 1e-3 and 0.001 are one value
+    if (std::count(given.begin(), given.end(), given.back()) > 1)
+      throw UsageError(fmt::format("{}: the value {} stands twice in the list {}; give each value once", where, value,
+                                   join_list(values)));
+  }
+  lists[key] = given;
+  where_[key] = where;
+}
+
+void Config::set_one(const std::string& key, const std::string& value, const std::string& where) {
+  lists.erase(key);
   if (key.rfind("block.", 0) == 0) {
     const auto [index, part] = block_key(key, value, where);
     if (part == "norm_eps") parse_as<double>(key, value, where);
     block[index][part] = value;
-#define KEY(section, type, key_name, fallback, help) \
-  }                                                  \
-  else if (key == #key_name) {                       \
+#define KEY(section, type, key_name, fallback, role, choices, help) \
+  }                                                                 \
+  else if (key == #key_name) {                                      \
     key_name = parse_as<key_type::type>(key, value, where);
 #include "config/config_keys.def"
 #undef KEY
@@ -94,10 +132,12 @@ std::string Config::get(const std::string& key) const {
   if (key.rfind("block.", 0) == 0) {
     const auto [index, part] = block_key(key, "", "get");
     const auto overrides = block.find(index);
+    const bool one_norm = part == "attn_norm" || part == "mlp_norm";
     const bool found = overrides != block.end() && overrides->second.count(part) > 0;
-    return found ? overrides->second.at(part) : get(part);
+    if (found) return overrides->second.at(part);
+    return get(one_norm ? fmt::format("block.{}.norm", index) : part);
   }
-#define KEY(section, type, key_name, fallback, help) \
+#define KEY(section, type, key_name, fallback, role, choices, help) \
   if (key == #key_name) return text_of(key_name);
 #include "config/config_keys.def"
 #undef KEY

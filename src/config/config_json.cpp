@@ -21,7 +21,7 @@ std::string value_text(const std::string& key, const Json& value) {
   if (value.is_array()) {
     std::vector<std::string> parts;
     for (const Json& item : value) parts.push_back(value_text(key, item));
-    return join(parts, ",");
+    return join_list(parts);
   }
   throw UsageError(fmt::format("{}: {} has a value no key can have: {}", kWhere, key, value.dump()));
 }
@@ -30,7 +30,7 @@ std::string value_text(const std::string& key, const Json& value) {
 
 std::string Config::to_json() const {
   Json out = Json::object();
-#define KEY(section, type, name, fallback, help) out[#name] = name;
+#define KEY(section, type, name, fallback, role, choices, help) out[#name] = name;
 #include "config/config_keys.def"
 #undef KEY
   out["block"] = Json::object();
@@ -52,7 +52,10 @@ Config Config::from_json(const std::string& json) {
   Config config;
   for (const auto& [key, value] : in.items()) {
     if (key != "block") {
-      config.set(key, value_text(key, value), kWhere);
+      const KeyInfo* info = find_key(key);
+      const bool one =
+          value.is_string() && info && std::string_view(info->type) != "list";  // a value, whatever it holds
+      one ? config.set_list(key, {value.get<std::string>()}, kWhere) : config.set(key, value_text(key, value), kWhere);
       continue;
     }
     for (const auto& [index, overrides] : value.items())

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include "config/config.h"
 #include <normscope/core/error.h>
+#include <normscope/nn/placement.h>
 
 #include <algorithm>
 #include <cctype>
@@ -27,29 +28,35 @@ void require(const Config& config, const char* key, bool ok, const char* allowed
   if (!ok) reject(config, key, fmt::format("is out of range; allowed: {}", allowed));
 }
 
-void require_one_of(const Config& config, const char* key, const std::vector<std::string>& there,
-                    const std::vector<std::string>& later = {}) {
-  const std::string value = config.get(key);
-  if (std::find(there.begin(), there.end(), value) != there.end()) return;
-  const std::string list = join(there, ", ");
-  if (std::find(later.begin(), later.end(), value) != later.end())
-    reject(config, key, fmt::format("is not there yet; there are: {}", list));
-  reject(config, key, fmt::format("is unknown; allowed: {}; the nearest is {}", list, nearest_word(value, there)));
+bool is_transformer(const Config& c) { return c.arch == "gpt" || c.arch == "llama"; }
+
+/// Checks a value against the choices of `key`; `path` is the key, or "block.N.key". A norm's options do not count.
+void require_choice(const Config& config, const std::string& path, const KeyInfo& key) {
+  const std::vector<std::string> allowed = key_choices(key);
+  const std::string value = config.get(path);
+  const bool options = std::string_view(key.choices).find("NORMS") != std::string_view::npos;
+  if (std::string_view(key.choices).find("PLACEMENTS") != std::string_view::npos && is_formula(value)) {
+    try {
+      placement_entry(value);
+    } catch (const UsageError& error) {
+      throw UsageError(config.where(path) + ": " + error.what());
+    }
+    return;
+  }
+  const std::string name = options ? value.substr(0, value.find(':')) : value;
+  if (allowed.empty() || std::find(allowed.begin(), allowed.end(), name) != allowed.end()) return;
+  reject(config, path,
+         fmt::format("is unknown; allowed: {}; the nearest is {}", join(allowed, ", "), nearest_word(name, allowed)));
 }
 
 void check_names(const Config& c) {
-  require_one_of(c, "arch", {"gpt", "llama"}, {"mlp", "conv"});
-  require_one_of(c, "activation", {"auto", "gelu", "gelu_tanh", "relu", "silu", "swiglu"});
-  require_one_of(c, "init", {"normal"});
-  require_one_of(c, "norm_bias", {"auto", "true", "false"});
-  require_one_of(c, "tokenizer", {"char", "byte"}, {"bpe"});
-  require_one_of(c, "sampler", {"shuffle", "random"});
-  require_one_of(c, "optimizer", {"adamw", "sgd"});
-  require_one_of(c, "dtype", {"float32", "float64"});
-  require_one_of(c, "gemm", {"highway", "onednn", "openblas"});
+  for (const KeyInfo& key : config_keys()) require_choice(c, key.name, key);
+  for (const auto& [index, overrides] : c.block)
+    for (const auto& [name, value] : overrides)
+      require_choice(c, fmt::format("block.{}.{}", index, name),
+                     *find_key(name == "attn_norm" || name == "mlp_norm" ? "norm" : name));
   if (!c.stats.empty()) reject(c, "stats", "is not there yet; there are no further statistics, leave it out");
-  for (const char* key : {"norm", "norm_placement", "qk_norm", "final_norm", "init_from"})
-    require(c, key, !c.get(key).empty(), "a name");
+  require(c, "init_from", !c.init_from.empty(), "a name");
 }
 
 void check_ranges(const Config& c) {
@@ -131,7 +138,11 @@ void fill_defaults(Config& c) {
   const bool llama = c.arch == "llama";
   if (c.activation == "auto") c.activation = llama ? "swiglu" : "gelu";
   if (c.norm == "auto") c.norm = llama ? "rmsnorm" : "layernorm";
-  if (c.final_norm == "auto") c.final_norm = c.norm_placement == "post" ? "false" : "true";
+  if (is_transformer(c)) {
+    const PlacementEntry placement = placement_entry(c.norm_placement);
+    if (c.final_norm == "auto") c.final_norm = placement.has_final_norm() ? "true" : "false";
+    if (c.init == "auto" && !placement.init) c.init = "normal";
+  }
   if (c.n_kv_head == 0) c.n_kv_head = c.n_head;
   if (c.n_inner == 0) c.n_inner = llama ? (8 * c.n_embd + 95) / 96 * 32 : 4 * c.n_embd;  // ceil(8C/3, 32) and 4C
   if (c.min_lr == -1) c.min_lr = c.learning_rate / 10;
@@ -144,6 +155,9 @@ void fill_defaults(Config& c) {
 }  // namespace
 
 void Config::resolve() {
+  for (const auto& [key, values] : lists)
+    throw UsageError(fmt::format("{} = {} ({}) is a list; give one value, or use normscope ablate, which trains each",
+                                 key, join_list(values), where(key)));
   check_names(*this);
   check_ranges(*this);
   fill_defaults(*this);

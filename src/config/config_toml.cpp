@@ -4,6 +4,7 @@
 #include <normscope/core/error.h>
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -36,7 +37,7 @@ std::string value_text(const toml::node& node, const std::string& key, const std
   if (type == "list" && node.is_array()) {
     std::vector<std::string> parts;
     for (const toml::node& item : *node.as_array()) parts.push_back(value_text(item, key, "text", where));
-    return join(parts, ",");
+    return join_list(parts);
   }
   if ((type == "text" || type == "list") && node.is_string()) return **node.as_string();
   if ((type == "text" || type == "boolean") && node.is_boolean()) return **node.as_boolean() ? "true" : "false";
@@ -58,7 +59,7 @@ void load_blocks(Config& config, const toml::node& node, const std::string& file
     for (const auto& [name, value] : *overrides.as_table()) {
       const std::string key = fmt::format("{}.{}", prefix, std::string_view(name.str()));
       const bool is_eps = std::string_view(name.str()) == "norm_eps";
-      const bool known = is_eps || std::string_view(name.str()) == "norm";
+      const bool known = std::find(block_keys().begin(), block_keys().end(), name.str()) != block_keys().end();
       const std::string where = at(file, value);
       config.set(key, known ? value_text(value, key, is_eps ? "number" : "text", where) : "", where);
     }
@@ -90,7 +91,14 @@ void load_text(Config& config, const std::string& text, const std::string& file)
       node.visit([&](const auto& shown) { value << shown; });
       throw UsageError(unknown_key(key, value.str(), where, config_key_names(), false));
     }
-    config.set(key, value_text(node, key, info->type, where), where);
+    if (node.is_array() && std::string_view(info->type) != "list") {
+      std::vector<std::string> values;
+      for (const toml::node& item : *node.as_array()) values.push_back(value_text(item, key, info->type, where));
+      if (values.empty()) throw UsageError(fmt::format("{}: the list {} is empty; give a value", where, key));
+      config.set_list(key, values, where);
+    } else {
+      config.set(key, value_text(node, key, info->type, where), where);
+    }
   }
 }
 
@@ -105,7 +113,7 @@ std::string toml_value(const Config& config, const KeyInfo& key) {
   const std::string type = key.type;
   if (type == "text") return toml_string(text);
   if (type != "list") return text;
-  std::vector<std::string> parts = split(text, ',');
+  std::vector<std::string> parts = split_list(text);
   for (std::string& part : parts) part = toml_string(part);
   return "[" + join(parts, ", ") + "]";
 }
@@ -142,7 +150,7 @@ std::string Config::to_toml() const {
   for (const auto& [index, overrides] : block) {
     out += fmt::format("\n[block.{}]\n", index);
     for (const auto& [part, value] : overrides)
-      out += fmt::format("{} = {}\n", part, part == "norm" ? toml_string(value) : value);
+      out += fmt::format("{} = {}\n", part, part == "norm_eps" ? value : toml_string(value));
   }
   return out;
 }

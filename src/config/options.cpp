@@ -18,11 +18,29 @@ NormSpec norm_defaults(const Config& config) {
   if (config.norm_bias != "auto") spec.bias = config.norm_bias == "true";
   return spec;
 }
+
+BlockOptions block_options(const Config& c, const std::map<std::string, std::string>& keys) {
+  const auto text = [&](const char* key) -> const std::string* {
+    const auto found = keys.find(key);
+    return found == keys.end() ? nullptr : &found->second;
+  };
+  NormSpec base = norm_defaults(c);
+  const std::string* eps = text("norm_eps");
+  if (eps) base.eps = std::stod(*eps);
+  const auto norm = [&](const char* key) -> std::optional<NormSpec> {
+    for (const std::string* name : {text(key), text("norm"), eps ? &c.norm : nullptr})
+      if (name) return parse_norm(*name, base);
+    return std::nullopt;
+  };
+  BlockOptions own{.attn_norm = norm("attn_norm"), .mlp_norm = norm("mlp_norm")};
+  if (const std::string* placement = text("norm_placement")) own.placement = *placement;
+  return own;
+}
 }  // namespace
 
 DataShape assumed_shape(const Config& c) {
   if (c.arch == "mlp") return {.classes = 10, .features = 20};  // synthetic:teacher
-  return {.classes = std::max<std::int64_t>(c.vocab_size, 65)};
+  return {.classes = c.vocab_size > 0 ? c.vocab_size : 65};
 }
 
 ModelOptions model_options(const Config& c, const DataShape& data) {
@@ -31,8 +49,6 @@ ModelOptions model_options(const Config& c, const DataShape& data) {
     throw UsageError("vocab_size = " + std::to_string(c.vocab_size) + " (" + c.where("vocab_size") +
                      ") is smaller than the data's vocabulary of " + std::to_string(tokenizer_vocab) +
                      "; leave it at 0 or make it larger");
-  if (c.qk_norm != "none" && c.qk_norm != "false")
-    throw UsageError("qk_norm = " + c.qk_norm + " (" + c.where("qk_norm") + ") is not there yet; there is: none");
   ModelOptions o;
   o.arch = c.arch;
   o.features = data.features;
@@ -49,19 +65,16 @@ ModelOptions model_options(const Config& c, const DataShape& data) {
   o.activation = c.activation;
   o.tie_weights = c.tie_weights;
   o.rope_theta = c.rope_theta;
+  o.init = c.init;
   o.init_gain = c.init_gain;
   o.init_shift = c.init_shift;
   const NormSpec defaults = norm_defaults(c);
   o.norm = parse_norm(c.norm, defaults);
-  for (const auto& [block, overrides] : c.block) {
-    NormSpec base = defaults;
-    if (const auto eps = overrides.find("norm_eps"); eps != overrides.end()) base.eps = std::stod(eps->second);
-    const auto norm = overrides.find("norm");
-    o.block_norm[block] = parse_norm(norm == overrides.end() ? c.norm : norm->second, base);
-  }
+  for (const auto& [block, keys] : c.block) o.block[block] = block_options(c, keys);
   o.placement = c.norm_placement;
-  o.final_norm = c.final_norm != "false";
-  o.final_norm_spec = c.final_norm == "true" || !o.final_norm ? o.norm : parse_norm(c.final_norm, defaults);
+  if (c.final_norm != "auto") o.final_norm = c.final_norm != "false";
+  if (c.final_norm != "auto" && c.final_norm != "true" && c.final_norm != "false")
+    o.final_norm_spec = parse_norm(c.final_norm, defaults);
   return o;
 }
 

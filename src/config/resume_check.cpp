@@ -1,21 +1,18 @@
 #include "config/resume_check.h"
 
-#include <algorithm>
-#include <array>
 #include <string_view>
 
 #include <normscope/core/error.h>
+
+#include "config/config_text.h"
 
 namespace normscope {
 
 void check_resumable(const Config& now, const Config& then, const std::string& data_then, const std::string& data_now) {
   // A run may be made longer, watched differently or moved to another machine; all else would make it another run.
-  static constexpr std::array<std::string_view, 16> free{
-      "max_iters", "epochs",  "lr_decay_iters", "eval_interval", "eval_iters", "log_interval", "checkpoint_interval",
-      "init_from", "threads", "out_dir",        "name",          "data",       "probe",        "probe_interval",
-      "stats",     "min_lr"};
   for (const KeyInfo& key : config_keys()) {
-    if (std::find(free.begin(), free.end(), key.name) != free.end()) continue;
+    if (role_is(key.name, {KeyRole::length, KeyRole::watch, KeyRole::start, KeyRole::machine})) continue;
+    if (key.name == std::string_view("data")) continue;  // its hash is checked below
     if (now.get(key.name) != then.get(key.name))
       throw UsageError(std::string("cannot resume: ") + key.name + " was " + then.get(key.name) + ", now it is " +
                        now.get(key.name) + " (" + now.where(key.name) +

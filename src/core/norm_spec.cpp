@@ -26,24 +26,6 @@ double positive(const std::string& key, const std::string& value, const std::str
 }
 }  // namespace
 
-double number_option(const NormSpec& spec, const std::string& key, double fallback, double low, double high) {
-  const auto found = spec.options.find(key);
-  if (found == spec.options.end()) return fallback;
-  std::size_t used = 0;
-  double number = 0;
-  try {
-    number = std::stod(found->second, &used);
-  } catch (const std::exception&) {
-  }
-  if (used != found->second.size() || used == 0 || !(number >= low && number <= high)) {
-    std::ostringstream text;
-    text << "norm \"" << spec.name << "\": " << key << " = \"" << found->second << "\" must be a number from " << low
-         << " to " << high;
-    throw UsageError(text.str());
-  }
-  return number;
-}
-
 NormSpec parse_norm(const std::string& text, const NormSpec& defaults) {
   NormSpec spec = defaults;
   const auto colon = text.find(':');

@@ -78,10 +78,9 @@ void bench_norms(Engine& engine, const Emit& emit) {
     Parameters parameters(engine, 1);
     std::vector<std::unique_ptr<Norm>> norms;
     Tape tape;
-    for (const NormEntry& entry : norm_table()) {
-      NormSpec spec;
-      spec.name = entry.name;
-      norms.push_back(make_norm({parameters, entry.name, -1, "norm"}, spec, width));
+    const std::vector<std::string> variants = norm_variants();
+    for (const std::string& variant : variants) {
+      norms.push_back(make_norm({parameters, variant, -1, "norm"}, parse_norm(variant, {}), width));
       const Norm& norm = *norms.back();
       jobs.push_back([&norm, &x] {
         const NoGrad guard;
@@ -98,7 +97,7 @@ void bench_norms(Engine& engine, const Emit& emit) {
     const double copy = seconds[0] / 2, bytes = 5.0 * static_cast<double>(dy.numel()) * sizeof(real);
     for (std::size_t k = 0; k < norms.size(); ++k) {
       const double forward = seconds[1 + 2 * k], both = seconds[2 + 2 * k];
-      emit({norm_table()[k].name,
+      emit({variants[k],
             sizes({count, width}),
             {{"forward_us", forward * 1e6},
              {"forward_backward_us", both * 1e6},

@@ -144,6 +144,8 @@ double dump(const Config& config, const DumpOptions& options) {
     if (wanted("params")) file.write("params/" + p.path, real_type(), p.shape.vector(), p.value());
     if (wanted("grads") && p.grad()) file.write("grads/" + p.path, real_type(), p.shape.vector(), p.grad());
   }
+  for (const Buffer& b : model.parameters().buffers())
+    if (wanted("params")) file.write("buffers/" + b.path, real_type(), b.value.shape().vector(), b.value.data());
   for (const auto& [name, x] : keeper.values)
     if (wanted("residual")) file.write("residual/" + name, real_type(), x.shape, x.data.data());
   for (const auto& [name, g] : keeper.gradients)

@@ -53,7 +53,7 @@ Variable random_leaf(Engine& engine, const Shape& shape, const std::string& name
   for (std::int64_t i = 0; i < x.numel(); ++i) {
     double z = random.normal(static_cast<std::uint64_t>(i));
     if (domain != Domain::any) z = std::copysign(0.5 + std::abs(z), domain == Domain::positive ? 1 : z);
-    x.data()[i] = range.offset + range.scale * z;
+    x.data()[i] = static_cast<real>(range.offset + range.scale * z);
   }
   return Variable::leaf(x, name);
 }
@@ -75,7 +75,8 @@ void check_ops(Checker& checker, Engine& engine, std::uint64_t seed) {
 void shake(const Parameters& parameters, std::uint64_t seed, double amount) {
   for (const Parameter& p : parameters.all()) {
     const Random random(seed, Purpose::perturb, stream_of(p.path));
-    for (std::int64_t i = 0; i < p.numel(); ++i) p.value()[i] += amount * random.normal(static_cast<std::uint64_t>(i));
+    for (std::int64_t i = 0; i < p.numel(); ++i)
+      p.value()[i] += static_cast<real>(amount * random.normal(static_cast<std::uint64_t>(i)));
   }
 }
 
@@ -87,30 +88,37 @@ std::vector<Variable> leaves_of(const Parameters& parameters) {
   return leaves;
 }
 
+/// With and without bias, alone and behind a sum. What a norm detaches is held (DetachedValues), which a kernel cannot
+/// do: of a norm with detached values the formula is checked, and the tests hold the kernel to the formula.
+void check_norm(Checker& checker, Engine& engine, const NormEntry& entry, const std::string& variant,
+                std::uint64_t seed) {
+  for (const bool bias : {false, true})
+    for (const InputRange& range : kRanges) {
+      Parameters parameters(engine, seed);
+      NormSpec defaults;
+      defaults.bias = bias;
+      const auto norm = make_norm({parameters, "", -1, "norm"}, parse_norm(variant, defaults), 7);
+      shake(parameters, seed, 0.3);
+      std::vector<Variable> leaves = leaves_of(parameters);
+      const Variable x = random_leaf(engine, {5, 7}, "x", range, Domain::any, seed);
+      const Variable f = random_leaf(engine, {5, 7}, "f", {range.scale, 0}, Domain::any, seed);
+      leaves.push_back(x);
+      const std::string input = range.str() + (bias ? ", bias" : "");
+      checker.run("norm", variant, input, leaves,
+                  [&] { return entry.detached ? norm->reference(x) : norm->forward(x); });
+      leaves.push_back(f);
+      checker.run("norm", variant, input + ", x + f", leaves, [&] {
+        const Variable sum = add(x, f);
+        const auto [h, y] = entry.detached ? std::pair(sum, norm->reference(sum)) : norm->add_forward(x, f);
+        return concat({h, y}, 1);
+      });
+    }
+}
+
 void check_norms(Checker& checker, Engine& engine, std::uint64_t seed) {
-  for (const NormEntry& entry : norm_table()) {
-    if (!checker.wants("norm", entry.name)) continue;
-    for (const bool bias : {false, true})
-      for (const InputRange& range : kRanges) {
-        Parameters parameters(engine, seed);
-        NormSpec spec;
-        spec.name = entry.name;
-        spec.bias = bias;
-        const auto norm = make_norm({parameters, "", -1, "norm"}, spec, 7);
-        shake(parameters, seed, 0.3);
-        std::vector<Variable> leaves = leaves_of(parameters);
-        const Variable x = random_leaf(engine, {5, 7}, "x", range, Domain::any, seed);
-        const Variable f = random_leaf(engine, {5, 7}, "f", {range.scale, 0}, Domain::any, seed);
-        leaves.push_back(x);
-        const std::string input = range.str() + (bias ? ", bias" : "");
-        checker.run("norm", entry.name, input, leaves, [&] { return norm->forward(x); });
-        leaves.push_back(f);
-        checker.run("norm", entry.name, input + ", x + f", leaves, [&] {
-          const auto [h, y] = norm->add_forward(x, f);
-          return concat({h, y}, 1);
-        });
-      }
-  }
+  for (const NormEntry& entry : norm_table())
+    for (const std::string& variant : norm_variants(entry))
+      if (checker.wants("norm", variant)) check_norm(checker, engine, entry, variant, seed);
 }
 
 ModelOptions small_model(bool gpt) {
@@ -127,7 +135,6 @@ ModelOptions small_model(bool gpt) {
   o.activation = gpt ? "gelu" : "swiglu";
   o.init_gain = 20;  // weights of about 0.4: every path carries gradient
   o.norm.name = gpt ? "layernorm" : "rmsnorm";
-  o.final_norm_spec = o.norm;
   return o;
 }
 
@@ -145,14 +152,26 @@ void check_model(Checker& checker, Engine& engine, const std::string& topic, con
   checker.run(topic, name, input, leaves_of(model.parameters()), [&] { return model.loss(batch, pass); });
 }
 
+/// Every operation of the grammar, in forms that the catalogue does not have.
+void check_formulas(Checker& checker, Engine& engine, std::uint64_t seed) {
+  if (!checker.wants("placement", "formula")) return;
+  for (const char* formula :
+       {"N((2*L)^(1/4)*x + F(x))", "x + F(N(x)/sqrt(l))", "N2(x/scalar(b, 2) - (1 - scalar(a, 0.5))*F(N1(x)))",
+        "x*sqrt(scalar(a, 1) + s) + F(N1(x) - N2(x))/2 + 3/scalar(c, 4)*N2(x)"}) {
+    ModelOptions options = small_model(true);
+    options.placement = formula;
+    check_model(checker, engine, "placement", "formula", formula, options, seed);
+  }
+}
+
 void check_models(Checker& checker, Engine& engine, std::uint64_t seed) {
+  check_formulas(checker, engine, seed);
   for (const PlacementEntry& placement : placement_table()) {
     if (!checker.wants("placement", placement.name)) continue;
     for (const NormEntry& norm : norm_table()) {
       ModelOptions options = small_model(true);
       options.placement = placement.name;
-      options.norm.name = options.final_norm_spec.name = norm.name;
-      options.final_norm = placement.final_norm;
+      options.norm.name = norm.name;
       check_model(checker, engine, "placement", placement.name, norm.name, options, seed);
     }
   }
@@ -165,9 +184,10 @@ void check_models(Checker& checker, Engine& engine, std::uint64_t seed) {
     options.dropout = 0.3;
     check_model(checker, engine, "model", name, "untied, dropout 0.3", options, seed);
     options = small_model(gpt);
-    options.block_norm[1] = options.norm;
-    options.block_norm[1].name = gpt ? "rmsnorm" : "layernorm";
-    check_model(checker, engine, "model", name, "another norm in block 1", options, seed);
+    options.block[1].attn_norm = options.norm;
+    options.block[1].attn_norm->name = gpt ? "rmsnorm" : "layernorm";
+    options.block[1].placement = "post";
+    check_model(checker, engine, "model", name, "another norm and placement in block 1", options, seed);
   }
 }
 

@@ -73,7 +73,8 @@ struct NormCall {
 };
 
 struct NormResult {
-  std::vector<double> y, dx, dgain, dbias;
+  std::vector<double> y, dx;
+  std::vector<std::pair<std::string, std::vector<double>>> gradients;  ///< of the parameters: "dgain", "dbias", "dg"
 };
 
 /// Configurations are resolved. What each does stands at its function in commands/commands.h.

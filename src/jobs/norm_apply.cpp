@@ -33,10 +33,8 @@ NormResult norm_apply(const NormCall& call) {
   if (call.dy.empty()) return result;
   tape.backward(y, row(call.dy));
   result.dx = list(x.grad().data(), width);
-  for (const Parameter& p : parameters.all()) {
-    if (p.path == "gain") result.dgain = list(p.grad(), width);
-    if (p.path == "bias") result.dbias = list(p.grad(), width);
-  }
+  for (const Parameter& p : parameters.all())
+    result.gradients.emplace_back("d" + p.path, p.grad() ? list(p.grad(), p.numel()) : list(nullptr, 0));
   return result;
 }
 

@@ -256,12 +256,13 @@ HWY_AFTER_NAMESPACE();
   }                                                                                               \
   NORMSCOPE_END                                                                                   \
   HWY_AFTER_NAMESPACE();
-/// In `#if ROW_NORM_ONCE`, inside the library's namespace: defines N_kernel(). The instruction set is chosen at each
-/// call: a pointer taken while the table of norms is made would choose again, by slow CPUID, whenever it is called.
-#define ROW_NORM_EXPORT(N)                                                                   \
+/// In `#if ROW_NORM_ONCE`, inside the library's namespace: defines the function `kernel`. The instruction set is chosen
+/// at each call: a pointer taken while the table of norms is made would choose again, by slow CPUID, whenever it is
+/// called.
+#define ROW_NORM_EXPORT(N, kernel)                                                           \
   HWY_EXPORT(N##_forward);                                                                   \
   HWY_EXPORT(N##_backward);                                                                  \
-  static kernels::RowNormKernel N##_kernel() {                                               \
+  kernels::RowNormKernel kernel() {                                                          \
     return {HWY_STATIC_DISPATCH(N##_statistics),                                             \
             [](const kernels::RowNormForward& call, std::int64_t begin, std::int64_t end) {  \
               HWY_DYNAMIC_DISPATCH(N##_forward)(call, begin, end);                           \

@@ -8,11 +8,11 @@
 NORMSCOPE_BEGIN
 namespace kernels {
 
-/// Plain values a norm's arithmetic may use; `scalar` is its own trained number (alpha of dyt), `p` its options.
+/// Plain values a norm's arithmetic may use; `scalar` is its own trained number (alpha of dyt). An option that a kernel
+/// implements becomes a member with the option's name.
 struct RowNormOptions {
   double eps = 1e-5;
   double scalar = 0;
-  double p[4] = {};
 };
 
 /// y = gain n(h) + bias with h = x, or h = x + f when f is given (then h is written too).

@@ -28,21 +28,20 @@ Linear::Linear(const Scope& scope, std::int64_t in, const std::vector<Parameters
 Variable Linear::operator()(const Variable& x) const { return linear(x, weight_, bias_); }
 
 namespace {
-std::vector<Parameters::Part> query_key_value(const AttentionSpec& s) {
+std::vector<Parameters::Part> query_key_value(const AttentionSpec& s, const InitRule& init) {
   const std::int64_t kv = s.width / s.heads * s.kv_heads;
-  return {{"q", s.width, s.init("attn.q", s.width, s.width)},
-          {"k", kv, s.init("attn.k", s.width, kv)},
-          {"v", kv, s.init("attn.v", s.width, kv)}};
+  return {{"q", s.width, init("attn.q", s.width, s.width)},
+          {"k", kv, init("attn.k", s.width, kv)},
+          {"v", kv, init("attn.v", s.width, kv)}};
 }
 }  // namespace
 
-Attention::Attention(const Scope& scope, const AttentionSpec& spec)
+Attention::Attention(const Scope& scope, const AttentionSpec& spec, const InitRule& init)
     : spec_(spec),
       path_(scope.prefix),
       weights_path_(path_ + ".weights"),
-      qkv_(scope, spec.width, query_key_value(spec), spec.bias),
-      projection_(scope.in("proj"), spec.width, spec.width, spec.bias, spec.init("attn.proj", spec.width, spec.width)) {
-}
+      qkv_(scope, spec.width, query_key_value(spec, init), spec.bias),
+      projection_(scope.in("proj"), spec.width, spec.width, spec.bias, init("attn.proj", spec.width, spec.width)) {}
 
 Variable Attention::operator()(const Variable& x, const Pass& pass, const Inner& inner) const {
   const Tape::Scope scope(path_);
@@ -67,21 +66,21 @@ Activation activation_of(const std::string& name) {
     if (name == row.name) return row.run;
   throw UsageError("activation = \"" + name + "\" is unknown; there are: gelu, gelu_tanh, relu, silu, swiglu");
 }
-std::vector<Parameters::Part> expansions(const MlpSpec& spec) {
+std::vector<Parameters::Part> expansions(const MlpSpec& spec, const InitRule& init) {
   const auto part = [&](const std::string& name) {
-    return Parameters::Part{name, spec.inner, spec.init("mlp." + name, spec.width, spec.inner)};
+    return Parameters::Part{name, spec.inner, init("mlp." + name, spec.width, spec.inner)};
   };
   if (spec.activation == "swiglu") return {part("gate"), part("up")};
   return {part("fc")};
 }
 }  // namespace
 
-Mlp::Mlp(const Scope& scope, const MlpSpec& spec)
+Mlp::Mlp(const Scope& scope, const MlpSpec& spec, const InitRule& init)
     : spec_(spec),
       path_(scope.prefix),
       activation_(activation_of(spec.activation)),
-      expand_(scope, spec.width, expansions(spec), spec.bias),
-      projection_(scope.in("proj"), spec.inner, spec.width, spec.bias, spec.init("mlp.proj", spec.inner, spec.width)) {}
+      expand_(scope, spec.width, expansions(spec, init), spec.bias),
+      projection_(scope.in("proj"), spec.inner, spec.width, spec.bias, init("mlp.proj", spec.inner, spec.width)) {}
 
 Variable Mlp::operator()(const Variable& x, const Pass& pass, const Inner& inner) const {
   const Tape::Scope scope(path_);

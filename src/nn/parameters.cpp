@@ -2,22 +2,11 @@
 
 #include <algorithm>
 
-#include "core/parallel.h"
 #include <normscope/core/random.h>
 
 NORMSCOPE_BEGIN
 
 namespace {
-void fill(Engine& engine, real* to, std::int64_t count, const Init& init, const Random& random) {
-  parallel_ranges(engine, count, 65536, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const double noise =
-          init.kind == Init::Kind::normal ? init.std * random.normal(static_cast<std::uint64_t>(i)) : 0;
-      to[i] = static_cast<real>(init.value + noise);
-    }
-  });
-}
-
 /// "blocks.0.attn.{q,k,v}.weight": what the paths share, and what they differ in.
 std::string common_name(const std::vector<Parameters::Part>& parts) {
   const std::string& first = parts.front().path;
@@ -38,10 +27,14 @@ std::string common_name(const std::vector<Parameters::Part>& parts) {
 }
 }  // namespace
 
+void Parameters::claim(const std::string& path) {
+  if (!taken_.insert(path).second) throw Error("[parameters] " + path + " is registered twice");
+}
+
 void Parameters::enter(const std::string& path, std::int64_t block, const std::string& role, const Shape& shape,
                        const Variable& leaf, std::int64_t offset, const Init& init) {
-  if (!taken_.insert(path).second) throw Error("[parameters] " + path + " is registered twice");
-  fill(engine_, leaf.value().data() + offset, shape.numel(), init, Random(seed_, Purpose::init, stream_of(path)));
+  claim(path);
+  fill(engine_, leaf.value().data() + offset, shape, init, Random(seed_, Purpose::init, stream_of(path)));
   all_.push_back({path, block, role, shape, leaf, offset});
 }
 
@@ -66,6 +59,12 @@ Variable Parameters::add_side_by_side(const std::vector<Part>& parts, std::int64
     offset += shape.numel();
   }
   return leaf;
+}
+
+Tensor Parameters::add_buffer(const std::string& path, const Shape& shape, double value) {
+  claim(path);
+  buffers_.push_back({path, Tensor::full(engine_, shape, static_cast<real>(value))});
+  return buffers_.back().value;
 }
 
 const Parameter& Parameters::at(const std::string& path) const {

@@ -1,43 +1,25 @@
-#define NORM_FILE "norms/rmsnorm.cpp"
-#include "kernels/row_norm-inl.h"
-
-ROW_NORM_BEGIN
-/// n = r x, r = 1 / sqrt(mean x^2 + eps). Gradient: dx = r (dn - n mean(dn n)).
-struct RmsNormRow : RowDefaults {
-  real r;
-
-  template <class R>
-  HWY_INLINE static RmsNormRow of(const R& x, const RowNormOptions& o) {
-    real none, square;
-    x.means([](V v) HWY_ATTR { return Terms{V(0), v, v}; }, &none, &square);
-    return {{}, 1 / std::sqrt(square + static_cast<real>(o.eps))};
-  }
-  HWY_INLINE V value(V x) const { return x * V(r); }
-  HWY_INLINE Terms terms(V, V n, V dn) const { return {V(0), dn, n}; }
-  HWY_INLINE V gradient(V n, V dn, V, V mean_dn_n) const {
-    const V slope = V(-r) * mean_dn_n;  // of the row
-    return fma(V(r), dn, n * slope);
-  }
-};
-ROW_NORM_END(RmsNormRow)
-
-#if ROW_NORM_ONCE
+#include "norms/formula.h"
 #include "norms/row_norm.h"
 
 NORMSCOPE_BEGIN
-ROW_NORM_EXPORT(RmsNormRow)
+
+kernels::RowNormKernel rmsnorm_kernel();
 
 NormEntry norm_rmsnorm() {
-  const auto reference = [](const Variable& x, const RowNormOptions& o, const Variable&) {
-    return divide(x, sqrt(add_scalar(mean_last(square(x)), o.eps)));
-  };
-  return {"rmsnorm",
-          "x / sqrt(mean(x^2) + eps)",
-          "gain [C]",
-          "Zhang & Sennrich 2019, arXiv 1910.07467",
-          false,
-          {},
-          row_norm_maker({RmsNormRow_kernel(), reference, "", 0}, false)};
+  const auto formula = [](const Variable& x, const NormValues& v) { return divide(x, root(mean_last(square(x)), v)); };
+  return {.name = "rmsnorm",
+          .label = "RMSNorm",
+          .formula = "x / sqrt(mean(x^2) + eps)",
+          .reference = "Zhang & Sennrich 2019, arXiv 1910.07467; 1 + gain: Gemma",
+          .options = {eps_outside_option(),
+                      {.name = "unit_offset",
+                       .flag = true,
+                       .documentation = "the output is multiplied by 1 + gain, and gain begins at 0"}},
+          .variants = {"rmsnorm:unit_offset=true", "rmsnorm:eps_outside=true"},
+          .gain = [](const NormValues& v) -> std::optional<Gain> {
+            return v.flag("unit_offset") ? Gain{.start = 0, .offset = 1} : Gain{};
+          },
+          .make = fused(rmsnorm_kernel(), formula, [](const NormValues& v) { return !v.flag("eps_outside"); })};
 }
+
 NORMSCOPE_END
-#endif

@@ -1,28 +1,14 @@
 #pragma once
-// A norm that treats each row on its own: gain, bias, tape and residual addition around one row kernel.
-#include <normscope/norms/norm.h>
-#include <normscope/ops/ops.h>
-
+// A norm with a row kernel: the formula beside it serves as the reference, and for what the kernel does not do.
 #include "kernels/row_norm.h"
+#include "norms/composed.h"
 
 NORMSCOPE_BEGIN
 
-using RowNormOptions = kernels::RowNormOptions;
-
-/// What a row norm's file supplies.
-struct RowNormDefinition {
-  kernels::RowNormKernel kernel;
-  /// n(x) composed of plain operations; `scalar` is the norm's trained number, when it has one.
-  Variable (*reference)(const Variable& x, const RowNormOptions& options, const Variable& scalar);
-  /// Name and initial value of the trained number; no name: none.
-  std::string scalar;
-  double scalar_init = 0;
-};
-
-/// The `make` of a NormEntry: reads affine and bias from the spec (`bias` when it is unset); `read` reads the rest,
-/// and may change the trained number's initial value, options.scalar.
-using ReadOptions = std::function<void(const NormSpec& spec, std::int64_t width, RowNormOptions& options)>;
-std::function<std::unique_ptr<Norm>(const Scope&, const NormSpec&, std::int64_t)> row_norm_maker(
-    const RowNormDefinition& definition, bool bias, const ReadOptions& read = {});
+/// The maker of a norm with `kernel`, which computes what `formula` says where covers(options) holds (null: always);
+/// elsewhere the norm is its formula. Own parameters: at most one, a single number; the kernel finds it in
+/// RowNormOptions::scalar.
+NormMaker fused(const kernels::RowNormKernel& kernel, NormFormula formula,
+                bool (*covers)(const NormValues& options) = nullptr);
 
 NORMSCOPE_END

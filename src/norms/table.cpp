@@ -1,7 +1,13 @@
 #include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <normscope/norms/norm.h>
 #include <normscope/ops/ops.h>
+
+#include "core/text.h"
 
 NORMSCOPE_BEGIN
 
@@ -18,21 +24,118 @@ const std::vector<NormEntry>& norm_table() {
   return table;
 }
 
-std::unique_ptr<Norm> make_norm(const Scope& scope, const NormSpec& spec, std::int64_t width) {
-  const auto& table = norm_table();
-  const auto entry = std::find_if(table.begin(), table.end(), [&](const NormEntry& e) { return e.name == spec.name; });
-  if (entry == table.end()) {
-    std::string names;
-    for (const NormEntry& e : table) names += (names.empty() ? "" : ", ") + e.name;
-    throw UsageError("norm \"" + spec.name + "\" is not there; there are: " + names);
+const NormEntry& norm_entry(const std::string& name) {
+  std::vector<std::string> names;
+  for (const NormEntry& entry : norm_table()) {
+    if (entry.name == name) return entry;
+    names.push_back(entry.name);
   }
-  for (const auto& [key, value] : spec.options)
-    if (std::find(entry->options.begin(), entry->options.end(), key) == entry->options.end()) {
-      std::string names = "eps, bias, affine";
-      for (const std::string& option : entry->options) names += ", " + option;
-      throw UsageError("norm \"" + spec.name + "\" has no option \"" + key + "\"; it takes: " + names);
-    }
-  return entry->make(scope, spec, width);
+  throw UsageError(fmt::format("norm \"{}\" is unknown; allowed: {}; the nearest is {}", name, fmt::join(names, ", "),
+                               nearest_word(name, names)));
+}
+
+std::vector<std::string> norm_variants(const NormEntry& entry) {
+  std::vector<std::string> texts{entry.name};
+  texts.insert(texts.end(), entry.variants.begin(), entry.variants.end());
+  return texts;
+}
+
+std::vector<std::string> norm_variants() {
+  std::vector<std::string> texts;
+  for (const NormEntry& entry : norm_table())
+    for (const std::string& text : norm_variants(entry)) texts.push_back(text);
+  return texts;
+}
+
+std::optional<Gain> gain_of_one(const NormValues&) { return Gain{}; }
+std::optional<Gain> no_gain(const NormValues&) { return {}; }
+
+double NormValues::number(const std::string& option) const {
+  const auto found = options.find(option);
+  if (found == options.end()) throw Error("[norm] the formula reads option \"" + option + "\", the entry has none");
+  return found->second;
+}
+
+const Variable& NormValues::parameter(const std::string& name) const {
+  const auto found = parameters.find(name);
+  if (found == parameters.end()) throw Error("[norm] the formula reads parameter \"" + name + "\", the entry has none");
+  return found->second;
+}
+
+std::string range_text(const NormOption& option) {
+  if (option.flag) return "true or false";
+  return fmt::format("{}{:g}, {:g}]", option.above_low ? "(" : "[", option.low, option.high);
+}
+
+std::string default_text(const NormOption& option) {
+  return option.flag ? "false" : fmt::format("{:g}", option.default_value);
+}
+
+std::string parameters_text(const NormEntry& entry) {
+  std::vector<std::string> parts;
+  for (const NormParameter& p : entry.parameters)
+    parts.push_back(fmt::format("{} [{}] ({})", p.name, p.each_entry ? "C" : "1", p.start ? p.start_text : "0"));
+  if (entry.gain(norm_values(entry, {}))) {
+    parts.push_back("gain [C]");
+    if (entry.bias) parts.push_back("bias [C]");
+  }
+  return parts.empty() ? "-" : fmt::format("{}", fmt::join(parts, ", "));
+}
+
+namespace {
+
+/// What a norm takes, for an error: "eps, bias, affine, p (share of the entries ...; (0, 1]; default 0.0625)".
+std::string options_text(const NormEntry& entry) {
+  std::string text = "eps, bias, affine";
+  for (const NormOption& o : entry.options) {
+    text += fmt::format(", {} ({}; {}; default {})", o.name, o.documentation, range_text(o), default_text(o));
+  }
+  return text;
+}
+
+std::optional<double> value_of(const NormOption& option, const std::string& text) {
+  if (option.flag) return text == "true" ? std::optional(1.0) : text == "false" ? std::optional(0.0) : std::nullopt;
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return {};
+  const bool high_enough = option.above_low ? number > option.low : number >= option.low;
+  return high_enough && number <= option.high ? std::optional(number) : std::nullopt;
+}
+
+}  // namespace
+
+NormValues norm_values(const NormEntry& entry, const NormSpec& spec) {
+  NormValues values{.eps = spec.eps};
+  for (const NormOption& o : entry.options) values.options[o.name] = o.flag ? 0 : o.default_value;
+  for (const auto& [key, text] : spec.options) {
+    const auto option =
+        std::find_if(entry.options.begin(), entry.options.end(), [&](const NormOption& o) { return o.name == key; });
+    if (option == entry.options.end())
+      throw UsageError(
+          fmt::format("norm \"{}\" has no option \"{}\"; it takes: {}", entry.name, key, options_text(entry)));
+    const std::optional<double> value = value_of(*option, text);
+    if (!value)
+      throw UsageError(fmt::format("norm \"{}\": {} = {} must be {}{} ({})", entry.name, key, text,
+                                   option->flag ? "" : "a number in ", range_text(*option), option->documentation));
+    values.options[key] = *value;
+  }
+  return values;
+}
+
+std::unique_ptr<Norm> make_norm(const NormEntry& entry, const Scope& scope, const NormSpec& spec, std::int64_t width) {
+  const NormValues values = norm_values(entry, spec);
+  const std::optional<Gain> gain = spec.affine ? entry.gain(values) : std::nullopt;
+  if (entry.over == Over::batch) scope.parameters.need_whole_batch();
+  return entry.make({.scope = scope,
+                     .entry = entry,
+                     .values = values,
+                     .width = width,
+                     .gain = gain,
+                     .bias = gain && spec.bias.value_or(entry.bias)});
+}
+
+std::unique_ptr<Norm> make_norm(const Scope& scope, const NormSpec& spec, std::int64_t width) {
+  return make_norm(norm_entry(spec.name), scope, spec, width);
 }
 
 std::pair<Variable, Variable> Norm::add_forward(const Variable& x, const Variable& f, const Pass& pass) const {

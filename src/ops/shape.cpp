@@ -3,6 +3,7 @@
 
 #include <normscope/ops/ops.h>
 
+#include "core/parallel.h"
 #include "kernels/kernels.h"
 #include "ops/check.h"
 
@@ -53,14 +54,14 @@ Tensor transposed(const Tensor& x, int i, int j) {
 /// Copies the range [begin, begin + part) of extent `dim` between a whole and a part.
 void copy_part(const Tensor& whole, const Tensor& part, int dim, std::int64_t begin, bool into_whole) {
   const Around w(whole.shape(), dim), p(part.shape(), dim);
-  for (std::int64_t o = 0; o < w.outer; ++o) {
-    real* a = whole.data() + (o * w.extent + begin) * w.inner;
-    real* b = part.data() + o * p.extent * p.inner;
-    if (into_whole)
-      std::copy_n(b, p.extent * p.inner, a);
-    else
-      std::copy_n(a, p.extent * p.inner, b);
-  }
+  const std::int64_t each = p.extent * p.inner;
+  parallel_ranges(whole.engine(), w.outer, rows_a_tile(each), [&](auto first, auto end) {
+    for (std::int64_t o = first; o < end; ++o) {
+      real* a = whole.data() + (o * w.extent + begin) * w.inner;
+      real* b = part.data() + o * each;
+      into_whole ? std::copy_n(b, each, a) : std::copy_n(a, each, b);
+    }
+  });
 }
 
 }  // namespace
@@ -114,9 +115,23 @@ Variable concat(const std::vector<Variable>& parts, int dim) {
 }
 
 namespace {
-/// Copies of x along extents of 1: index arithmetic for both directions.
+/// y [rows, width] holds x [rows] along each row.
+void repeat_each(Engine& engine, const real* x, real* y, std::int64_t rows, std::int64_t width) {
+  parallel_ranges(engine, rows, rows_a_tile(width), [&](auto r, auto end) {
+    for (; r < end; ++r) std::fill_n(y + r * width, width, x[r]);
+  });
+}
+/// y [rows, width] holds x [width] in each row.
+void repeat_row(Engine& engine, const real* x, real* y, std::int64_t rows, std::int64_t width) {
+  parallel_ranges(engine, rows, rows_a_tile(width), [&](auto r, auto end) {
+    for (; r < end; ++r) std::copy_n(x, width, y + r * width);
+  });
+}
+
+/// Copies of x along any extents of 1: index arithmetic for both directions.
 template <class Visit>
-void visit_broadcast(const Shape& small, const Shape& large, Visit visit) {
+void visit_broadcast(Engine& engine, const Shape& small, const Shape& large, Visit visit) {
+  if (engine.dry()) return;
   std::array<std::int64_t, 5> step{}, at{};
   std::int64_t product = 1;
   for (int i = 1; i <= small.rank(); ++i) {
@@ -142,14 +157,33 @@ Variable broadcast_to(const Variable& x, const Shape& shape) {
   check(x.shape().rank() <= shape.rank(), "broadcast_to", x.shape(), " has more extents than ", shape);
   for (int i = 1; i <= x.shape().rank(); ++i)
     check(x.shape()[-i] == shape[-i] || x.shape()[-i] == 1, "broadcast_to", x.shape(), " does not fit ", shape);
-  const Tensor y = Tensor::empty(x.engine(), shape);
-  visit_broadcast(x.shape(), shape, [&](auto from, auto to) { y.data()[to] = x.value().data()[from]; });
+  Engine& engine = x.engine();
+  const Tensor y = Tensor::empty(engine, shape);
+  const std::int64_t width = shape.last(), rows = shape.rows();
+  if (x.shape().last() == 1 && x.value().numel() == rows) {  // [..., 1] -> [..., C]
+    repeat_each(engine, x.value().data(), y.data(), rows, width);
+    return record("broadcast_to", {&x}, y, [small = x.shape(), rows, width](Grads& g) {
+      const Tensor dx = Tensor::empty(g.out().engine(), small);
+      kernels::sum_each_row(dx.engine(), g.out().data(), dx.data(), rows, width);
+      g.give(0, dx);
+    });
+  }
+  if (x.shape().last() == width && x.value().numel() == width) {  // [C] -> [..., C]
+    repeat_row(engine, x.value().data(), y.data(), rows, width);
+    return record("broadcast_to", {&x}, y, [small = x.shape(), rows, width](Grads& g) {
+      const Tensor dx = Tensor::empty(g.out().engine(), small);
+      kernels::sum_rows(dx.engine(), g.out().data(), dx.data(), false, rows, width);
+      g.give(0, dx);
+    });
+  }
+  visit_broadcast(engine, x.shape(), shape, [&](auto from, auto to) { y.data()[to] = x.value().data()[from]; });
   return record("broadcast_to", {&x}, y, [small = x.shape()](Grads& g) {
     const auto sums = BasicTensor<double>::full(g.out().engine(), small, 0.0);
-    visit_broadcast(small, g.out().shape(),
+    visit_broadcast(sums.engine(), small, g.out().shape(),
                     [&](auto to, auto from) { sums.data()[to] += static_cast<double>(g.out().data()[from]); });
     const Tensor dx = Tensor::empty(g.out().engine(), small);
-    std::transform(sums.data(), sums.data() + sums.numel(), dx.data(), [](double s) { return static_cast<real>(s); });
+    for (std::int64_t i = 0; !dx.engine().dry() && i < dx.numel(); ++i)
+      dx.data()[i] = static_cast<real>(sums.data()[i]);
     g.give(0, dx);
   });
 }
@@ -160,8 +194,7 @@ Variable sum_last(const Variable& x) {
   kernels::sum_each_row(x.engine(), x.value().data(), y.data(), rows, width);
   return record("sum_last", {&x}, y, [shape = x.shape()](Grads& g) {
     const Tensor dx = Tensor::empty(g.out().engine(), shape);
-    for (std::int64_t r = 0; r < shape.rows(); ++r)
-      std::fill_n(dx.data() + r * shape.last(), shape.last(), g.out().data()[r]);
+    repeat_each(dx.engine(), g.out().data(), dx.data(), shape.rows(), shape.last());
     g.give(0, dx);
   });
 }

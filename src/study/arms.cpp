@@ -1,10 +1,14 @@
 #include "study/arms.h"
 
+#include <normscope/norms/norm.h>
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+
+#include "core/text.h"
 
 namespace normscope {
 namespace {
@@ -114,18 +118,13 @@ std::vector<Comparison> compare_arms(const Axes& axes, const std::vector<StudyRu
 }
 
 std::string norm_label(const std::string& norm) {
-  static const std::map<std::string, std::string> kNames{{"layernorm", "LayerNorm"},
-                                                         {"rmsnorm", "RMSNorm"},
-                                                         {"prmsnorm", "pRMSNorm"},
-                                                         {"none", "no norm"},
-                                                         {"dyt", "DyT"},
-                                                         {"scalenorm", "ScaleNorm"},
-                                                         {"batchnorm", "BatchNorm"},
-                                                         {"groupnorm", "GroupNorm"}};
   const auto colon = norm.find(':');
-  const std::string name = norm.substr(0, colon);
-  const auto known = kNames.find(name);
-  std::string label = known == kNames.end() ? name : known->second;
+  std::string label = norm.substr(0, colon);
+  for (const NormEntry& entry : norm_table())
+    if (entry.name == label) {
+      label = entry.label;
+      break;
+    }
   if (colon != std::string::npos) label += " (" + norm.substr(colon + 1) + ")";
   return label;
 }
@@ -151,10 +150,9 @@ std::map<std::string, std::string> config_texts(const std::string& config_json) 
     if (value.is_string()) {
       out[key] = value.get<std::string>();
     } else if (value.is_array()) {
-      std::string text;
-      for (const auto& item : value)
-        text += (text.empty() ? "" : ",") + (item.is_string() ? item.get<std::string>() : item.dump());
-      out[key] = text;
+      std::vector<std::string> items;
+      for (const auto& item : value) items.push_back(item.is_string() ? item.get<std::string>() : item.dump());
+      out[key] = join_list(items);
     } else {
       out[key] = value.dump();
     }
@@ -170,8 +168,8 @@ void check_val_targets(const std::vector<StudyRun>& runs) {
       const auto found = run.config.find(key);
       return found == run.config.end() ? std::string() : found->second;
     };
-    const StudyRun* other = first.emplace(std::array{std::to_string(run.seed), text("data"), text("tokenizer")}, &run)
-                                .first->second;
+    const StudyRun* other =
+        first.emplace(std::array{std::to_string(run.seed), text("data"), text("tokenizer")}, &run).first->second;
     if (other->val_targets == run.val_targets) continue;
     const auto count = [](const StudyRun& one) {
       return one.val_targets > 0 ? std::to_string(one.val_targets) : "an unknown number";
@@ -182,19 +180,6 @@ void check_val_targets(const std::vector<StudyRun>& runs) {
         "older run again in another folder",
         count(*other), other->file, count(run), run.file));
   }
-}
-
-const std::vector<std::string>& batch_keys() {
-  static const std::vector<std::string> kKeys{
-      "sampler",      "batch_size",  "block_size", "gradient_accumulation_steps",
-      "train_tokens", "epoch_iters", "data",       "tokenizer"};
-  return kKeys;
-}
-
-bool is_machine_key(const std::string& key) {
-  static const std::vector<std::string> kKeys{"out_dir",   "name",         "threads",
-                                              "init_from", "log_interval", "checkpoint_interval"};
-  return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
 }
 
 }  // namespace normscope

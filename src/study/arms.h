@@ -35,11 +35,6 @@ std::map<std::string, std::string> config_texts(const std::string& config_json);
 /// Raises UsageError when two runs of one seed and the same data that are done have losses over different targets.
 void check_val_targets(const std::vector<StudyRun>& runs);
 
-/// Keys that fix which tokens stand in which step; runs that differ in one share no batches.
-const std::vector<std::string>& batch_keys();
-/// Keys that say where and how fast a run works, never what it computes.
-bool is_machine_key(const std::string& key);
-
 /// Metrics of Comparison.
 inline constexpr const char* kValLoss = "val_loss";
 inline constexpr const char* kGradRatio = "epoch_mean_grad_norm_ratio";

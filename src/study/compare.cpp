@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <set>
 
+#include "config/config_text.h"
 #include "study/arms.h"
 #include "study/curves.h"
 #include "study/verdict.h"
@@ -70,7 +71,7 @@ Axes differing_keys(const std::vector<Loaded>& runs) {
   Axes keys;
   for (const KeyInfo& info : config_keys()) {
     const std::string key = info.name;
-    if (key == "seed" || is_machine_key(key)) continue;
+    if (role_is(key, {KeyRole::seed, KeyRole::start, KeyRole::machine})) continue;
     std::vector<std::string> values;
     for (const Loaded& one : runs) {
       const std::string value = text_of(one, key);
@@ -164,8 +165,9 @@ Axes choose_axes(std::vector<Loaded>* runs) {
 void check_pairing(const std::vector<Loaded>& runs, const Axes& axes) {
   const Loaded& first = runs.front();
   for (const Loaded& one : runs) {
-    for (const char* key :
-         {"sampler", "batch_size", "block_size", "gradient_accumulation_steps", "train_tokens", "epoch_iters"}) {
+    for (const KeyInfo& info : config_keys()) {
+      const std::string key = info.name;
+      if (info.role != KeyRole::batch || key == "data") continue;  // the data's hash is compared below
       if (text_of(one, key) != text_of(first, key))
         refuse(key, text_of(first, key), text_of(one, key), first.run.file, one.run.file);
     }

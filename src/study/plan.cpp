@@ -12,6 +12,7 @@
 
 #include "io/output_folder.h"
 #include "run/checkpoint.h"
+#include "config/config_text.h"
 #include "study/arms.h"
 #include "study/report.h"
 #include "config/options.h"
@@ -33,11 +34,10 @@ std::string file_name(const std::string& text) {
 
 /// The axes with every value in the spelling that Config gives it ("1e-3" and "0.001" are one).
 Axes canonical_axes(const StudyOptions& options) {
-  static const std::set<std::string> kNoAxis{"seed", "out_dir", "name", "threads"};
   Axes axes;
   std::set<std::string> keys;
   for (const auto& [key, values] : options.axes) {
-    if (kNoAxis.count(key)) {
+    if (role_is(key, {KeyRole::seed, KeyRole::machine})) {
       throw UsageError(
           fmt::format("[ablate] --{} cannot be an axis: {}", key,
                       key == "seed" ? "write --seeds N for the seeds seed, seed + 1, ..." : "give one value"));
@@ -49,7 +49,7 @@ Axes canonical_axes(const StudyOptions& options) {
     axes.emplace_back(key, std::vector<std::string>{});
     for (const std::string& value : values) {
       Config config = options.base;
-      config.set(key, value, "--" + key);
+      config.set_list(key, {value}, "--" + key);
       axes.back().second.push_back(config.get(key));
       if (!seen.insert(config.get(key)).second) {
         throw UsageError(fmt::format("[ablate] --{} has the value {} twice; each arm may stand once", key, value));
@@ -99,7 +99,7 @@ std::string run_name(const Arm& arm, const Axes& axes, std::uint64_t seed) {
 std::string differing_key(const StudyRun& old, const StudyRun& now) {
   for (const auto& [key, value] : now.config) {
     const auto found = old.config.find(key);
-    const bool matters = key == "init_from" || !is_machine_key(key);
+    const bool matters = !role_is(key, {KeyRole::machine});
     if (found != old.config.end() && found->second != value && matters) return key;
   }
   return "";
@@ -206,7 +206,7 @@ Plan make_plan(const StudyOptions& options) {
     // All arms of a seed one after the other: paired runs see the same state of the machine.
     for (const Arm& arm : arms_of(plan.study.axes)) {
       Config config = options.base;
-      for (const auto& [key, value] : arm) config.set(key, value, "--" + key);
+      for (const auto& [key, value] : arm) config.set_list(key, {value}, "--" + key);
       config.seed = seed;
       StudyRun run;
       run.seed = static_cast<std::uint64_t>(seed);

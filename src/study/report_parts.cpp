@@ -7,6 +7,7 @@
 #include <cmath>
 #include <set>
 
+#include "config/config_text.h"
 #include "study/arms.h"
 #include "study/figures.h"
 #include "study/html.h"
@@ -217,8 +218,7 @@ std::string tables_html(const ReportInput& input) {
       "An interval that includes no difference is reported as &ldquo;no difference shown&rdquo;, not as "
       "equality.</p>\n";
   for (const auto& [key, values] : input.study.axes) {
-    const auto& keys = batch_keys();
-    if (values.size() < 2 || std::find(keys.begin(), keys.end(), key) == keys.end()) continue;
+    if (values.size() < 2 || !role_is(key, {KeyRole::batch})) continue;
     out += fmt::format(
         "<p class=\"muted small\">Arms with another {} do not see the same batches: those pairs share initial values "
         "only.</p>\n",

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "config/config_text.h"
 #include "core/decimal_text.h"
 #include "study/arms.h"
 
@@ -61,8 +62,7 @@ std::string pair_lines(const Study& study, const ArmPair& pair) {
   for (const Comparison* row : rows_of(study.comparisons, pair.a, pair.b, kValLoss)) {
     out += fmt::format("{}: validation loss {}: {}\n", names, comparison_numbers(*row), comparison_finding(*row));
   }
-  const auto& keys = batch_keys();
-  if (std::find(keys.begin(), keys.end(), pair.axis) != keys.end()) {
+  if (role_is(pair.axis, {KeyRole::batch})) {
     out += fmt::format("  (different {}: these pairs share initial values but not their batches)\n", pair.axis);
   }
   const auto ratios = rows_of(study.comparisons, pair.a, pair.b, kGradRatio);

@@ -34,18 +34,22 @@ Array read_shaped(const ArrayFileReader& file, const std::string& name, const st
 
 void write_weights(const Parameters& parameters, ArrayFileWriter& file) {
   for (const Parameter& p : parameters.all()) file.write("params/" + p.path, real_type(), p.shape.vector(), p.value());
+  for (const Buffer& b : parameters.buffers())
+    file.write("buffers/" + b.path, real_type(), b.value.shape().vector(), b.value.data());
 }
 
 void read_weights(const Parameters& parameters, const ArrayFileReader& file) {
-  for (const Parameter& p : parameters.all()) {
-    const std::string name = "params/" + p.path;
-    if (!file.has(name)) throw UsageError("the weights lack " + p.path + "; they were made with other model keys");
-    const Array array = file.read(name);
-    if (array.shape != p.shape.vector())
-      throw UsageError("the weights' " + p.path + " has shape " + Shape(array.shape).str() + ", the model's " +
-                       p.shape.str() + "; vocabulary or model keys differ");
-    copy_reals(array, p.value());
-  }
+  const auto read = [&](const std::string& group, const std::string& path, const Shape& shape, real* to) {
+    if (!file.has(group + path))
+      throw UsageError("the weights lack " + path + "; they were made with other model keys");
+    const Array array = file.read(group + path);
+    if (array.shape != shape.vector())
+      throw UsageError("the weights' " + path + " has shape " + Shape(array.shape).str() + ", the model's " +
+                       shape.str() + "; vocabulary or model keys differ");
+    copy_reals(array, to);
+  };
+  for (const Parameter& p : parameters.all()) read("params/", p.path, p.shape, p.value());
+  for (const Buffer& b : parameters.buffers()) read("buffers/", b.path, b.value.shape(), b.value.data());
 }
 
 void save_weights(const Parameters& parameters, const std::string& path) {

@@ -16,6 +16,27 @@ struct GradcheckOptions {
   std::int64_t elements = 64;  ///< of each tensor that are tried, drawn at random
 };
 
+/// While it lives, detach() on this thread keeps what it returns, until rewind(); from then on it returns what was
+/// kept, in the same order. So a function that detaches can be evaluated at other points with its detached values held,
+/// and the differences are those that backward() computes. Raises Error when there are more calls than values.
+class DetachedValues {
+ public:
+  DetachedValues();
+  ~DetachedValues();
+  DetachedValues(const DetachedValues&) = delete;
+  DetachedValues& operator=(const DetachedValues&) = delete;
+
+  void rewind();  ///< the next detach() returns the first value
+  /// What x.detach() is to return.
+  Tensor next(const Tensor& x);
+
+ private:
+  DetachedValues* before_;
+  std::vector<Tensor> kept_;
+  std::size_t at_ = 0;
+  bool replays_ = false;
+};
+
 struct GradientError {
   std::string tensor;
   /// ||numeric - analytic|| / max(||numeric||, ||analytic||) over the tried elements; where both are below 1e-8 of the
@@ -24,7 +45,8 @@ struct GradientError {
 };
 
 /// Compares d(sum_i w_i f_i)/d(leaf), w random, with central differences of fourth order
-/// (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12h. `f` reads the leaves each time it is called.
+/// (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12h. `f` reads the leaves each time it is called; what it detaches stays as
+/// it is at the point where the gradient is taken.
 std::vector<GradientError> check_gradients(const std::vector<Variable>& leaves, const std::function<Variable()>& f,
                                            const GradcheckOptions& options);
 

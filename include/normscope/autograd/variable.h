@@ -53,8 +53,8 @@ class Variable {
   }
   /// Runs `hook` with this variable's gradient during backward. On an untracked variable: Error.
   void on_grad(GradHook hook) const;
-  /// The same value without history.
-  Variable detach() const { return Variable(value_); }
+  /// The same value without history. Under a DetachedValues (gradcheck.h) that replays: the value kept there.
+  Variable detach() const;
   /// The only element of a one-element variable.
   real item() const;
 

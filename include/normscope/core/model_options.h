@@ -2,6 +2,7 @@
 // What a model is made from: a plain struct, no parsing.
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include <normscope/core/norm_spec.h>
@@ -11,6 +12,12 @@ namespace normscope {
 /// What the data asks of a model: V classes (the vocabulary), and the width D of a sample (0: tokens).
 struct DataShape {
   std::int64_t classes = 0, features = 0;
+};
+
+/// What one block has of its own; what is unset is the model's.
+struct BlockOptions {
+  std::optional<NormSpec> attn_norm{}, mlp_norm{};
+  std::string placement{};  ///< "": the model's
 };
 
 struct ModelOptions {
@@ -23,12 +30,13 @@ struct ModelOptions {
   std::string activation = "gelu";
   bool tie_weights = true;
   double rope_theta = 10000;
-  double init_std = 0.02, init_gain = 1, init_shift = 0;
+  std::string init = "auto";             ///< a name of inits.def; auto: the placement's own
+  double init_gain = 1, init_shift = 0;  ///< every initial matrix W becomes gain W + shift
   NormSpec norm{};
-  std::map<std::int64_t, NormSpec> block_norm{};  ///< by block, where it differs
-  std::string placement = "pre";
-  bool final_norm = true;
-  NormSpec final_norm_spec{};
+  std::map<std::int64_t, BlockOptions> block{};
+  std::string placement = "pre";              ///< a name of placements.def or a formula
+  std::optional<bool> final_norm{};           ///< unset: what the placement says
+  std::optional<NormSpec> final_norm_spec{};  ///< unset: norm
 };
 
 }  // namespace normscope

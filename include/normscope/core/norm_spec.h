@@ -14,9 +14,6 @@ struct NormSpec {
   std::map<std::string, std::string> options{};  ///< the rest, for the norm itself
 };
 
-/// The number behind option `key`, or `fallback`. Raises UsageError when it is no number or outside [low, high].
-double number_option(const NormSpec& spec, const std::string& key, double fallback, double low, double high);
-
 /// Parses "name" or "name:key=value+key=value"; eps, bias and affine override `defaults`. Raises UsageError.
 NormSpec parse_norm(const std::string& text, const NormSpec& defaults);
 

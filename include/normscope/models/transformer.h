@@ -1,6 +1,5 @@
 #pragma once
 // The Transformer: GPT and LLaMA are presets of one model; any norm at any block, any placement.
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,6 +23,8 @@ class Transformer final : public Model {
   std::vector<ProductShape> products() const override;
   /// With causal attention, 2 T (T + 1) C a layer and sequence forward.
   double flops(std::int64_t predictions) const override;
+  /// Tells the placement and the norms.
+  void after_update(std::int64_t step) override;
 
  private:
   struct Block {
@@ -32,10 +33,13 @@ class Transformer final : public Model {
     std::unique_ptr<BlockPlacement> placement;
     std::string path;
   };
+  /// Raises UsageError with the reason when the placement does not fit the options.
+  void refuse(const PlacementEntry& placement) const;
   Variable hidden(const Indices& tokens, const Pass& pass) const;
 
   RopeTables rope_;
   Variable tokens_, positions_, head_;
+  std::unique_ptr<StreamEnds> ends_;
   std::vector<Block> blocks_;
   std::unique_ptr<Norm> final_norm_;
 };

@@ -29,7 +29,6 @@ struct AttentionSpec {
   bool bias = false;
   double dropout = 0;
   const RopeTables* rope = nullptr;  ///< owned by the model
-  InitRule init;                     ///< asked for "attn.q", "mlp.proj", ...
 };
 
 /// Applied to a layer's inner activation before its output projection (NormFormer, sub-LN); default: nothing.
@@ -38,7 +37,8 @@ using Inner = std::function<Variable(const Variable&)>;
 /// Causal self-attention with query, key, value and output projections (q, k, v, proj), grouped where kv_heads < heads.
 class Attention {
  public:
-  Attention(const Scope& scope, const AttentionSpec& spec);
+  /// `init` is asked for attn.q, attn.k, attn.v and attn.proj.
+  Attention(const Scope& scope, const AttentionSpec& spec, const InitRule& init);
   Variable operator()(const Variable& x, const Pass& pass, const Inner& inner) const;
 
  private:
@@ -52,13 +52,13 @@ struct MlpSpec {
   std::string activation = "gelu";
   bool bias = false;
   double dropout = 0;
-  InitRule init;  ///< asked for "attn.q", "mlp.proj", ...
 };
 
 /// x -> proj(activation(fc(x))), or proj(silu(gate(x)) up(x)) for swiglu.
 class Mlp {
  public:
-  Mlp(const Scope& scope, const MlpSpec& spec);
+  /// `init` is asked for mlp.fc, or mlp.gate and mlp.up, and mlp.proj.
+  Mlp(const Scope& scope, const MlpSpec& spec, const InitRule& init);
   Variable operator()(const Variable& x, const Pass& pass, const Inner& inner) const;
 
  private:

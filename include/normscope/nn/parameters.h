@@ -1,32 +1,20 @@
 #pragma once
 // A model's parameters by path: the path is the parameter's name in files, logs and figures, and the stream its initial
 // value is drawn from. Parameters that one product uses lie side by side in one buffer (q, k, v), but each is its own.
-#include <functional>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
 #include <normscope/autograd/variable.h>
+#include <normscope/nn/init.h>
 
 NORMSCOPE_BEGIN
-
-/// Initial value: constant, or normal with a standard deviation and mean.
-struct Init {
-  enum class Kind { constant, normal } kind = Kind::constant;
-  double value = 0;  ///< the constant, or the mean
-  double std = 0;
-  static Init constant(double value) { return {Kind::constant, value, 0}; }
-  static Init normal(double std, double mean = 0) { return {Kind::normal, mean, std}; }
-};
-
-/// The initial value of the matrix `name` ("embed.tokens", "attn.q", "mlp.proj", "head") of shape [out, in].
-using InitRule = std::function<Init(const std::string& name, std::int64_t in, std::int64_t out)>;
 
 /// A named part (often the whole) of a leaf.
 struct Parameter {
   std::string path;
   std::int64_t block;  ///< -1 outside the blocks
-  std::string role;    ///< embedding | head | norm | attention | mlp
+  std::string role;    ///< embedding | head | norm | attention | mlp | scalar (of a placement)
   Shape shape;
   Variable leaf;
   std::int64_t offset;  ///< of its first element in the leaf
@@ -35,6 +23,13 @@ struct Parameter {
   /// Null before the first gradient of a step.
   real* grad() const { return leaf.leaf()->has_grad ? leaf.leaf()->grad.data() + offset : nullptr; }
   bool is_matrix() const { return shape.rank() >= 2; }
+};
+
+/// A tensor that is part of the model but not trained (running statistics): it has no gradient, no moments and no
+/// column in the run file and is not counted; checkpoints keep it.
+struct Buffer {
+  std::string path;
+  Tensor value;
 };
 
 class Parameters {
@@ -53,9 +48,13 @@ class Parameters {
   Variable add_side_by_side(const std::vector<Part>& parts, std::int64_t block, const std::string& role,
                             std::int64_t columns);
 
+  /// A buffer; returns its tensor, which shares its memory. Raises Error when the path is taken.
+  Tensor add_buffer(const std::string& path, const Shape& shape, double value);
+
   const std::vector<Parameter>& all() const { return all_; }
+  const std::vector<Buffer>& buffers() const { return buffers_; }
   const Parameter& at(const std::string& path) const;  ///< raises Error when there is none
-  std::int64_t numel() const;
+  std::int64_t numel() const;                          ///< of all parameters
   void zero_grad() const;
   Engine& engine() const { return engine_; }
   /// A layer that takes statistics over the batch calls this: its training batches are then never cut into parts.
@@ -66,11 +65,13 @@ class Parameters {
   Parameters& operator=(const Parameters&) = delete;
 
  private:
+  void claim(const std::string& path);
   void enter(const std::string& path, std::int64_t block, const std::string& role, const Shape& shape,
              const Variable& leaf, std::int64_t offset, const Init& init);
   Engine& engine_;
   std::uint64_t seed_;
   std::vector<Parameter> all_;
+  std::vector<Buffer> buffers_;
   std::unordered_set<std::string> taken_;
   bool whole_batch_ = false;
 };
@@ -87,6 +88,9 @@ struct Scope {
   std::string path(const std::string& name) const { return prefix.empty() ? name : prefix + "." + name; }
   Variable add(const std::string& name, const Shape& shape, const Init& init) const {
     return parameters.add(path(name), block, role, shape, init);
+  }
+  Tensor add_buffer(const std::string& name, const Shape& shape, double value) const {
+    return parameters.add_buffer(path(name), shape, value);
   }
   Engine& engine() const { return parameters.engine(); }
 };

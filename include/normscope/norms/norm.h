@@ -1,40 +1,132 @@
 #pragma once
-// Normalization layers. Models and layers know this interface only; which norm it is stands in the configuration.
+// Normalization layers. Models and layers know the class Norm only; which norm it is stands in the configuration. A
+// norm is an entry of the catalogue: a formula made of ops with its options by name, and beside it, where it pays, a
+// kernel.
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <normscope/core/model_options.h>
 #include <normscope/core/norm_spec.h>
-#include <normscope/nn/parameters.h>
 #include <normscope/autograd/pass.h>
+#include <normscope/nn/parameters.h>
 
 NORMSCOPE_BEGIN
 
 class Norm {
  public:
   virtual ~Norm() = default;
-  /// x [..., C] -> [..., C], in one pass where the norm has a kernel.
+  /// x [..., C] -> [..., C], in one pass where the norm has a kernel. Raises Error when x has another width.
   virtual Variable forward(const Variable& x, const Pass& pass = {}) const = 0;
-  /// The same, composed of plain operations: what forward() is tested against.
+  /// The same by the formula: what a kernel is tested against.
   virtual Variable reference(const Variable& x) const = 0;
   /// h = x + f and N(h), in one pass where the norm has a kernel: {h, N(h)}.
   virtual std::pair<Variable, Variable> add_forward(const Variable& x, const Variable& f, const Pass& pass = {}) const;
+  /// Runs after optimizer step `step`, for what changes outside the gradient.
+  virtual void after_update(std::int64_t /*step*/) {}
 };
+
+/// An option of one norm, `--norm prmsnorm:p=0.25`. A flag is true or false, and false unless given.
+struct NormOption {
+  std::string name{};
+  bool flag = false;
+  double default_value = 0, low = 0, high = 0;  ///< of a number: the range, its ends included
+  bool above_low = false;                       ///< `low` itself is not allowed
+  std::string documentation{};
+};
+
+/// What a formula reads by name: the norm's options, and its own parameters. Raises Error for a name that the entry
+/// does not have.
+struct NormValues {
+  double eps = 1e-5;
+  std::map<std::string, double> options{};
+  std::map<std::string, Variable> parameters{};
+
+  double number(const std::string& option) const;
+  bool flag(const std::string& option) const { return number(option) != 0; }
+  const Variable& parameter(const std::string& name) const;
+};
+
+/// n(x) of ops: x [..., C] -> [..., C], without gain and bias. The tape makes the gradient.
+using NormFormula = Variable (*)(const Variable& x, const NormValues& values);
+
+/// y = (offset + gain) n + bias, `gain` being the parameter, which begins at `start`.
+struct Gain {
+  double start = 1, offset = 0;
+};
+std::optional<Gain> gain_of_one(const NormValues& values);  ///< begins at 1, no offset
+std::optional<Gain> no_gain(const NormValues& values);      ///< nor a bias
+
+/// A parameter of the norm beside gain and bias: one number, or one for each of the C entries.
+struct NormParameter {
+  std::string name{};
+  bool each_entry = false;
+  std::string start_text{};                                                  ///< as the catalogue shows it: "sqrt(C)"
+  double (*start)(const NormValues& options, std::int64_t width) = nullptr;  ///< null: 0
+};
+
+/// Over what a norm takes its statistics: each row [C] on its own, each channel over the rows, or the whole batch.
+enum class Over { rows, channels, batch };
+
+struct NormEntry;
+/// What make() gets: everything that the configuration left open is decided.
+struct NormRequest {
+  const Scope& scope;
+  const NormEntry& entry;
+  NormValues values;  ///< options; the parameters are still to be made
+  std::int64_t width;
+  std::optional<Gain> gain;
+  bool bias;
+};
+using NormMaker = std::function<std::unique_ptr<Norm>(const NormRequest& request)>;
+
+/// The maker of a norm that is its formula: gain, bias, parameters, residual addition and gradients come with it.
+NormMaker composed(NormFormula formula);
 
 /// One row of the catalogue: what the norm is, and how one is made.
 struct NormEntry {
-  std::string name, formula, parameters, reference;
-  bool bias = false;                 ///< has a bias by definition
-  std::vector<std::string> options;  ///< names it takes beside eps, bias, affine
-  std::function<std::unique_ptr<Norm>(const Scope& scope, const NormSpec& spec, std::int64_t width)> make;
+  std::string name{}, label{};  ///< in configurations; in figures
+  std::string formula{}, reference{};
+  std::vector<NormOption> options{};  ///< beside eps, bias, affine
+  /// Settings beside the default that gradcheck, tests and benchmarks go through: "layernorm:unbiased=true".
+  std::vector<std::string> variants{};
+  Over over = Over::rows;
+  bool detached = false;  ///< its gradient is not the derivative: the formula calls detach()
+  std::optional<Gain> (*gain)(const NormValues& options) = gain_of_one;
+  bool bias = false;  ///< has a bias by definition
+  std::vector<NormParameter> parameters{};
+  NormMaker make{};
+  /// What the norm asks of the model around it, as a placement may; null: nothing.
+  void (*adjust)(ModelOptions& options) = nullptr;
 };
 
 /// The catalogue, in the order of norms.def.
 const std::vector<NormEntry>& norm_table();
-/// Makes the norm `spec` names, for rows of `width`, with its parameters in `scope` ("gain", "bias", ...).
-/// Raises UsageError for an unknown name or option and names those that are.
+/// Raises UsageError for an unknown name and names those that are.
+const NormEntry& norm_entry(const std::string& name);
+/// Every norm with its default options, then its variants: "layernorm", "layernorm:unbiased=true", ...
+std::vector<std::string> norm_variants();
+std::vector<std::string> norm_variants(const NormEntry& entry);
+
+/// "(0, 1]", or "true or false"; and the default as it would be written, "0.0625".
+std::string range_text(const NormOption& option);
+std::string default_text(const NormOption& option);
+/// What a norm has by default: "alpha [1] (0.5), gain [C], bias [C]".
+std::string parameters_text(const NormEntry& entry);
+
+/// The options that `spec` gives, and the defaults of the others. Raises UsageError for an unknown option and for a
+/// value outside its range; the message lists what the norm takes.
+NormValues norm_values(const NormEntry& entry, const NormSpec& spec);
+
+/// Makes the norm `spec` names, for rows of `width`, with its parameters in `scope` ("gain", "bias", ...). Raises
+/// UsageError as norm_entry() and norm_values() do.
 std::unique_ptr<Norm> make_norm(const Scope& scope, const NormSpec& spec, std::int64_t width);
+/// The same for an entry that need not be in the catalogue; spec.name is not read.
+std::unique_ptr<Norm> make_norm(const NormEntry& entry, const Scope& scope, const NormSpec& spec, std::int64_t width);
 
 NORMSCOPE_END

@@ -100,6 +100,9 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"norms apply rmsnorm --x 1,a", "'a' is not a finite number"},
         Wrong{"norms apply rmsnorm --x 1,2 --dy 1", "--dy has 1 numbers"},
         Wrong{"norms apply rmsnorm --x 1,2 --eps -1", "negative"}, Wrong{"dump --data x --step -1", "0 or above"},
+        Wrong{"train --data x --seed 9223372036854775808", "9223372036854775807 or below"},
+        Wrong{"sample x --seed 9223372036854775808", "9223372036854775807 or below"},
+        Wrong{"train --data x --seed 1e3", "not an integer"},
         Wrong{"dump --data x --gradient_accumulation_steps 4", "set it to 1"}));
 
 TEST(Cli, ARefusedPrepareLeavesNothingInTheTemporaryFolder) {
@@ -139,6 +142,37 @@ TEST(Cli, NormsApplyIsAPocketCalculator) {
   }
   const Outcome text = run(folder, "norms apply rmsnorm --x 1,2,3,4 --eps 0");
   EXPECT_EQ(text.out.rfind("y  0.36514837167", 0), 0u) << text.out;
+}
+
+TEST(Cli, NormsApplyWarnsWhereTheStatisticsOverflow) {
+  const TemporaryFolder folder;
+  for (const std::string norm : {"rmsnorm", "layernorm"}) {
+    const std::string call = "norms apply " + norm + " --x ";
+    const Outcome zeros = run(folder, call + "1e20,2e20 --dtype float32");
+    EXPECT_EQ(zeros.code, 0);
+    EXPECT_NE(zeros.err.find("overflow"), std::string::npos) << norm << zeros.err;
+    EXPECT_NE(zeros.err.find("--dtype float64"), std::string::npos) << norm << zeros.err;
+    const Outcome beyond = run(folder, call + "1e39,2e39 --dtype float32");  // x itself is infinite: NaN
+    EXPECT_EQ(beyond.out.find("-nan"), std::string::npos) << beyond.out;
+    EXPECT_NE(beyond.err.find("--dtype float64"), std::string::npos) << norm << beyond.err;
+    EXPECT_EQ(run(folder, call + "1e20,2e20").err, "");
+    EXPECT_EQ(run(folder, call + "1,2,4 --dtype float32").err, "");
+    EXPECT_NE(run(folder, call + "1e200,2e200").err.find("overflow in float64"), std::string::npos) << norm;
+  }
+}
+
+TEST(Cli, NotesWhatWasChangedInATextBeforeItWasRead) {
+  const TemporaryFolder folder;
+  write_text(folder / "a.txt", "\xEF\xBB\xBFsome text\r\n");
+  write_text(folder / "b.txt", "\xEF\xBB\xBFmore text\r\n");
+  const Outcome prepare = run(folder, "prepare a.txt b.txt --out_dir p --json");
+  ASSERT_EQ(prepare.code, 0) << prepare.err;
+  EXPECT_NE(prepare.err.find("2 byte order marks dropped, 2 line ends CR LF"), std::string::npos) << prepare.err;
+  EXPECT_EQ(nlohmann::json::parse(prepare.out).at("train_tokens").get<int>() +
+                nlohmann::json::parse(prepare.out).at("val_tokens").get<int>(),
+            20);
+  const Outcome inspect = run(folder, "inspect --data a.txt --block_size 2 --batch_size 1 --n_embd 8 --n_head 2");
+  EXPECT_NE(inspect.err.find("byte order mark dropped"), std::string::npos) << inspect.err;
 }
 
 TEST(Cli, ResultsGoToStandardOutputOnly) {

@@ -127,6 +127,29 @@ TEST_F(CorpusTest, HashIsOfTheTokens) {
   EXPECT_EQ(corpus.sha256, sha256_hex(std::as_bytes(std::span(tokens))));
 }
 
+TEST_F(CorpusTest, DropsByteOrderMarksAndReadsEveryLineEndAsLf) {
+  const std::string plain = "one\ntwo\n\nthree\nfour\n";
+  const Corpus expected = load(write("plain.txt", plain));
+  EXPECT_EQ(expected.note, "");
+  const std::string windows = write("windows.txt", "\xEF\xBB\xBFone\r\ntwo\r\n\r\nthree\rfour\n");
+  const Corpus changed = load(windows);
+  EXPECT_EQ(changed.sha256, expected.sha256);
+  EXPECT_EQ(changed.tokenizer->to_json(), expected.tokenizer->to_json());
+  EXPECT_NE(changed.note.find("1 byte order mark dropped, 3 line ends CR LF read as LF, 1 line end CR read as LF"),
+            std::string::npos)
+      << changed.note;
+  const Corpus bytes = load(windows, "byte");
+  EXPECT_EQ(bytes.train_size() + bytes.val_size(), static_cast<std::int64_t>(plain.size()) + 3 + 3);
+  EXPECT_EQ(bytes.note, "");
+  // Each file of a folder may have a mark.
+  write("both/1.txt", "\xEF\xBB\xBFone\n");
+  write("both/2.txt", "\xEF\xBB\xBFtwo\r\n");
+  const Corpus folder = load(path("both"));
+  EXPECT_EQ(folder.sha256, load(write("joined.txt", "one\ntwo\n")).sha256);
+  EXPECT_NE(folder.note.find("2 byte order marks"), std::string::npos) << folder.note;
+  EXPECT_EQ(load(write("end.txt", "a\r\rb\r")).sha256, load(write("lf.txt", "a\n\nb\n")).sha256);
+}
+
 TEST_F(CorpusTest, RefusesWhatIsNoText) {
   refused([] { load(""); }, {"no data", "fetch.sh", "synthetic:grammar"});
   refused([&] { load(path("missing.txt")); }, {"missing.txt", "fetch.sh", "synthetic:grammar"});

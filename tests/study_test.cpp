@@ -2,6 +2,7 @@
 // `normscope train`: this binary itself, called with `train`.
 #include <gtest/gtest.h>
 #include "io/file_util.h"
+#include "study/arms.h"
 #include "study/study.h"
 #include <stdlib.h>
 #include <unistd.h>
@@ -130,6 +131,27 @@ TEST_F(StudyTest, DivergedRunsLeaveTheirPairOut) {
   EXPECT_EQ(rows.front().excluded, 1);
 }
 
+TEST_F(StudyTest, LossesOverDifferentTargetsAreNotPaired) {
+  RunData data = testing::fake_run({}, {{"norm", "layernorm"}}, 0, 1);
+  EXPECT_EQ(summarize(data, {}).val_targets, 0) << "not known";
+  data.attributes["val_tokens"] = "150";
+  EXPECT_EQ(summarize(data, {}).val_targets, 128) << "an older version's whole windows of 64";
+  data.attributes["val_targets"] = "149";
+  EXPECT_EQ(summarize(data, {}).val_targets, 149);
+  data.status = "diverged";
+  EXPECT_EQ(summarize(data, {}).val_targets, 0) << "there is no loss";
+
+  Study study = fake_study({}).study;
+  EXPECT_NO_THROW(check_val_targets(study.runs)) << "none knows";
+  for (StudyRun& run : study.runs) run.val_targets = 149;
+  EXPECT_NO_THROW(check_val_targets(study.runs));
+  EXPECT_EQ(study_from_json(study_to_json(study), "x").runs[1].val_targets, 149);
+  study.runs[1].val_targets = 128;
+  EXPECT_THROW(check_val_targets(study.runs), UsageError);
+  study.runs[1].config["data"] = "other.txt";
+  EXPECT_NO_THROW(check_val_targets(study.runs)) << "an axis of data compares splits of any length";
+}
+
 TEST_F(StudyTest, VerdictDoesNotClaimWhatTheIntervalDoesNotShow) {
   Study study = fake_study({}).study;
   study.comparisons.front().result = {5, 0, -0.0031, 0.01, -0.0102, 0.0040};
@@ -245,6 +267,11 @@ TEST_F(StudyTest, DivergedRunsAreResults) {
   const StudyOutcome outcome = run_study(options());
   EXPECT_EQ(outcome.exit, ExitCode::done) << (outcome.problems.empty() ? "" : outcome.problems.front());
   EXPECT_NE(outcome.text.find("3 diverged"), std::string::npos);
+  const std::string finding = "LayerNorm: 3 of 3 runs train; RMSNorm: 3 of 3 runs diverge";
+  EXPECT_NE(outcome.text.find(finding), std::string::npos) << outcome.text;
+  std::ifstream report(outcome.report);
+  const std::string html(std::istreambuf_iterator<char>(report), {});
+  EXPECT_NE(html.find(finding), std::string::npos);
 }
 
 TEST_F(StudyTest, AStopIsPassedOnAndTheStudyContinues) {

@@ -2,6 +2,7 @@
 // Training: what the run file says against what can be computed from `dump`, accumulation, threads, divergence,
 // learning.
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -277,6 +278,66 @@ TEST(Divergence, IsAResultWithACompleteFile) {
   EXPECT_EQ(last.step.size(), N - 1);
   ASSERT_FALSE(last.evals.empty());
   EXPECT_FALSE(std::isfinite(last.evals.back().val_loss));
+}
+
+class DeadRuns : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(DeadRuns, EndAsDivergedAndSayWhere) {
+  const TemporaryFolder folder;
+  // SGD at 1e4: from step 2 the stream is infinite; RMSNorm makes it zero, the loss is ln V and the gradient 0.
+  const std::string keys =
+      " --n_layer 2 --n_head 2 --n_embd 32 --block_size 16 --batch_size 4 --threads 1 --data "
+      "synthetic:grammar:tokens=20000"
+      " --eval_interval 0 --max_iters 60 --warmup_iters 0 --decay_lr false --weight_decay 0 --grad_clip 0 --json "
+      "--out_dir run --probe embed.tokens ";  // the judgement does not hang on what is probed
+  const Outcome outcome = run(folder, "train" + keys + GetParam());
+  ASSERT_EQ(outcome.code, 3) << outcome.out << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json.at("status"), "diverged");
+  const RunData data = read_run(folder / "run/run.h5");
+  EXPECT_EQ(data.status, "diverged");
+  EXPECT_EQ(data.attributes.at("diverged_step"), std::to_string(json.at("diverged_step").get<std::int64_t>()));
+  EXPECT_EQ(data.attributes.at("diverged_where"), json.at("diverged_where"));
+  EXPECT_FALSE(data.attributes.at("diverged_reason").empty());
+}
+INSTANTIATE_TEST_SUITE_P(Inputs, DeadRuns,
+                         ::testing::Values("--optimizer sgd --learning_rate 1e4 --norm rmsnorm",
+                                           "--optimizer sgd --learning_rate 1e4 --norm layernorm",
+                                           "--learning_rate 1e6 --norm rmsnorm", "--init_gain 1e15 --norm rmsnorm",
+                                           "--init_shift 1e20 --norm rmsnorm",
+                                           "--optimizer sgd --learning_rate 1e4 --norm rmsnorm --norm_placement post"));
+
+TEST(Divergence, IsNotATextOfOneCharacter) {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "a.txt") << std::string(500, 'a');
+  expect_done(folder,
+              "train --n_layer 1 --n_head 2 --n_embd 16 --block_size 8 --batch_size 4 --threads 1 --data a.txt "
+              "--eval_interval 0 --max_iters 10 --out_dir run");
+  const RunData data = read_run(folder / "run/run.h5");
+  EXPECT_EQ(data.grad_norm.back(), 0);
+  EXPECT_FALSE(data.attributes.contains("diverged_reason"));
+}
+
+TEST(ExactEvaluation, ScoresEveryTargetAndSaysHowMany) {
+  const TemporaryFolder folder;
+  const std::string keys =
+      " --n_layer 1 --n_head 2 --n_embd 16 --block_size 8 --batch_size 1 --threads 1 "
+      "--eval_interval 0 --max_iters 3";
+  const auto train = [&](std::size_t characters) {
+    const std::string name = "v" + std::to_string(characters);
+    std::ofstream text(folder / (name + ".txt"));
+    for (std::size_t i = 0; i < characters; ++i) text << static_cast<char>('a' + (i * i + i / 7) % 17);
+    text.close();
+    expect_done(folder, "train" + keys + " --data " + name + ".txt --out_dir " + name);
+    return read_run(folder / (name + "/run.h5")).attributes.at("val_targets");
+  };
+  EXPECT_EQ(train(149), "14");
+  EXPECT_EQ(train(20), "1") << "two tokens, fewer than a window";
+  const Outcome eval = run(folder, "eval v149 --json");
+  ASSERT_EQ(eval.code, 0) << eval.err;
+  EXPECT_EQ(nlohmann::json::parse(eval.out).at("tokens"), 14);
+  EXPECT_DOUBLE_EQ(nlohmann::json::parse(eval.out).at("loss").get<double>(),
+                   read_run(folder / "v149/run.h5").evals.back().val_loss);
 }
 
 TEST(BenchStep, PrintsTheLossOfTheLastStepAskedFor) {

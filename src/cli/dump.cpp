@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
+#include "core/decimal_text.h"
 #include "core/text.h"
 
 namespace normscope::cli {
@@ -28,7 +29,7 @@ int run_dump(const Arguments& arguments) {
   if (parser.json)
     print_json({{"file", options.out}, {"step", options.step}, {"loss", loss}});
   else
-    print(facts({{"file", options.out}, {"loss", fmt::format("{:.9g} nats a token", loss)}}));
+    print(facts({{"file", options.out}, {"loss", significant_text(loss, 9) + " nats a token"}}));
   return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "cli/cli.h"
+#include "core/decimal_text.h"
 
 namespace normscope::cli {
 
@@ -28,9 +29,9 @@ int run_eval(const Arguments& arguments) {
     print_json({{"run", runs.front()}, {"split", outcome.split}, {"loss", outcome.loss}, {"tokens", outcome.tokens}});
   else
     print(facts({{"split", outcome.split},
-                 {"loss", fmt::format("{:.6f} nats a token", outcome.loss)},
-                 {"", fmt::format("{:.6f} bits a token", outcome.loss / std::numbers::ln2)},
-                 {"perplexity", fmt::format("{:.4f}", std::exp(outcome.loss))},
+                 {"loss", decimal_text(outcome.loss, 6) + " nats a token"},
+                 {"", decimal_text(outcome.loss / std::numbers::ln2, 6) + " bits a token"},
+                 {"perplexity", decimal_text(std::exp(outcome.loss), 4)},
                  {"tokens", grouped(outcome.tokens)}}));
   return 0;
 }

@@ -11,6 +11,8 @@
 namespace normscope::cli {
 namespace {
 
+std::string error_text(double error) { return std::isnan(error) ? "nan" : fmt::format("{:.1e}", error); }
+
 /// A failure is worse than any success, and NaN worse than any number.
 bool worse(const GradcheckRow& a, const GradcheckRow& b) {
   if (a.passed != b.passed) return !a.passed;
@@ -39,7 +41,7 @@ void print_table(const std::vector<GradcheckRow>& rows) {
   for (const std::string& key : order) {
     const Group& group = groups[key];
     cells.push_back({group.worst.topic == topic ? "" : group.worst.topic, group.worst.name, grouped(group.checks),
-                     fmt::format("{:.1e}", group.worst.error), group.worst.tensor, group.worst.input,
+                     error_text(group.worst.error), group.worst.tensor, group.worst.input,
                      group.failed ? fmt::format("FAILED ({})", group.failed) : "ok"});
     topic = group.worst.topic;
   }
@@ -81,8 +83,8 @@ int run_gradcheck(const Arguments& arguments) {
   } else {
     print_table(rows);
     const std::string verdict = failed ? fmt::format("{} FAILED", failed) : "all passed";
-    print(fmt::format("{} checks, worst {:.1e} ({}/{}, {}), {}\n", rows.size(), worst.error, worst.topic, worst.name,
-                      worst.tensor, verdict));
+    print(fmt::format("{} checks, worst {} ({}/{}, {}), {}\n", rows.size(), error_text(worst.error), worst.topic,
+                      worst.name, worst.tensor, verdict));
   }
   return static_cast<int>(failed ? ExitCode::check_failed : ExitCode::done);
 }

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "cli/cli.h"
+#include "core/decimal_text.h"
 #include "core/text.h"
 
 namespace normscope::cli {
@@ -98,11 +99,12 @@ int inspect_run(const RunData& run, const std::string& path, bool json) {
        {"parameters", fmt::format("{} in {} tensors", grouped(parameters), run.params.size())},
        {"steps", grouped(steps)},
        {"epochs", fmt::format("{} (counted in {})", run.epochs.size(), run.epoch_label)},
-       {"last loss", steps ? fmt::format("{:.4f}", run.loss.back()) : "none"},
-       {"last evaluation", run.evals.empty() ? "none"
-                                             : fmt::format("step {}: train {:.4f}, validation {:.4f} ({})",
-                                                           final_eval.step, final_eval.train_loss, final_eval.val_loss,
-                                                           final_eval.exact ? "exact" : "sampled")},
+       {"last loss", steps ? decimal_text(run.loss.back(), 4) : "none"},
+       {"last evaluation",
+        run.evals.empty() ? "none"
+                          : fmt::format("step {}: train {}, validation {} ({})", final_eval.step,
+                                        decimal_text(final_eval.train_loss, 4), decimal_text(final_eval.val_loss, 4),
+                                        final_eval.exact ? "exact" : "sampled")},
        {"started", run.started_at},
        {"command", run.command}}));
   std::vector<std::vector<std::string>> rows;

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
+#include "core/decimal_text.h"
 #include "core/text.h"
 
 namespace normscope::cli {
@@ -73,7 +74,9 @@ int print_result(const NormResult& result, bool as_json) {
   for (const auto& [name, values] : fields) {
     if (values.empty()) continue;
     document[name] = values;
-    rows.emplace_back(name, fmt::format("{:.12g}", fmt::join(values, "  ")));
+    std::vector<std::string> texts;
+    for (const double value : values) texts.push_back(significant_text(value, 12));
+    rows.emplace_back(name, join(texts, "  "));
   }
   if (as_json)
     print_json(document);

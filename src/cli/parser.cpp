@@ -16,7 +16,7 @@ namespace {
 
 const std::vector<std::string> kLogLevels{"trace", "debug", "info", "warning", "error", "off"};
 
-[[noreturn]] void wrong_value(const std::string& flag, const std::string& value, const char* wanted) {
+[[noreturn]] void wrong_value(const std::string& flag, const std::string& value, const std::string& wanted) {
   throw UsageError(fmt::format("--{}: '{}' is not {}", flag, value, wanted));
 }
 
@@ -25,7 +25,7 @@ Integer integer_value(const std::string& flag, const std::string& text) {
   const auto value = parse_integer(text);
   constexpr auto most = static_cast<std::int64_t>(
       std::min<std::uint64_t>(std::numeric_limits<Integer>::max(), std::numeric_limits<std::int64_t>::max()));
-  if (!value || *value > most) wrong_value(flag, text, "an integer (digits only, such as 64)");
+  if (!value || *value > most) wrong_value(flag, text, integer_rule(text, most));
   if (*value < 0) wrong_value(flag, text, "0 or above");
   return static_cast<Integer>(*value);
 }

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <normscope/data/corpus.h>
 #include "io/file_util.h"
 
@@ -14,22 +15,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The files one after another in a temporary folder: the corpus reads folders in the order of their names.
+/// The files in a temporary folder, numbered: the corpus reads a folder's files in the order of their names, each with
+/// its own byte order mark.
 class Joined {
  public:
   explicit Joined(const std::vector<std::string>& files) {
-    std::ofstream out(path(), std::ios::binary);
-    for (const std::string& file : files) {
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      const std::string& file = files[i];
       std::ifstream in(file, std::ios::binary);
       if (!in || !fs::is_regular_file(file))
         throw UsageError(fmt::format("{}: this text file cannot be read; check the path", file));
       if (in.peek() == std::ifstream::traits_type::eof())
         throw UsageError(fmt::format("{}: this file is empty; leave it out", file));
+      std::ofstream out(folder_.path / fmt::format("{:08}.txt", i), std::ios::binary);
       out << in.rdbuf();
+      if (!out.flush()) throw Error(fmt::format("{}: its copy cannot be written; is the disk full?", path()));
     }
-    if (!out.flush()) throw Error(fmt::format("{}: the joined text cannot be written; is the disk full?", path()));
   }
-  std::string path() const { return (folder_.path / "joined.txt").string(); }
+  std::string path() const { return folder_.path.string(); }
 
  private:
   ScratchFolder folder_;
@@ -72,6 +75,7 @@ int run_prepare(const Arguments& arguments) {
     corpus = load_corpus(options);
     corpus.source = join(sources, " ");
   }
+  if (!corpus.note.empty()) spdlog::info("{}: {}", corpus.source, corpus.note);
   write_prepared(corpus, out_dir, overwrite);
   const auto train_tokens = static_cast<std::int64_t>(corpus.train.size()),
              val_tokens = static_cast<std::int64_t>(corpus.val.size());

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
+#include "core/decimal_text.h"
 #include "config/resume_check.h"
 #include "run/saved_run.h"
 
@@ -17,7 +18,7 @@ ExitCode exit_code(const std::string& status) {
 }
 
 std::string loss_text(double loss, const char* of) {
-  return std::isnan(loss) ? "none yet" : fmt::format("{:.4f} nats a token{}", loss, of);
+  return std::isnan(loss) ? "none yet" : decimal_text(loss, 4) + " nats a token" + of;
 }
 
 bool may_resume(const Config& config) { return config.init_from == "resume" || config.init_from == "auto"; }
@@ -59,6 +60,8 @@ void print_outcome(const TrainOutcome& outcome, const Config& config) {
        {"train loss", loss_text(outcome.train_loss, "")},
        {"validation loss", loss_text(outcome.val_loss, outcome.exact ? ", exact over the whole split" : ", sampled")},
        {"speed", speed_text(outcome)}}));
+  if (outcome.divergence)
+    print(fmt::format("The run diverged {}.\n{}\n", outcome.divergence->text(), outcome.divergence->advice()));
   if (outcome.status == "interrupted")
     print("Continue: " + command_line("train", {"--out_dir", outcome.run_dir, "--init_from", "resume"}) + "\n");
   print(fmt::format("See more: normscope report {}\n", outcome.run_dir));
@@ -82,9 +85,18 @@ int run_train(const Arguments& arguments) {
   options.quiet = parser.quiet;
   options.command = command_line("train", arguments);
   const TrainOutcome outcome = train(config, options);
+  nlohmann::ordered_json reason, step, where;  // null unless it diverged
+  if (outcome.divergence) {
+    reason = outcome.divergence->reason;
+    step = outcome.divergence->step;
+    where = outcome.divergence->where;
+  }
   if (parser.json)
     print_json({{"run_dir", outcome.run_dir},
                 {"status", outcome.status},
+                {"diverged_reason", reason},
+                {"diverged_step", step},
+                {"diverged_where", where},
                 {"parameters", outcome.parameters},
                 {"first_step", outcome.first_step},
                 {"steps", outcome.steps},

@@ -1,7 +1,9 @@
 #include "commands/commands.h"
 #include "machine/machine.h"
 
+#include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <filesystem>
 
 #include <spdlog/spdlog.h>
@@ -56,6 +58,47 @@ void warn_of_slow_blas(const Config& config) {
         core);
 }
 
+Corpus load_corpus_of(const Config& config) {
+  Corpus corpus = load_corpus(corpus_options(config));
+  if (!corpus.note.empty()) spdlog::info("{}: {}", config.data, corpus.note);
+  return corpus;
+}
+
+/// Are all zero, or is one not finite?
+bool is_lost(const std::vector<double>& values) {
+  return std::all_of(values.begin(), values.end(), [](double v) { return v == 0; }) ||
+         std::any_of(values.begin(), values.end(), [](double v) { return !std::isfinite(v); });
+}
+
+/// ||a - b|| / ||b||; infinite where a holds no numbers.
+double relative_error(const std::vector<double>& a, const std::vector<double>& b) {
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference += (a[i] - b[i]) * (a[i] - b[i]);
+    size += b[i] * b[i];
+  }
+  return std::isfinite(difference) ? std::sqrt(difference / std::max(size, 1e-300)) : HUGE_VAL;
+}
+
+/// Squares of large numbers overflow, so that a norm gives zeros or NaN without a word.
+void warn_of_overflow(const NormCall& call, const NormResult& result) {
+  double largest = 0;
+  for (const double v : call.x) largest = std::max(largest, std::abs(v));
+  if (call.dtype == "float64") {
+    if (largest > 1e150 && is_lost(result.y))
+      spdlog::warn("the statistics of this row overflow in float64 (largest |x| {:.3g}): y is wrong; scale x down",
+                   largest);
+    return;
+  }
+  NormCall exact = call;
+  exact.dtype = "float64";
+  const double error = relative_error(result.y, jobs_for(exact.dtype).norm_apply(exact).y);
+  if (error > 1e-3)
+    spdlog::warn("in float32 the statistics of this row {} (largest |x| {:.3g}): y is off by {}; use --dtype float64",
+                 largest > 1e18 ? "overflow" : "lose their digits", largest,
+                 std::isinf(error) ? "more than any number" : fmt::format("{:.3g} %", 100 * error));
+}
+
 }  // namespace
 
 TrainOutcome train(const Config& config, const TrainOptions& options) {
@@ -63,7 +106,7 @@ TrainOutcome train(const Config& config, const TrainOptions& options) {
   check_model(config);
   check_statistics(config);
   warn_of_slow_blas(config);
-  const Corpus corpus = load_corpus(corpus_options(config));
+  const Corpus corpus = load_corpus_of(config);
   return jobs_for(config.dtype).train(config, options, corpus);
 }
 
@@ -73,7 +116,7 @@ EvalOutcome evaluate(const std::string& run, const std::string& split, const std
     throw UsageError("split = \"" + split + "\" is unknown; there are: train, val");
   Saved saved = open_saved(run, threads);
   if (data) saved.config.data = *data;
-  Corpus corpus = load_corpus(corpus_options(saved.config));
+  const Corpus corpus = load_corpus_of(saved.config);
   if (corpus.tokenizer->to_json() != saved.tokenizer->to_json())
     throw UsageError("the vocabulary of \"" + saved.config.data +
                      "\" is not the one the model was trained with; give the "
@@ -101,7 +144,7 @@ CostOutcome inspect_config(const Config& config) {
   DataShape shape = assumed_shape(config);
   std::int64_t tokens = 0, steps = config.epochs > 0 ? 0 : config.max_iters;
   if (!config.data.empty()) {
-    const Corpus corpus = load_corpus(corpus_options(config));
+    const Corpus corpus = load_corpus_of(config);
     shape = corpus.shape();
     tokens = corpus.train_size() + corpus.val_size();
     steps = total_steps(config, training_sampler(corpus, sampler_options(config)));
@@ -118,7 +161,9 @@ std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t see
 NormResult norm_apply(const NormCall& call) {
   if (call.dtype != "float32" && call.dtype != "float64")
     throw UsageError("dtype = \"" + call.dtype + "\" is unknown; there are: float32, float64");
-  return jobs_for(call.dtype).norm_apply(call);
+  const NormResult result = jobs_for(call.dtype).norm_apply(call);
+  warn_of_overflow(call, result);
+  return result;
 }
 
 }  // namespace normscope

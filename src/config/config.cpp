@@ -1,4 +1,6 @@
 #include <fmt/format.h>
+
+#include <limits>
 #include "config/config.h"
 #include <normscope/core/error.h>
 
@@ -33,7 +35,7 @@ const std::vector<std::string>& block_keys() {
 namespace {
 
 [[noreturn]] void wrong_type(const std::string& where, const std::string& key, const std::string& value,
-                             const char* wanted) {
+                             const std::string& wanted) {
   throw UsageError(fmt::format("{}: {} = '{}' is not {}", where, key, value, wanted));
 }
 
@@ -48,7 +50,7 @@ T parse_as(const std::string& key, const std::string& value, const std::string& 
     wrong_type(where, key, value, "true or false");
   } else if constexpr (std::is_same_v<T, key_type::integer>) {
     if (const auto parsed = parse_integer(value)) return *parsed;
-    wrong_type(where, key, value, "an integer (digits only, such as 64)");
+    wrong_type(where, key, value, integer_rule(value, std::numeric_limits<key_type::integer>::max()));
   } else {
     if (const auto parsed = parse_number(value)) return *parsed;
     wrong_type(where, key, value, "a finite number (such as 0.1 or 1e-3)");

@@ -60,6 +60,13 @@ std::string nearest_word(std::string_view word, const std::vector<std::string>& 
 
 std::optional<std::int64_t> parse_integer(std::string_view text) { return parse_all<std::int64_t>(text); }
 
+std::string integer_rule(std::string_view text, std::int64_t most) {
+  const std::string_view digits = text.substr(text.starts_with('-') ? 1 : 0);
+  const bool integer = !digits.empty() && digits.find_first_not_of("0123456789") == std::string_view::npos;
+  if (!integer) return "an integer (digits only, such as 64)";
+  return text.starts_with('-') ? "in the range of 64 bits" : fmt::format("{} or below, the largest allowed", most);
+}
+
 std::optional<double> parse_number(std::string_view text) {
   const auto value = parse_all<double>(text);
   return value && std::isfinite(*value) ? value : std::nullopt;

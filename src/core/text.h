@@ -11,7 +11,10 @@ namespace normscope {
 /// The known word with the smallest edit distance to `word` (case and - against _ do not count); "" without any.
 std::string nearest_word(std::string_view word, const std::vector<std::string>& known);
 
-std::optional<std::int64_t> parse_integer(std::string_view text);       ///< digits and sign only: no 1e3, no 5_000
+std::optional<std::int64_t> parse_integer(std::string_view text);  ///< digits and sign only: no 1e3, no 5_000
+/// Why parse_integer() or a limit refused `text`, for "'TEXT' is not ...": "an integer ...", or the largest allowed
+/// one.
+std::string integer_rule(std::string_view text, std::int64_t most);
 std::optional<double> parse_number(std::string_view text);              ///< any finite decimal number
 std::optional<bool> parse_boolean(std::string_view text);               ///< true | false
 std::vector<std::string> split(std::string_view text, char separator);  ///< "" gives no parts

@@ -41,8 +41,41 @@ void split(Corpus& corpus, std::vector<std::uint16_t> tokens) {
   corpus.train = std::move(tokens);
 }
 
+/// What normalize() changed.
+struct Changes {
+  std::int64_t marks = 0, pairs = 0, lone = 0;  // byte order marks, CR LF, CR alone
+  std::string text() const {
+    if (marks + pairs + lone == 0) return "";
+    std::string note;
+    const auto add = [&](std::int64_t count, const char* one, const char* many) {
+      if (count > 0) note += fmt::format("{}{} {}", note.empty() ? "" : ", ", count, count == 1 ? one : many);
+    };
+    add(marks, "byte order mark dropped", "byte order marks dropped");
+    add(pairs, "line end CR LF read as LF", "line ends CR LF read as LF");
+    add(lone, "line end CR read as LF", "line ends CR read as LF");
+    return note + "; --tokenizer byte keeps every byte";
+  }
+};
+
+/// Drops a byte order mark and turns CR LF and CR alone into LF, as Python does when it opens a text (so nanoGPT sees
+/// the same characters).
+void normalize(std::string& text, Changes& changes) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kMark)) text.erase(0, kMark.size()), ++changes.marks;
+  if (text.find('\r') == text.npos) return;
+  std::size_t to = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const bool pair = text[at] == '\r' && at + 1 < text.size() && text[at + 1] == '\n';
+    if (pair) ++at;
+    changes.pairs += pair;
+    changes.lone += text[at] == '\r';
+    text[to++] = text[at] == '\r' ? '\n' : text[at];
+  }
+  text.resize(to);
+}
+
 // One file's bytes, checked for what the tokenizer needs, so that an error names the file and not a place in a folder.
-std::string read_text(const std::string& path, const std::string& tokenizer) {
+std::string read_text(const std::string& path, const std::string& tokenizer, Changes& changes) {
   std::string text = read_input(path);
   if (tokenizer == "byte") return text;
   if (const auto nul = text.find('\0'); nul != text.npos) {
@@ -53,6 +86,7 @@ std::string read_text(const std::string& path, const std::string& tokenizer) {
     throw UsageError(fmt::format("[data] {}: {}; convert it to UTF-8 (iconv), or use --tokenizer byte", path,
                                  utf8::describe_bad(text, *bad)));
   }
+  normalize(text, changes);
   return text;
 }
 
@@ -80,11 +114,13 @@ Corpus text_corpus(const CorpusOptions& options) {
   Corpus corpus;
   corpus.source = options.data;
   std::string text;
+  Changes changes;
   if (fs::is_directory(options.data)) {
-    for (const auto& file : text_files(options.data)) text += read_text(file, options.tokenizer);
+    for (const auto& file : text_files(options.data)) text += read_text(file, options.tokenizer, changes);
   } else {
-    text = read_text(options.data, options.tokenizer);
+    text = read_text(options.data, options.tokenizer, changes);
   }
+  corpus.note = changes.text();
   if (text.empty()) throw UsageError(fmt::format("[data] {} holds no text; {}", options.data, kWhatToGive));
   if (options.tokenizer == "byte")
     corpus.tokenizer = byte_tokenizer();

@@ -34,12 +34,18 @@ namespace {
 
 constexpr std::chrono::milliseconds kWriteEvery{500};
 
-void set_status(const std::string& path, const std::string& status, const std::string& config_json = "") {
+/// What set_status() takes away again when a run that diverged is continued from before.
+constexpr const char* kOnlyDiverged[] = {"diverged_reason", "diverged_step", "diverged_where"};
+
+void set_status(const std::string& path, const std::string& status,
+                const std::map<std::string, std::string>& attributes = {}) {
   Handle file = hdf5::open_file(path, Open::write);
   {
     Handle root(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose);
     hdf5::write_attribute(root, "status", status);
-    if (!config_json.empty()) hdf5::write_attribute(root, "config_json", config_json);
+    for (const char* name : kOnlyDiverged)
+      if (H5Aexists(root, name) > 0) check(H5Adelete(root, name));
+    for (const auto& [name, value] : attributes) hdf5::write_attribute(root, name, value);
   }
   check(H5Fflush(file, H5F_SCOPE_LOCAL));
   hdf5::sync_to_disk(file);
@@ -258,7 +264,9 @@ RunFile RunFile::resume(const std::string& path, std::int64_t next_step, const s
   try {
     change_by_copy(path, [&](const std::string& copy) {
       recover(copy, path, next_step, false, statistics);
-      set_status(copy, "running", config_json);
+      std::map<std::string, std::string> changed;
+      if (!config_json.empty()) changed["config_json"] = config_json;
+      set_status(copy, "running", changed);
       impl->start(copy);  // readable, so it may replace the file
     });
   } catch (const Failure& failure) {
@@ -349,7 +357,7 @@ void RunFile::flush() {
   }
 }
 
-void RunFile::finish(const std::string& status) {
+void RunFile::finish(const std::string& status, const std::map<std::string, std::string>& attributes) {
   if (status != "done" && status != "diverged" && status != "interrupted") {
     throw Error(
         fmt::format("[run_file] '{}' is no status of a finished run; use done, diverged or interrupted", status));
@@ -360,7 +368,7 @@ void RunFile::finish(const std::string& status) {
     impl->close();
     reserve_status(impl->path);
     // Text of variable length (which h5py reads as str) must not be rewritten under SWMR: the file is opened plainly.
-    set_status(impl->path, status);
+    set_status(impl->path, status, attributes);
   } catch (const Failure& failure) {
     fail_writing(impl->path, failure.what());
   }

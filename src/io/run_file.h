@@ -86,8 +86,8 @@ class RunFile {
   void append(const EpochRow& row);  ///< eval and epoch rows are written at once
   /// Writes what is gathered and fsyncs. Call it before a checkpoint and before long work between two steps.
   void flush();
-  /// Writes the status (done | diverged | interrupted), flushes and closes.
-  void finish(const std::string& status);
+  /// Writes the status (done | diverged | interrupted) and further root attributes, flushes and closes.
+  void finish(const std::string& status, const std::map<std::string, std::string>& attributes = {});
 
  private:
   struct Impl;

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "core/decimal_text.h"
+
 namespace normscope {
 
 StopSignals::StopSignals() {
@@ -46,15 +48,17 @@ void Progress::note(const std::string& text) {
 void Progress::step(std::int64_t step, double loss, double grad_norm, double lr, double tokens_per_s, bool line) {
   if (quiet_) return;
   if (line)
-    note(fmt::format("step {:>{}}/{}: loss {:.4f}, gradient norm {:.4f}, lr {:.2e}, {:.0f} tokens/s", step + 1,
-                     fmt::formatted_size("{}", steps_), steps_, loss, grad_norm, lr, tokens_per_s));
+    note(fmt::format("step {:>{}}/{}: loss {}, gradient norm {}, lr {:.2e}, {:.0f} tokens/s", step + 1,
+                     fmt::formatted_size("{}", steps_), steps_, decimal_text(loss, 4), decimal_text(grad_norm, 4), lr,
+                     tokens_per_s));
   if (!terminal_) return;
   constexpr int kWidth = 30;
   const int full = static_cast<int>(kWidth * (step + 1) / steps_);
-  std::fputs(fmt::format("\r\033[K[{}{}] {}/{}  loss {:.4f}", std::string(static_cast<std::size_t>(full), '='),
-                         std::string(static_cast<std::size_t>(kWidth - full), ' '), step + 1, steps_, loss)
-                 .c_str(),
-             stderr);
+  std::fputs(
+      fmt::format("\r\033[K[{}{}] {}/{}  loss {}", std::string(static_cast<std::size_t>(full), '='),
+                  std::string(static_cast<std::size_t>(kWidth - full), ' '), step + 1, steps_, decimal_text(loss, 4))
+          .c_str(),
+      stderr);
   std::fflush(stderr);
   bar_shown_ = true;
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
@@ -157,6 +158,28 @@ std::map<std::string, std::string> config_texts(const std::string& config_json) 
     }
   }
   return out;
+}
+
+void check_val_targets(const std::vector<StudyRun>& runs) {
+  std::map<std::array<std::string, 3>, const StudyRun*> first;  // of the same seed and data
+  for (const StudyRun& run : runs) {
+    if (run.status != "done") continue;
+    const auto text = [&](const char* key) {
+      const auto found = run.config.find(key);
+      return found == run.config.end() ? std::string() : found->second;
+    };
+    const StudyRun* other =
+        first.emplace(std::array{std::to_string(run.seed), text("data"), text("tokenizer")}, &run).first->second;
+    if (other->val_targets == run.val_targets) continue;
+    const auto count = [](const StudyRun& one) {
+      return one.val_targets > 0 ? std::to_string(one.val_targets) : "an unknown number";
+    };
+    throw UsageError(fmt::format(
+        "[study] these runs cannot be paired: val_targets differs ({} in {}, {} in {}): their exact validation losses "
+        "are means over different targets, as those of versions before 'every target is scored once'; train the "
+        "older run again in another folder",
+        count(*other), other->file, count(run), run.file));
+  }
 }
 
 }  // namespace normscope

@@ -32,6 +32,9 @@ std::string norm_label(const std::string& norm);
 /// A JSON object's values as text: strings as they are, lists joined by commas.
 std::map<std::string, std::string> config_texts(const std::string& config_json);
 
+/// Raises UsageError when two runs of one seed and the same data that are done have losses over different targets.
+void check_val_targets(const std::vector<StudyRun>& runs);
+
 /// Metrics of Comparison.
 inline constexpr const char* kValLoss = "val_loss";
 inline constexpr const char* kGradRatio = "epoch_mean_grad_norm_ratio";

@@ -240,6 +240,7 @@ CompareOutcome compare(const CompareOptions& options) {
     input.study.runs.push_back(one.run);
     seeds.insert(one.run.seed);
   }
+  check_val_targets(input.study.runs);
   input.study.seeds.assign(seeds.begin(), seeds.end());
   input.study.comparisons = compare_arms(input.study.axes, input.study.runs);
   input.study.command = "normscope compare";

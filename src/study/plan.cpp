@@ -1,6 +1,7 @@
 #include "study/plan.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <normscope/core/team.h>
 
 #include <algorithm>
@@ -71,7 +72,9 @@ std::string default_dir(const StudyOptions& options, const Axes& axes) {
 void check_data(const std::vector<Config>& configs) {
   std::set<std::string> seen;
   for (const Config& config : configs) {
-    if (seen.insert(data_key(config)).second && seen.size() <= 4) load_corpus(corpus_options(config));
+    if (!seen.insert(data_key(config)).second || seen.size() > 4) continue;
+    const Corpus corpus = load_corpus(corpus_options(config));
+    if (!corpus.note.empty()) spdlog::info("{}: {}", config.data, corpus.note);
   }
 }
 

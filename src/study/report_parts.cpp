@@ -46,6 +46,8 @@ std::string finding(const Comparison& row) {
 std::string pair_sentence(const Study& study, const ArmPair& pair) {
   std::string out = fmt::format("<p><b>{} against {}</b>: ", html_text(arm_label(pair.b, study.axes)),
                                 html_text(arm_label(pair.a, study.axes)));
+  if (const std::string diverged = divergence_finding(study, pair); !diverged.empty())
+    out += "<b>" + html_text(diverged) + "</b>; ";
   for (const Comparison* row : rows_of(study.comparisons, pair.a, pair.b, kValLoss)) {
     out += "validation loss " + typeset(comparison_numbers(*row)) + finding(*row);
   }
@@ -82,8 +84,13 @@ std::string value_or(const std::map<std::string, std::string>& config, const cha
 
 std::string run_sentence(const StudyRun& run, const RunData& data) {
   if (run.status == "diverged") {
-    return fmt::format("<p><b>The run diverged</b> after {} steps; its file is complete up to that step.</p>\n",
-                       data.step.size());
+    std::string signs;
+    if (data.attributes.contains("diverged_reason"))
+      signs = fmt::format(" It showed first at step {}, {}: {}.", value_or(data.attributes, "diverged_step"),
+                          html_text(value_or(data.attributes, "diverged_where")),
+                          html_text(value_or(data.attributes, "diverged_reason")));
+    return fmt::format("<p><b>The run diverged</b> after {} steps; its file is complete up to that step.{}</p>\n",
+                       data.step.size(), signs);
   }
   std::string out = fmt::format("<p>{} with {}: ", html_text(value_or(run.config, "arch")),
                                 html_text(norm_label(value_or(run.config, "norm"))));

@@ -109,7 +109,14 @@ class Runner {
         waiting_.push_back(i);
       }
     }
+    check_val_targets(runs());
     if (!waiting_.empty()) check_data_unchanged();
+    if (!waiting_.empty() && !older_.empty())  // before hours of training, not after
+      throw UsageError(
+          fmt::format("[ablate] {} was evaluated by an older version, over whole windows only ({} targets, not all of "
+                      "its validation split); runs that are still to do cannot be paired with it: give another "
+                      "--out_dir, or --overwrite to begin again",
+                      runs()[older_.front()].name, runs()[older_.front()].val_targets));
     save();
     Progress progress(runs().size(), kept, options_.quiet);
     progress.line(fmt::format("[ablate] {}: {} runs, {} finished before, {} at a time with {} {} each", plan_.dir,
@@ -137,10 +144,15 @@ class Runner {
       data_sha256_[i] = data.data_sha256;
       run.status = read.status == "running" ? "interrupted" : read.status;  // nobody writes it: we hold the lock
       run.val_loss = read.val_loss;
+      run.val_targets = read.val_targets;
       run.train_loss = read.train_loss;
       run.step_time_s = read.step_time_s;
       run.epoch_mean_grad_norm = read.epoch_mean_grad_norm;
       run.epoch_complete = read.epoch_complete;
+      if (const auto tokens = data.attributes.find("val_tokens");
+          tokens != data.attributes.end() && run.status == "done" && !data.attributes.contains("val_targets") &&
+          run.val_targets != std::stoll(tokens->second) - 1)
+        older_.push_back(i);
     } catch (const Error&) {
       run.status = "pending";  // a crash left a file that cannot be read: the run is made again
       return false;
@@ -287,6 +299,7 @@ class Runner {
   std::deque<std::size_t> waiting_;
   std::vector<Worker> workers_;
   std::map<std::size_t, std::string> data_sha256_;  ///< of the runs that were there
+  std::vector<std::size_t> older_;                  ///< done runs whose exact evaluation left out the last window
   std::vector<std::string> problems_;
   std::size_t failures_ = 0, usage_failures_ = 0;
   bool stopping_ = false;

@@ -38,7 +38,8 @@ struct StudyRun {
   std::string config_json;                                        ///< the same as a JSON object
   std::string status = "pending";                                 ///< pending | done | diverged | interrupted | failed
   double val_loss = kNaN, train_loss = kNaN, step_time_s = kNaN;  ///< step_time_s: median over the steps
-  std::vector<double> epoch_mean_grad_norm;                       ///< g_e, e = 1, 2, ...
+  std::int64_t val_targets = 0;              ///< how many targets val_loss is the mean of; 0: not known
+  std::vector<double> epoch_mean_grad_norm;  ///< g_e, e = 1, 2, ...
   std::vector<bool> epoch_complete;
 };
 

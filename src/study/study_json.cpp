@@ -52,6 +52,7 @@ Json run_json(const StudyRun& run) {
   out["file"] = run.file;
   out["status"] = run.status;
   out["val_loss"] = finite(run.val_loss);
+  out["val_targets"] = run.val_targets > 0 ? Json(run.val_targets) : Json(nullptr);
   out["epoch_mean_grad_norm"] = Json::array();
   for (double value : run.epoch_mean_grad_norm) out["epoch_mean_grad_norm"].push_back(finite(value));
   out["epoch_complete"] = run.epoch_complete;
@@ -70,6 +71,8 @@ StudyRun run_from(const Json& json) {
   run.file = json.at("file").get<std::string>();
   run.status = json.at("status").get<std::string>();
   run.val_loss = number_or_nan(json, "val_loss");
+  const auto targets = json.find("val_targets");
+  if (targets != json.end() && targets->is_number_integer()) run.val_targets = targets->get<std::int64_t>();
   run.train_loss = number_or_nan(json, "train_loss");
   run.step_time_s = number_or_nan(json, "step_time_s");
   for (const Json& value : json.at("epoch_mean_grad_norm")) {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "config/config_text.h"
+#include "core/decimal_text.h"
 #include "study/arms.h"
 
 namespace normscope {
@@ -32,7 +33,7 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
 std::string plus_minus(const Interval& value, int digits) {
   if (value.n == 0) return "-";
   if (!value.has_interval()) return number_text(value.mean, digits);
-  return fmt::format("{:.{}f} +- {:.{}f}", value.mean, digits, value.high - value.mean, digits);
+  return decimal_text(value.mean, digits) + " +- " + decimal_text(value.high - value.mean, digits);
 }
 
 std::string arm_rows(const Study& study) {
@@ -57,6 +58,7 @@ std::string arm_rows(const Study& study) {
 std::string pair_lines(const Study& study, const ArmPair& pair) {
   const std::string names = arm_text(pair.b, study.axes) + " vs " + arm_text(pair.a, study.axes);
   std::string out;
+  if (const std::string diverged = divergence_finding(study, pair); !diverged.empty()) out += diverged + "\n";
   for (const Comparison* row : rows_of(study.comparisons, pair.a, pair.b, kValLoss)) {
     out += fmt::format("{}: validation loss {}: {}\n", names, comparison_numbers(*row), comparison_finding(*row));
   }
@@ -80,7 +82,7 @@ std::string pair_lines(const Study& study, const ArmPair& pair) {
 
 std::string number_text(double value, int digits, bool sign) {
   if (!std::isfinite(value)) return "-";
-  return sign ? fmt::format("{:+.{}f}", value, digits) : fmt::format("{:.{}f}", value, digits);
+  return (sign && !std::signbit(value) ? "+" : "") + decimal_text(value, digits);
 }
 
 std::string comparison_numbers(const Comparison& row) {
@@ -109,6 +111,22 @@ std::string comparison_finding(const Comparison& row) {
   const bool lower = row.result.mean < neutral;
   if (row.metric == kTimeRatio) return lower ? "faster" : "slower";
   return lower ? "lower" : "higher";
+}
+
+std::string divergence_finding(const Study& study, const ArmPair& pair) {
+  std::ptrdiff_t all_diverged = 0;
+  const auto words = [&](const Arm& arm) {
+    const auto runs = runs_of(study.runs, arm);
+    const auto count = [&](const char* status) {
+      return std::count_if(runs.begin(), runs.end(), [&](const StudyRun* run) { return run->status == status; });
+    };
+    const auto diverged = count("diverged"), shown = diverged > 0 ? diverged : count("done");
+    all_diverged += diverged;
+    return fmt::format("{}: {} of {} {} {}{}", arm_label(arm, study.axes), shown, runs.size(),
+                       runs.size() == 1 ? "run" : "runs", diverged > 0 ? "diverge" : "train", shown == 1 ? "s" : "");
+  };
+  const std::string text = words(pair.a) + "; " + words(pair.b);
+  return all_diverged > 0 ? text : "";
 }
 
 std::vector<std::int64_t> shown_epochs(std::int64_t epochs, std::int64_t limit) {

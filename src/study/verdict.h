@@ -1,6 +1,6 @@
 #pragma once
 // The words a study's numbers are put in, shared by the terminal and the report.
-#include "study/study.h"
+#include "study/arms.h"
 
 #include <string>
 
@@ -10,6 +10,8 @@ namespace normscope {
 std::string comparison_numbers(const Comparison& row);
 /// "no difference shown", "lower", "higher", or "no pair to compare".
 std::string comparison_finding(const Comparison& row);
+/// "LayerNorm: 2 of 2 runs train; no norm: 2 of 2 runs diverge"; empty when no run of either arm diverged.
+std::string divergence_finding(const Study& study, const ArmPair& pair);
 /// The epochs a long list of comparisons is shortened to, at most `limit`, first and last always among them.
 std::vector<std::int64_t> shown_epochs(std::int64_t epochs, std::int64_t limit);
 /// The rows of one pair of arms and metric.

@@ -1,7 +1,10 @@
 #pragma once
 // What a training run is told beside its configuration, and what it says in the end.
 #include <cstdint>
+#include <optional>
 #include <string>
+
+#include "run/divergence.h"
 
 namespace normscope {
 
@@ -20,6 +23,7 @@ struct TrainOutcome {
   bool exact = false;                      ///< val_loss is over the whole split
   double accuracy = 0;                     ///< of samples, NaN for tokens
   double elapsed_s = 0, tokens_per_s = 0;  ///< tokens_per_s of this sitting, NaN when no step was left to do
+  std::optional<Divergence> divergence{};  ///< of a run that diverged
 };
 
 }  // namespace normscope

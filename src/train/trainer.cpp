@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "config/resume_check.h"
+#include "core/decimal_text.h"
 #include "run/checkpoint.h"
 #include "run/saved_run.h"
 #include "train/run_header.h"
@@ -19,7 +20,10 @@ Trainer::Trainer(const Config& config, const TrainOptions& options, const Corpus
       steps_(total_steps(config, data_.sampler)),
       step_(*session_.model, *data_.source, step_options(config, steps_)),
       statistics_(config, *session_.model),
+      health_(*session_.model),
+      judge_(corpus.shape().classes),
       epoch_(describe(session_.model->parameters()), session_.model->points().size()) {
+  health_.pass_on_to(&statistics_);
   if (corpus.val_size() < 2)
     throw UsageError("the validation split has " + std::to_string(corpus.val_size()) +
                      " tokens, too few for a prediction; give longer data");
@@ -79,16 +83,24 @@ void Trainer::resume(const std::string& checkpoint) {
   usable([&] { state.restore(file); });
   next_ = first_ = state.next;
   elapsed_before_ = state.elapsed_s;
+  const RunData before = read_run(folder_->file_path());
+  for (std::size_t i = 0; i < before.step.size() && before.step[i] < next_; ++i)
+    judge_.step({.step = before.step[i], .loss = before.loss[i], .grad_norm = before.grad_norm[i]});
   if (next_ >= steps_)  // nothing left to do: say again what it found
-    for (const EvalRow& row : read_run(folder_->file_path()).evals)
+    for (const EvalRow& row : before.evals)
       if (row.step < next_) last_eval_ = row;
   session_.config.init_from = then.init_from;  // what the run began with
   folder_->resume(session_.config, next_, statistics_.columns());
 }
 
 StepResult Trainer::step() {
-  const StepResult result = step_.run(next_, &statistics_);
+  const StepResult result = step_.run(next_, &health_);
   write_row(result);
+  judge_.step({.step = next_,
+               .loss = result.loss,
+               .grad_norm = step_.gradient_norms().global,
+               .nonfinite = health_.nonfinite(result.loss),
+               .overflow = health_.overflow()});
   return result;
 }
 
@@ -115,6 +127,7 @@ void Trainer::evaluate(bool exact) {
   const Evaluation val = exact ? exact_evaluation(*session_.model, *data_.val, c.batch_size) : sampled(*data_.val);
   last_eval_ = {.step = at, .train_loss = sampled(*data_.train).loss, .val_loss = val.loss, .exact = exact};
   accuracy_ = val.accuracy;
+  if (exact) last_attributes_["val_targets"] = std::to_string(val.targets);
   folder_->file().append(last_eval_);
   folder_->metrics().eval(at, last_eval_.val_loss, last_eval_.train_loss);
 }
@@ -136,18 +149,18 @@ std::string Trainer::train_steps(Progress& progress) {
     const StepResult result = step();
     training_s_ += elapsed_s() - before;
     const std::int64_t done = next_++;
-    const bool line = next_ % c.log_interval == 0 || next_ == steps_ || !result.finite;
+    const bool line = next_ % c.log_interval == 0 || next_ == steps_ || judge_.found();
     const double grad_norm = step_.gradient_norms().global;
     if (line) folder_->metrics().step(done, result.loss, result.lr, grad_norm, elapsed_s(), statistics_.numbers());
     progress.step(done, result.loss, grad_norm, result.lr, tokens_per_s(), line);
-    if (!result.finite) return "diverged";
+    if (judge_.found()) return "diverged";
     if (data_.sampler.ends_epoch(done)) folder_->file().append(epoch_.finish(data_.sampler.epoch_of(done), true));
     if (next_ == steps_) break;
     if (c.eval_interval > 0 && next_ % c.eval_interval == 0) {
       folder_->file().flush();
       evaluate(false);
-      progress.note(fmt::format("step {}: sampled loss, training {:.4f}, validation {:.4f}", next_,
-                                last_eval_.train_loss, last_eval_.val_loss));
+      progress.note(fmt::format("step {}: sampled loss, training {}, validation {}", next_,
+                                decimal_text(last_eval_.train_loss, 4), decimal_text(last_eval_.val_loss, 4)));
     }
     if (signals_.stopped()) return "interrupted";  // after the step's evaluation, which resuming would not make up
     if (c.checkpoint_interval > 0 && next_ % c.checkpoint_interval == 0) save_checkpoint();
@@ -173,12 +186,17 @@ TrainOutcome Trainer::train_to_end() {
   if (status == "done" && next_ > 0 && !evaluated) {
     folder_->file().flush();
     evaluate(true);
-    if (!std::isfinite(last_eval_.val_loss)) status = "diverged";  // by the last update: no later step could tell
+  }
+  if (status == "done" && next_ > 0) judge_.end(last_eval_.val_loss);
+  if (judge_.found()) {
+    status = "diverged";
+    last_attributes_.merge(judge_.found()->attributes());
+    progress.note("diverged " + judge_.found()->text());
   }
   if (status != "diverged") save_checkpoint();
   if (!epoch_.empty() && status != "interrupted")
     folder_->file().append(epoch_.finish(data_.sampler.epoch_of(next_ - 1), false));
-  folder_->file().finish(status);
+  folder_->file().finish(status, last_attributes_);
   return {.status = status,
           .run_dir = folder_->path(),
           .first_step = first_,
@@ -189,7 +207,8 @@ TrainOutcome Trainer::train_to_end() {
           .exact = last_eval_.exact,
           .accuracy = accuracy_,
           .elapsed_s = elapsed_s(),
-          .tokens_per_s = tokens_per_s()};
+          .tokens_per_s = tokens_per_s(),
+          .divergence = judge_.found()};
 }
 
 NORMSCOPE_END

@@ -2,13 +2,16 @@
 // One training run from its folder's lock to its last checkpoint.
 #include <chrono>
 #include <limits>
+#include <map>
 #include <optional>
 
 #include <normscope/train/evaluate.h>
 
+#include "run/divergence.h"
 #include "run/epoch_meter.h"
 #include "run/progress.h"
 #include "run/run_folder.h"
+#include "stats/health.h"
 #include "stats/statistic_set.h"
 #include "train/outcome.h"
 #include "train/session.h"
@@ -29,7 +32,7 @@ class Trainer {
   TrainOutcome train_to_end();
   /// Takes steps until the end or a reason to stop; returns the run's status.
   std::string train_steps(Progress& progress);
-  /// One optimizer step and its row.
+  /// One optimizer step, its row and its judgement.
   StepResult step();
   void write_row(const StepResult& result);
   void evaluate(bool exact);
@@ -46,12 +49,15 @@ class Trainer {
   std::int64_t steps_;  // of the whole run
   TrainStep step_;
   StatisticSet statistics_;
+  HealthCheck health_;
+  DivergenceJudge judge_;
   EpochMeter epoch_;
   std::optional<RunFolder> folder_;
   std::int64_t next_ = 0, first_ = 0;           // the step to do next, and the first of this sitting
   double elapsed_before_ = 0, training_s_ = 0;  // of earlier sittings; of this one, in steps alone
   std::chrono::steady_clock::time_point started_;
   EvalRow last_eval_{-1, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN(), false};
+  std::map<std::string, std::string> last_attributes_;  // of the run file, known in the end
   double accuracy_ = std::numeric_limits<double>::quiet_NaN();
 };
 

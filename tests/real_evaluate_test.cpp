@@ -1,0 +1,56 @@
+// Exact evaluation: every target once, whatever the batch size.
+#include <normscope/train/evaluate.h>
+
+#include "model_helpers.h"
+
+namespace normscope::real_test {
+namespace {
+
+std::vector<std::uint16_t> random_text(std::int64_t count) {
+  const Random random(3, Purpose::random_tokens, 1);
+  std::vector<std::uint16_t> tokens;
+  for (std::int64_t i = 0; i < count; ++i)
+    tokens.push_back(static_cast<std::uint16_t>(random.below(static_cast<std::uint64_t>(i), 11)));
+  return tokens;
+}
+
+/// The loss of one window of `count` targets from `start` on, alone in its batch.
+double window_loss(const Transformer& model, const std::vector<std::uint16_t>& tokens, std::int64_t start,
+                   std::int64_t count) {
+  const NoGrad guard;
+  const Batch batch{Indices::empty(engine(), {1, count}), Indices::empty(engine(), {1, count}), {}};
+  for (std::int64_t i = 0; i < count; ++i) {
+    batch.tokens.data()[i] = tokens[static_cast<std::size_t>(start + i)];
+    batch.targets.data()[i] = tokens[static_cast<std::size_t>(start + i + 1)];
+  }
+  return static_cast<double>(model.loss(batch, {}).item());
+}
+
+TEST(ExactEvaluation, IsTheMeanOverAllTargetsOfWindowsSideBySide) {
+  const Transformer model(engine(), small({{"init_gain", "20"}}), 5);  // block_size 12; losses that differ much
+  for (const std::int64_t length : {2, 12, 13, 14, 25, 62, 73}) {
+    const auto tokens = random_text(length);
+    const TokenSplit split(tokens, 12);
+    double sum = 0;
+    for (std::int64_t start = 0; start < length - 1; start += 12) {
+      const std::int64_t count = std::min<std::int64_t>(12, length - 1 - start);
+      sum += window_loss(model, tokens, start, count) * static_cast<double>(count);
+    }
+    const double expected = sum / static_cast<double>(length - 1);
+    for (const std::int64_t items : {1, 2, 3, 4, 64}) {
+      const Evaluation got = exact_evaluation(model, split, items);
+      EXPECT_EQ(got.targets, length - 1);
+      EXPECT_NEAR(got.loss, expected, tolerance(2e-6, 1e-12) * expected) << length << " tokens by " << items;
+    }
+  }
+}
+
+TEST(ExactEvaluation, OfOneTokenIsRefused) {
+  const Transformer model(engine(), small({}), 5);
+  const auto tokens = random_text(1);
+  EXPECT_NE(message_of<UsageError>([&] { exact_evaluation(model, TokenSplit(tokens, 12), 2); }).find("1 token"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace normscope::real_test

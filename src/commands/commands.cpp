@@ -1,5 +1,5 @@
 #include "commands/commands.h"
-#include "io/build_info.h"
+#include "machine/machine.h"
 
 #include <cctype>
 #include <filesystem>
@@ -15,10 +15,6 @@
 #include "config/options.h"
 
 namespace normscope {
-
-namespace f32::kernels {
-bool openblas_spins();
-}
 
 namespace {
 
@@ -47,11 +43,11 @@ Saved open_saved(const std::string& run, int threads) {
 /// OpenBLAS 0.3.21 does not know newer processors and then runs kernels of 2004, at a fifth of the speed; its pthread
 /// build spins beside our threads and slows them many times over.
 void warn_of_slow_blas(const Config& config) {
-  if (f32::kernels::openblas_spins())
+  if (machine::openblas_spins())
     spdlog::warn(
         "this OpenBLAS is the pthread build, which slows the program down; install libopenblas0-openmp and select "
         "it with update-alternatives");
-  const std::string core = build_info().openblas_core;
+  const std::string core = machine::openblas_core();
   if ((core == "Prescott" || core == "Core2" || core == "Generic") &&
       (config.gemm == "openblas" || (config.dtype == "float64" && config.gemm == "onednn")))
     spdlog::warn(
@@ -65,6 +61,7 @@ void warn_of_slow_blas(const Config& config) {
 TrainOutcome train(const Config& config, const TrainOptions& options) {
   check_run_folder(config, options.overwrite);
   check_model(config);
+  check_statistics(config);
   warn_of_slow_blas(config);
   const Corpus corpus = load_corpus(corpus_options(config));
   return jobs_for(config.dtype).train(config, options, corpus);

@@ -37,8 +37,8 @@ class FlushDenormals {
 /// part; on an engine that only plans there is nothing to do. `work` must not throw.
 template <class Work>
 void parallel_tiles(Engine& engine, std::int64_t tiles, const Work& work, int threads = 0) {
+  if (engine.dry()) return;
   const int all = engine.threads();
-  if (all == 0) return;
   const std::int64_t share = std::min<std::int64_t>({threads > 0 ? threads : all, all, tiles});
   const auto part = [&](int k) {
     const FlushDenormals guard;

@@ -4,9 +4,6 @@
 
 namespace normscope {
 
-/// The processor's model name, never the host's name.
-std::string cpu_model();
-
 /// Facts of this build and machine for --version and run files.
 struct BuildInfo {
   std::string version, git_commit, compiler, onednn, openblas_core, hdf5, isa;

@@ -4,7 +4,7 @@
 
 #include "run/clock.h"
 #include "jobs/entries.h"
-#include "stats/probes.h"
+#include "stats/statistic_set.h"
 #include "train/session.h"
 
 NORMSCOPE_BEGIN
@@ -17,7 +17,7 @@ constexpr double kRunFiles = 4;
 class ZeroSource final : public BatchSource {
  public:
   void fill(std::int64_t, std::int64_t, const Batch& batch) const override {
-    if (batch.targets.engine().threads() == 0) return;
+    if (batch.targets.engine().dry()) return;
     std::fill_n(batch.targets.data(), batch.targets.numel(), 0);
     if (batch.tokens.defined()) std::fill_n(batch.tokens.data(), batch.tokens.numel(), 0);
     if (batch.features.defined()) std::fill_n(batch.features.data(), batch.features.numel(), real{1});
@@ -28,9 +28,8 @@ class ZeroSource final : public BatchSource {
 std::int64_t three_steps(Session& session) {
   const ZeroSource zeros;
   TrainStep step(*session.model, zeros, step_options(session.config, 3));
-  const auto& points = session.model->points();
-  ResidualProbe probe(points, std::vector<bool>(points.size(), !session.config.probe.empty()));
-  for (std::int64_t s = 0; s < 3; ++s) step.run(s, &probe);
+  StatisticSet statistics(session.config, *session.model);
+  for (std::int64_t s = 0; s < 3; ++s) step.run(s, &statistics);
   return step.predictions_a_step();
 }
 

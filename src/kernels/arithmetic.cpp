@@ -134,7 +134,7 @@ void sum_rows(Engine& engine, const real* x, real* out, bool add, std::int64_t r
   parallel_ranges(engine, rows, kRows, [&](auto r, auto end) {
     add_rows(x + r * width, width, partial.data() + r / kRows * width, false, end - r, width);
   });
-  if (engine.threads() > 0) add_rows(partial.data(), width, out, add, tiles, width);
+  if (!engine.dry()) add_rows(partial.data(), width, out, add, tiles, width);
 }
 
 void sum_each_row(Engine& engine, const real* x, real* out, std::int64_t rows, std::int64_t width) {
@@ -153,27 +153,6 @@ Magnitude magnitude(const real* x, std::int64_t n) {
   HWY_DYNAMIC_DISPATCH(magnitude_range)(x, n, &result.sum_squares, &result.max_abs);
   return result;
 }
-
-namespace {
-std::vector<std::int64_t> isas() {  // the lowest bit is the best
-  std::vector<std::int64_t> bits;
-  for (auto left = hwy::SupportedTargets() & HWY_TARGETS; left != 0; left &= left - 1) bits.push_back(left & -left);
-  return bits;
-}
-}  // namespace
-
-std::vector<std::string> isa_names() {
-  std::vector<std::string> names;
-  for (const std::int64_t bit : isas()) names.emplace_back(hwy::TargetName(bit));
-  return names;
-}
-
-const char* isa_name() {
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-  return hwy::TargetName(isas().front());
-}
-
-void use_isa(std::size_t k) { hwy::GetChosenTarget().Update(isas().at(k)); }
 
 }  // namespace kernels
 NORMSCOPE_END

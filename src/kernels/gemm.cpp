@@ -91,7 +91,7 @@ void gemm(Engine& engine, bool transpose_a, bool transpose_b, std::int64_t m, st
           const real* a, std::int64_t lda, const real* b, std::int64_t ldb, real beta, real* c, std::int64_t ldc) {
   if (m == 0 || n == 0) return;
   if (k == 0) {
-    if (beta == 0 && engine.threads() > 0)
+    if (beta == 0 && !engine.dry())
       for (std::int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, real{0});
     return;
   }
@@ -109,13 +109,6 @@ void gemm(Engine& engine, bool transpose_a, bool transpose_b, std::int64_t m, st
             ldb, beta, c + begin * ldc, ldc);
   });
 }
-
-std::string onednn_version() {
-  const dnnl_version_t* v = dnnl_version();
-  return std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
-}
-bool openblas_spins() { return openblas_get_parallel() == 1; }
-const char* openblas_core() { return openblas_get_corename(); }
 
 }  // namespace kernels
 NORMSCOPE_END

@@ -117,16 +117,5 @@ void sgd(const Sgd& options, real* w, const real* g, real* m, std::int64_t n, do
 /// were.
 double multiply_adds(Engine& engine, std::int64_t rounds);
 
-/// Name of the instruction set the kernels run on ("AVX3"), and of OpenBLAS's kernel ("Cooperlake").
-const char* isa_name();
-/// All that this build has and the processor runs, best first; use_isa(k) has both precisions' kernels run on the k-th
-/// from now on (tests).
-std::vector<std::string> isa_names();
-void use_isa(std::size_t k);
-const char* openblas_core();
-/// Is it OpenBLAS's pthread build, whose waiting threads spin beside ours?
-bool openblas_spins();
-std::string onednn_version();
-
 }  // namespace kernels
 NORMSCOPE_END

@@ -42,7 +42,7 @@ void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackw
     if (call.dscalar) tile.dscalar = scalars.data() + begin / kRows;
     kernel.backward(tile, begin, end);
   });
-  if (engine.threads() == 0) return;
+  if (engine.dry()) return;
   const auto combine = [&](std::int64_t vector, real* to, bool add) {
     add_rows(partial.data() + vector * width, vectors * width, to, add, tiles, width);
   };

@@ -82,7 +82,7 @@ Variable embedding(const Variable& table, const Indices& tokens, const Variable&
     if (!g.wants(1)) return;
     const auto [dpositions, add] = g.target(1);
     kernels::sum_rows(dpositions.engine(), g.out().data(), dpositions.data(), add, batch, time * width);
-    if (!add && dpositions.engine().threads() > 0)
+    if (!add && !dpositions.engine().dry())
       std::fill(dpositions.data() + time * width, dpositions.data() + dpositions.numel(), real{0});
   });
 }

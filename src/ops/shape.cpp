@@ -131,7 +131,7 @@ void repeat_row(Engine& engine, const real* x, real* y, std::int64_t rows, std::
 /// Copies of x along any extents of 1: index arithmetic for both directions.
 template <class Visit>
 void visit_broadcast(Engine& engine, const Shape& small, const Shape& large, Visit visit) {
-  if (engine.threads() == 0) return;
+  if (engine.dry()) return;
   std::array<std::int64_t, 5> step{}, at{};
   std::int64_t product = 1;
   for (int i = 1; i <= small.rank(); ++i) {
@@ -182,7 +182,7 @@ Variable broadcast_to(const Variable& x, const Shape& shape) {
     visit_broadcast(sums.engine(), small, g.out().shape(),
                     [&](auto to, auto from) { sums.data()[to] += static_cast<double>(g.out().data()[from]); });
     const Tensor dx = Tensor::empty(g.out().engine(), small);
-    for (std::int64_t i = 0; dx.engine().threads() > 0 && i < dx.numel(); ++i)
+    for (std::int64_t i = 0; !dx.engine().dry() && i < dx.numel(); ++i)
       dx.data()[i] = static_cast<real>(sums.data()[i]);
     g.give(0, dx);
   });

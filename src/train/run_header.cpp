@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "io/build_info.h"
+#include "machine/machine.h"
 
 NORMSCOPE_BEGIN
 
@@ -19,7 +20,7 @@ RunHeader run_header(const Session& session, const Corpus& corpus, const Sampler
   h.command = command;
   h.git_commit = build.git_commit;
   h.version = build.version;
-  h.host = cpu_model();
+  h.host = machine::cpu_model();
   h.isa = build.isa;
   const bool openblas = sizeof(real) == 8 && session.engine.gemm() == GemmBackend::onednn;  // which has no float64
   h.gemm_backend = openblas ? "openblas" : name_of(session.engine.gemm());

@@ -57,8 +57,9 @@ class Engine {
  public:
   explicit Engine(const EngineOptions& options = {});
   Pool& pool() { return pool_; }
-  int threads() const { return dry_ ? 0 : team_.size(); }  ///< of loops (parallel.h)
-  Team& team() { return team_; }                           ///< of a dry engine the one it plans for
+  bool dry() const { return dry_; }  ///< hands out memory but computes nothing
+  int threads() const { return team_.size(); }
+  Team& team() { return team_; }
   GemmBackend gemm() const { return gemm_; }
 
   /// A part of memory for each thread, for the buffers of one kernel. It is kept from call to call, so that it stays in

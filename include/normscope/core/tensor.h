@@ -80,7 +80,7 @@ class BasicTensor {
   }
   static BasicTensor full(Engine& engine, const Shape& shape, T value) {
     BasicTensor tensor = empty(engine, shape);
-    if (engine.threads() > 0) std::fill_n(tensor.data_, shape.numel(), value);
+    if (!engine.dry()) std::fill_n(tensor.data_, shape.numel(), value);
     return tensor;
   }
   static BasicTensor from(Engine& engine, const Shape& shape, const std::vector<T>& values) {
@@ -119,7 +119,7 @@ class BasicTensor {
   }
   BasicTensor clone() const {
     BasicTensor tensor = empty(engine(), shape_);
-    if (engine().threads() > 0) std::copy_n(data_, numel(), tensor.data_);
+    if (!engine().dry()) std::copy_n(data_, numel(), tensor.data_);
     return tensor;
   }
 

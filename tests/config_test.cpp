@@ -123,7 +123,8 @@ TEST(Config, JsonAndTomlRoundTrip) {
   EXPECT_EQ(again.get("block.10.norm"), "rmsnorm");
   EXPECT_EQ(again.get("block.10.attn_norm"), "rmsnorm") << "the block's norm";
   EXPECT_EQ(again.get("block.9.attn_norm"), "layernorm") << "the model's norm";
-  EXPECT_EQ(again.block, config.block);
+  EXPECT_EQ(again.get("block.3.norm_placement"), "x + scalar(a, 1)*F(x)");
+  EXPECT_EQ(again.get("block.3.mlp_norm"), "none");
   EXPECT_EQ(again.block.size(), 2u);
   EXPECT_EQ(again.block.begin()->first, 3);  // by number, though TOML sorts block.10 first
   EXPECT_EQ(again.learning_rate, 0.1);

@@ -155,9 +155,9 @@ void check_model(Checker& checker, Engine& engine, const std::string& topic, con
 /// Every operation of the grammar, in forms that the catalogue does not have.
 void check_formulas(Checker& checker, Engine& engine, std::uint64_t seed) {
   if (!checker.wants("placement", "formula")) return;
-  for (const char* formula :
-       {"N((2*L)^(1/4)*x + F(x))", "x + F(N(x)/sqrt(l))", "N2(x/scalar(b, 2) - (1 - scalar(a, 0.5))*F(N1(x)))",
-        "x*sqrt(scalar(a, 1) + s) + F(N1(x) - N2(x))/2 + 3/scalar(c, 4)*N2(x)"}) {
+  for (const char* formula : {"N((2*L)^(1/4)*x + F(x))", "x + F(N(x)/sqrt(l))", "x - scalar(g, 0)*detach(x) + F(N(x))",
+                              "N2(x/scalar(b, 2) - (1 - scalar(a, 0.5))*F(N1(x)))",
+                              "x*sqrt(scalar(a, 1) + s) + F(N1(x) - N2(x))/2 + 3/scalar(c, 4)*N2(x)"}) {
     ModelOptions options = small_model(true);
     options.placement = formula;
     check_model(checker, engine, "placement", "formula", formula, options, seed);

@@ -21,8 +21,10 @@ std::string common_name(const std::vector<Parameters::Part>& parts) {
   }
   if (parts.size() == 1) return first;
   std::string name = first.substr(0, head) + "{";
-  for (const auto& part : parts)
-    name += (name.back() == '{' ? "" : ",") + part.path.substr(head, part.path.size() - head - tail);
+  for (const auto& part : parts) {
+    if (name.back() != '{') name += ',';
+    name += part.path.substr(head, part.path.size() - head - tail);
+  }
   return name + "}" + first.substr(first.size() - tail);
 }
 }  // namespace

@@ -65,7 +65,6 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"train --data x --norm rmsnrm", "nearest is rmsnorm"},
         Wrong{"train --data x --norm prmsnorm:p=2", "norm \"prmsnorm\": p = 2 must be a number in (0, 1]"},
         Wrong{"train --data x --final_norm rmsnorm:q=1", "no option \"q\""},
-        Wrong{"train --data x --block.1.norm layernorm:unbiased=2", "true or false"},
         Wrong{"ablate --data x --norm rmsnorm,prmsnorm:p=0", "(0, 1]"},
         Wrong{"train --data x --norm_placement pots", "nearest is post"},
         Wrong{"train --data x --block.1.norm_placement pots", "(--block.1.norm_placement) is unknown"},

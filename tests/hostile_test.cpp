@@ -72,8 +72,8 @@ TEST(Hostile, MemoryThatEndsAtTheFirstStepLeavesNothing) {
   // The weights find room, the MLP's activations do not.
   const std::string big = "train" + keys("made/run") + " --n_inner 400000 --batch_size 256 --sampler random";
   const std::string limit = "sh -c 'ulimit -v 3000000; exec \"$0\" \"$@\"' ";
-  const std::string command = "cd '" + folder.path().string() + "' && " + limit + "'" + NORMSCOPE_BINARY + "' " + big +
-                              " 2>'" + (folder / "err") + "' >/dev/null";
+  const std::string command = "cd '" + folder.path().string() + "' && " + limit + "'" + NORMSCOPE_BINARY + "' " +
+                              last_of_each(big) + " 2>'" + (folder / "err") + "' >/dev/null";
   const int status = std::system(command.c_str());
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1) << status;
   EXPECT_NE(read_text(folder / "err").find("out of memory"), std::string::npos) << read_text(folder / "err");
@@ -223,7 +223,7 @@ TEST(Hostile, ResumedRunsCarryTheirNewLength) {
 /// Runs under a limit on the size of files: every write beyond it fails as on a full disk.
 Outcome run_limited(const TemporaryFolder& folder, int blocks, const std::string& arguments) {
   write_text(folder / "limited.sh",
-             "ulimit -f " + std::to_string(blocks) + "; exec '" + NORMSCOPE_BINARY + "' " + arguments);
+             "ulimit -f " + std::to_string(blocks) + "; exec '" + NORMSCOPE_BINARY + "' " + last_of_each(arguments));
   const std::string command = "cd '" + folder.path().string() + "' && bash limited.sh >out.txt 2>err.txt";
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(folder / "out.txt"),
@@ -353,10 +353,10 @@ TEST(Hostile, SmallThings) {
 TEST(Hostile, AnInterruptedRunDoesNotCallASampledLossExact) {
   const TemporaryFolder folder;
   text(folder);
-  write_text(folder / "stop.sh",
-             std::string("'") + NORMSCOPE_BINARY + "' train" + keys("r") +
-                 " --max_iters 100000000 & child=$!; until [ -s r/run.h5 ]; do sleep 0.05; done; kill $child;"
-                 " wait $child; echo code $?");
+  write_text(folder / "stop.sh", std::string("'") + NORMSCOPE_BINARY + "' " +
+                                     last_of_each("train" + keys("r") + " --max_iters 100000000") +
+                                     " & child=$!; until [ -s r/run.h5 ]; do sleep 0.05; done; kill $child;"
+                                     " wait $child; echo code $?");
   ASSERT_EQ(std::system(("cd '" + folder.path().string() + "' && bash stop.sh >out.txt 2>err.txt").c_str()), 0);
   const std::string out = read_text(folder / "out.txt");
   EXPECT_NE(out.find("code 130"), std::string::npos) << out;

@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <thread>
 
 #include "cli_helpers.h"
@@ -14,7 +15,6 @@
 namespace normscope::train_test {
 
 using cli_test::Outcome;
-using cli_test::run;
 using cli_test::TemporaryFolder;
 
 /// 24 windows of 8 tokens, 4 a step: an epoch is 6 steps.
@@ -22,6 +22,26 @@ inline const std::string kTiny =
     " --data synthetic:markov:tokens=5000 --train_tokens 200 --n_layer 2 --n_head 2 --n_embd 16 --block_size 8 "
     "--batch_size 4"
     " --max_iters 20 --warmup_iters 3 --eval_interval 5 --eval_iters 2 --threads 1";
+
+/// The arguments with the last of the texts that each flag is given: tests change kTiny by what they write behind it,
+/// and to the program a flag given twice is a list.
+inline std::string last_of_each(const std::string& arguments) {
+  std::vector<std::string> parts;
+  std::map<std::string, std::size_t> last;
+  for (std::size_t begin = 0, end = 0; begin < arguments.size(); begin = end) {
+    end = std::min(arguments.find(" --", begin + 1), arguments.size());
+    parts.push_back(arguments.substr(begin, end - begin));
+    last[parts.back().substr(0, parts.back().find_first_of(" =", 1))] = parts.size() - 1;
+  }
+  std::string out;
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    if (last.at(parts[i].substr(0, parts[i].find_first_of(" =", 1))) == i) out += parts[i];
+  return out;
+}
+
+inline Outcome run(const TemporaryFolder& folder, const std::string& arguments) {
+  return cli_test::run(folder, last_of_each(arguments));
+}
 
 inline void expect_done(const TemporaryFolder& folder, const std::string& arguments, int code = 0) {
   const Outcome outcome = run(folder, arguments);
@@ -33,7 +53,7 @@ class Background {
  public:
   Background(const TemporaryFolder& folder, const std::string& arguments) : id_(fork()) {
     if (id_ != 0) return;
-    const std::string command = "exec '" + std::string(NORMSCOPE_BINARY) + "' " + arguments;
+    const std::string command = "exec '" + std::string(NORMSCOPE_BINARY) + "' " + last_of_each(arguments);
     if (chdir(folder.path().c_str()) != 0) _exit(1);
     const int null = open("/dev/null", O_WRONLY);
     dup2(null, STDOUT_FILENO);

@@ -112,8 +112,7 @@ void Config::set_one(const std::string& key, const std::string& value, const std
   lists.erase(key);
   if (key.rfind("block.", 0) == 0) {
     const auto [index, part] = block_key(key, value, where);
-    if (part == "norm_eps") parse_as<double>(key, value, where);
-    block[index][part] = value;
+    block[index][part] = part == "norm_eps" ? text_of(parse_as<double>(key, value, where)) : value;
 #define KEY(section, type, key_name, fallback, role, choices, help) \
   }                                                                 \
   else if (key == #key_name) {                                      \

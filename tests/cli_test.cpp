@@ -61,7 +61,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"train --data x --n_head 3", "n_embd = 128 (default)"},
         Wrong{"train --data x --arch mlp", "allowed: gpt, llama"},
         Wrong{"train --data x --stats noise", "there are: grad/norm"},
-        Wrong{"ablate --data x --norm layernorm,rmsnorm --stats grad/zeros", "nearest is grad/zero_fraction"},
+        Wrong{"ablate --data x --norm layernorm,rmsnorm --stats grad/zero_fractoin", "nearest is grad/zero_fraction"},
         Wrong{"train --data x --norm rmsnrm", "nearest is rmsnorm"},
         Wrong{"train --data x --norm prmsnorm:p=2", "--norm: norm \"prmsnorm\": p = 2 must be a number in (0, 1]"},
         Wrong{"train --data x --final_norm rmsnorm:q=1", "no option \"q\""},

@@ -65,6 +65,28 @@ TEST(Tape, HooksOfOneTensorRunInTheirOrder) {
   EXPECT_EQ(order, "123abc");
 }
 
+TEST(Tape, HooksOfALeafThatIsTheOutputRun) {
+  const Variable a = Variable::leaf(Tensor::full(engine(), {1}, 2), "a");
+  std::vector<double> seen;
+  a.on_grad([&](const Tensor& g) { seen = numbers(g); });
+  Tape tape;
+  const Tape::Recording recording(tape);
+  tape.backward(a, 3);
+  EXPECT_EQ(seen, std::vector<double>{3});
+}
+
+TEST(Tape, AHookThatComesTooLateIsAnError) {  // it would never run, or move the hook that is running
+  const Variable a = Variable::leaf(Tensor::full(engine(), {1}, 2), "a");
+  Tape tape;
+  const Tape::Recording recording(tape);
+  const Variable x = square(a), y = square(x);
+  std::string within;
+  y.on_grad([&](const Tensor&) { within = message_of([&] { x.on_grad([](const Tensor&) {}); }); });
+  tape.backward(y);
+  expect_says(within, {"[on_grad]", "before"});
+  expect_says(message_of([&] { y.on_grad([](const Tensor&) {}); }), {"[on_grad]", "before"});
+}
+
 // A scope keeps a pointer to its path, so that a temporary would dangle.
 static_assert(std::is_constructible_v<Tape::Scope, const std::string&>);
 static_assert(!std::is_constructible_v<Tape::Scope, std::string>);

@@ -28,6 +28,13 @@ double std_of(const Model& model, const std::string& path) {
   return std::sqrt(square / static_cast<double>(p.numel()));
 }
 
+TEST(Init, OfADryEngineComputesNothing) {
+  Engine dry({.threads = 2, .dry = true});
+  EXPECT_EQ(dry.threads(), 2) << "the team it plans for";
+  const std::int64_t n = std::int64_t{1} << 20;  // the matrix would take 8 TB
+  fill(dry, nullptr, {n, n}, Init::orthogonal(), Random(1, Purpose::init, 1));
+}
+
 TEST(Init, StandardDeviationsFollowTheFormulas) {
   const double plain = 0.02, L = 2;
   struct Wanted {

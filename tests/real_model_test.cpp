@@ -162,6 +162,17 @@ TEST(ResidualPoints, ArePassedInOrderWithTheirGradients) {
     }
 }
 
+TEST(ResidualPoints, AreToldWithoutATape) {
+  const Transformer model(engine(), small({}), 3);
+  Keeper trained, watched;
+  backward(model, {}, &trained);
+  const NoGrad guard;
+  model.logits(random_tokens(engine(), 2, 12, 11, 1), {.observer = &watched});
+  EXPECT_EQ(watched.order, model.points());
+  EXPECT_EQ(watched.values, trained.values);
+  EXPECT_TRUE(watched.gradients.empty());
+}
+
 TEST(ResidualPoints, DifferByTheSubLayersOutputUnderPre) {
   // Each sub-layer computed again from the parameters: MLP of block 1 on N(residual.3) is residual.4 - residual.3.
   const Transformer model(engine(), small({{"bias", "true"}, {"init_gain", "20"}}), 3);

@@ -149,7 +149,15 @@ std::string Tape::where(const Node& node) const {
   return std::string("[") + node.op + (node.path ? " in " + *node.path : "") + "]";
 }
 
+void add_into(const Tensor& dst, const Tensor& src) {
+  kernels::add(dst.engine(), dst.data(), src.data(), dst.data(), dst.numel());
+}
+
 namespace {
+void call_hooks(const Leaf& leaf) {
+  for (const GradHook& hook : leaf.hooks) hook(leaf.grad);
+}
+
 void accumulate(Leaf& leaf, const Tensor& gradient) {
   if (!leaf.grad.defined()) leaf.grad = empty_like(gradient);
   if (std::exchange(leaf.has_grad, true))
@@ -168,7 +176,10 @@ void Tape::backward(const Variable& output, real seed) {
 
 void Tape::backward(const Variable& output, const Tensor& seed) {
   if (spent_) throw Error("[backward] second backward on one recording: what it saved is gone; record the step again");
-  if (output.leaf_) return accumulate(*output.leaf_, seed);  // d x / d x
+  if (output.leaf_) {  // d x / d x
+    accumulate(*output.leaf_, seed);
+    return call_hooks(*output.leaf_);
+  }
   if (output.slot_ < 0 || output.recording_ != recording_)
     throw Error("[backward] the output does not depend on any parameter recorded on this tape");
   if (!(seed.shape() == output.shape()))
@@ -201,12 +212,12 @@ void Tape::run(Node& node) {
 void Tape::complete_leaves(const Node& node) {
   for (std::uint32_t i = 0; i < node.inputs; ++i) {
     const Input& input = inputs_[node.first_input + i];
-    if (!input.completes_leaf || !input.leaf->has_grad) continue;
-    for (const GradHook& hook : input.leaf->hooks) hook(input.leaf->grad);
+    if (input.completes_leaf && input.leaf->has_grad) call_hooks(*input.leaf);
   }
 }
 
 void Tape::hook(std::int32_t slot, GradHook hook) {
+  if (spent_) throw Error("[on_grad] backward() has begun on this recording; add hooks before it");
   std::int32_t* place = &first_hook_[static_cast<std::size_t>(slot)];
   while (*place >= 0) place = &hooks_[static_cast<std::size_t>(*place)].next;
   *place = static_cast<std::int32_t>(hooks_.size());

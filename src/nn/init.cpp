@@ -41,7 +41,7 @@ Init variance(double value) { return Init::normal(std::sqrt(value)); }
 
 void fill(Engine& engine, real* to, const Shape& shape, const Init& init, const Random& random) {
   std::vector<double> whole;
-  if (init.kind == Init::Kind::orthogonal && engine.threads() > 0) whole = orthogonal(shape, random);
+  if (init.kind == Init::Kind::orthogonal && !engine.dry()) whole = orthogonal(shape, random);
   parallel_ranges(engine, shape.numel(), 65536, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       double noise = 0;

@@ -26,10 +26,6 @@ Variable unary(const char* name, Unary f, const Variable& x) {
 #include <normscope/core/unary.def>
 #undef UNARY
 
-void add_into(const Tensor& dst, const Tensor& src) {
-  kernels::add(dst.engine(), dst.data(), src.data(), dst.data(), dst.numel());
-}
-
 namespace {
 
 using Binary = void (*)(Engine&, const real*, const real*, real*, std::int64_t);

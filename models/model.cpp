@@ -4,6 +4,7 @@
 
 #include <normscope/ops/ops.h>
 
+#include "core/choices.h"
 #include "core/parallel.h"
 
 NORMSCOPE_BEGIN
@@ -43,12 +44,7 @@ const std::vector<ModelEntry>& model_table() {
 }
 
 std::unique_ptr<Model> make_model(Engine& engine, const ModelOptions& options, std::uint64_t seed) {
-  std::string names;
-  for (const ModelEntry& entry : model_table()) {
-    if (entry.name == options.arch) return entry.make(engine, options, seed);
-    names += (names.empty() ? "" : ", ") + entry.name;
-  }
-  throw UsageError("arch = \"" + options.arch + "\" is unknown; allowed: " + names);
+  return entry_named(model_table(), "arch", options.arch).make(engine, options, seed);
 }
 
 NORMSCOPE_END

@@ -3,28 +3,23 @@
 
 #include <algorithm>
 #include "config/config.h"
+#include <normscope/core/engine.h>
 #include <normscope/core/error.h>
+#include <normscope/nn/init.h>
+#include <normscope/nn/placement.h>
+#include <normscope/norms/norm.h>
 
 #include "cli_helpers.h"
 #include "config/config_text.h"
+#include "core/text_table.h"
+#include "messages.h"
 
 namespace normscope {
 namespace {
 
 using cli_test::TemporaryFolder;
 using cli_test::write_text;
-
-/// The message of the UsageError that `action` raises; fails the test when there is none.
-template <typename Action>
-std::string message_of(Action action) {
-  try {
-    action();
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "no UsageError";
-  return "";
-}
+using messages::message_of;
 
 #define EXPECT_HAS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
@@ -133,10 +128,10 @@ TEST(Config, JsonAndTomlRoundTrip) {
 
 TEST(Config, UnknownKeysNameTheNearest) {
   Config config;
-  const std::string message = message_of([&] { config.set("n_layr", "4", "--n_layr"); });
+  const std::string message = message_of<UsageError>([&] { config.set("n_layr", "4", "--n_layr"); });
   for (const char* part : {"--n_layr", "'4'", "nearest known key is n_layer"}) EXPECT_HAS(message, part);
-  EXPECT_HAS(message_of([&] { config.set("lr", "1", "--lr"); }), "learning_rate");
-  EXPECT_HAS(message_of([&] { config.set("warmup", "1", "--warmup"); }), "warmup_iters");
+  EXPECT_HAS(message_of<UsageError>([&] { config.set("lr", "1", "--lr"); }), "learning_rate");
+  EXPECT_HAS(message_of<UsageError>([&] { config.set("warmup", "1", "--warmup"); }), "warmup_iters");
   EXPECT_EQ(nearest_word("Learning-Rate", config_key_names()), "learning_rate");
   EXPECT_EQ(nearest_word("rmsnrom", {"layernorm", "rmsnorm"}), "rmsnorm");
 }
@@ -146,7 +141,7 @@ TEST(Config, FilesNameTheirLine) {
   const std::string file = folder / "bad.toml";
   const auto load = [&](const std::string& text) {
     write_text(file, text);
-    return message_of([&] { Config().load_file(file); });
+    return message_of<UsageError>([&] { Config().load_file(file); });
   };
   EXPECT_HAS(load("\nn_layr = 4\n"), file + ":2: ");
   EXPECT_HAS(load("n_layer = 4\nn_head == 2\n"), file + ":2:9: ");
@@ -157,9 +152,9 @@ TEST(Config, FilesNameTheirLine) {
   EXPECT_HAS(load("[block.1]\nn_head = 2\n"), "cannot be set for one block");
   EXPECT_HAS(load("[block.x]\nnorm = \"none\"\n"), "no block");
   EXPECT_HAS(load("block = 3\n"), "block is a table");
-  EXPECT_HAS(message_of([] { Config().load_file("/nowhere/at/all.toml"); }), "no such config file");
-  EXPECT_HAS(message_of([&] { Config().load_file(folder.path().string()); }), "folder");
-  EXPECT_HAS(message_of([] { Config().load_preset("mico"); }), "the nearest is micro");
+  EXPECT_HAS(message_of<UsageError>([] { Config().load_file("/nowhere/at/all.toml"); }), "no such config file");
+  EXPECT_HAS(message_of<UsageError>([&] { Config().load_file(folder.path().string()); }), "folder");
+  EXPECT_HAS(message_of<UsageError>([] { Config().load_preset("mico"); }), "the nearest is micro");
 }
 
 TEST(Config, ValuesOfTheWrongTypeAreRefused) {
@@ -176,7 +171,7 @@ TEST(Config, ValuesOfTheWrongTypeAreRefused) {
                                                                {"bias", "yes"}};
   for (const auto& [key, value] : wrong) {
     Config config;
-    const std::string message = message_of([&] { config.set(key, value, "--" + key); });
+    const std::string message = message_of<UsageError>([&] { config.set(key, value, "--" + key); });
     EXPECT_HAS(message, key + " = '" + value + "'");
   }
 }
@@ -202,7 +197,7 @@ TEST(Lists, ArrayCommaListAndSetListAreTheSame) {
   list.set_list("norm", {"layernorm", "rmsnorm"}, "--norm");
   EXPECT_EQ(comma.lists, list.lists);
   EXPECT_EQ(comma.lists.at("norm").size(), 2u);
-  EXPECT_HAS(message_of([&] { comma.resolve(); }), "is a list; give one value");
+  EXPECT_HAS(message_of<UsageError>([&] { comma.resolve(); }), "is a list; give one value");
   comma.set("norm", "rmsnorm", "--norm");  // a later value replaces the list
   EXPECT_TRUE(comma.lists.empty());
   EXPECT_NO_THROW(comma.resolve());
@@ -229,6 +224,26 @@ TEST(Config, HiddenKeysAreNoHint) {
   EXPECT_FALSE(role_is("no_such_key", {KeyRole::hidden, KeyRole::model}));
 }
 
+TEST(Names, AnErrorListsWhatThereIsAndTheNearest) {
+  const std::string norm = message_of<UsageError>([] { norm_entry("rmsnrom"); });
+  EXPECT_EQ(norm.find("norm = \"rmsnrom\" is unknown; allowed: "), 0u) << norm;
+  EXPECT_HAS(norm, "; the nearest is rmsnorm");
+  for (const NormEntry& entry : norm_table()) EXPECT_HAS(norm, entry.name);
+  EXPECT_HAS(message_of<UsageError>([] { init_entry("xavir"); }), "the nearest is xavier");
+  const std::string placement = message_of<UsageError>([] { placement_entry("pots"); });
+  EXPECT_HAS(placement, "the nearest is post");
+  EXPECT_HAS(placement, "formulas such as 'x + F(N(x))'");
+  EXPECT_HAS(message_of<UsageError>([] { gemm_backend("highwy"); }), "the nearest is highway");
+}
+
+TEST(Tables, ColumnsLineUpByCharacters) {
+  EXPECT_EQ(table({"name", "n", "remark"}, {{"Gr\u00fc\u00dfe", "7", "x"}, {"a", "1234", ""}}, {false, true}),
+            "name      n  remark\n"
+            "Gr\u00fc\u00dfe     7  x\n"
+            "a      1234\n");
+  EXPECT_EQ(facts({{"status", "done"}, {"steps", "20"}}), "status  done\nsteps   20\n");
+}
+
 TEST(Config, ResolveRefusesWhatCannotBe) {
   const std::vector<std::pair<std::string, std::string>> wrong{
       {"n_layer", "0"},         {"n_head", "-1"},       {"n_head", "3"},       {"n_kv_head", "3"},
@@ -240,27 +255,27 @@ TEST(Config, ResolveRefusesWhatCannotBe) {
       {"tokenizer", "word"},    {"sampler", "shufle"},  {"optimizer", "adam"}, {"dtype", "float16"},
       {"gemm", "mkl"},          {"norm_bias", "no"},    {"name", "a/b"},       {"name", "-x"}};
   for (const auto& [key, value] : wrong) {
-    const std::string message = message_of([&, k = key, v = value] { resolved({{k, v}}); });
+    const std::string message = message_of<UsageError>([&, k = key, v = value] { resolved({{k, v}}); });
     EXPECT_HAS(message, value);
     EXPECT_HAS(message, "--" + key);
     EXPECT_EQ(message.find('\n'), std::string::npos);
   }
-  EXPECT_HAS(message_of([] { resolved({{"optimizer", "adam"}}); }), "nearest is adamw");
-  EXPECT_HAS(message_of([] { resolved({{"arch", "conv"}}); }), "is unknown; allowed: gpt, llama");
-  EXPECT_HAS(message_of([] { resolved({{"norm", "rmsnrom:eps=1"}}); }), "the nearest is rmsnorm");
-  EXPECT_HAS(message_of([] { resolved({{"block.1.norm", "rmsnrom"}}); }), "block.1.norm = rmsnrom");
-  EXPECT_HAS(message_of([] { resolved({{"final_norm", "ture"}}); }), "the nearest is true");
-  EXPECT_HAS(message_of([] { resolved({{"norm_placement", "pots"}}); }), "allowed: pre, post");
-  EXPECT_HAS(message_of([] { resolved({{"qk_norm", "rmsnorm"}}); }), "is unknown; allowed: none");
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"optimizer", "adam"}}); }), "nearest is adamw");
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"arch", "conv"}}); }), "is unknown; allowed: gpt, llama");
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"norm", "rmsnrom:eps=1"}}); }), "the nearest is rmsnorm");
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"block.1.norm", "rmsnrom"}}); }), "block.1.norm = rmsnrom");
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"final_norm", "ture"}}); }), "the nearest is true");
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"norm_placement", "pots"}}); }), "allowed: pre, post");
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"qk_norm", "rmsnorm"}}); }), "is unknown; allowed: none");
   EXPECT_NO_THROW(resolved({{"qk_norm", "none"}, {"init", "normal"}, {"stats", ""}, {"final_norm", "rmsnorm:eps=0"}}));
-  EXPECT_HAS(message_of([] { resolved({{"arch", "llama"}, {"n_embd", "12"}}); }), "odd head width 3");
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"arch", "llama"}, {"n_embd", "12"}}); }), "odd head width 3");
   EXPECT_NO_THROW(resolved({{"n_embd", "12"}}));  // RoPE's rule is llama's alone
-  EXPECT_HAS(message_of([] { resolved({{"block.4.norm", "none"}}); }), "n_layer = 4 has blocks 0 to 3");
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"block.4.norm", "none"}}); }), "n_layer = 4 has blocks 0 to 3");
   EXPECT_NO_THROW(resolved({{"block.3.norm", "none"}}));
-  EXPECT_HAS(message_of([] { resolved({{"block.3.norm_eps", "-1"}}); }), "out of range");
-  EXPECT_HAS(message_of([] { resolved({{"norm_placement", "x + F(y)"}}); }), "column 7: 'y' is unknown");
-  EXPECT_HAS(message_of([] { resolved({{"block.3.norm_placement", "pots"}}); }), "nearest is post");
-  EXPECT_HAS(message_of([] { resolved({{"init", "norml"}}); }), "nearest is normal");
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"block.3.norm_eps", "-1"}}); }), "out of range");
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"norm_placement", "x + F(y)"}}); }), "column 7: 'y' is unknown");
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"block.3.norm_placement", "pots"}}); }), "nearest is post");
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"init", "norml"}}); }), "nearest is normal");
 }
 
 }  // namespace

@@ -2,17 +2,17 @@
 // One step and twelve training steps against PyTorch's numbers, stored by tests/golden/make_golden.py.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "cli_helpers.h"
-#include "io/array_file.h"
+#include "train_helpers.h"
 
 namespace normscope::cli_test {
 namespace {
 
 using nlohmann::json;
+using train_test::norm;
+using train_test::numbers;
 
 struct Tolerances {
   double weights, loss, gradients, zero, training;
@@ -25,36 +25,6 @@ json stored(const std::string& model) {
   const json golden = json::parse(read_text(NORMSCOPE_SOURCE "/tests/golden/" + model + ".json"));
   EXPECT_EQ(golden.at("format"), "normscope-golden");
   return golden;
-}
-
-std::vector<double> numbers(const Array& array) {
-  std::vector<double> x(static_cast<std::size_t>(array.numel()));
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const auto at = [&](auto element) {
-      std::memcpy(&element, array.bytes.data() + i * sizeof element, sizeof element);
-      return static_cast<double>(element);
-    };
-    switch (array.type) {
-      case Array::Type::f32:
-        x[i] = at(float{});
-        break;
-      case Array::Type::f64:
-        x[i] = at(double{});
-        break;
-      case Array::Type::i32:
-        x[i] = at(std::int32_t{});
-        break;
-      default:
-        throw std::runtime_error("a dump holds f32, f64 and i32");
-    }
-  }
-  return x;
-}
-
-double norm(const std::vector<double>& x) {
-  double sum = 0;
-  for (const double v : x) sum += v * v;
-  return std::sqrt(sum);
 }
 
 /// sum_i w_i x_i / |w|, w_i = ((i * 2654435761) mod 2^32) / 2^31 - 1, as make_golden.py.

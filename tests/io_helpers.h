@@ -14,9 +14,11 @@
 
 #include "files.h"
 #include "io/run_file.h"
+#include "messages.h"
 
 namespace normscope::io_test {
 
+using messages::message_of;
 using test_files::read_text;
 using test_files::TemporaryFolder;
 using test_files::write_text;
@@ -38,22 +40,6 @@ inline int wait_for(pid_t child) {
   int status = 0;
   waitpid(child, &status, 0);
   return status;
-}
-
-/// The one-line message of the exception that `work` throws; its type must be exactly `Expected`.
-template <class Expected>
-std::string message_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Expected& error) {
-    EXPECT_EQ(typeid(error), typeid(Expected)) << error.what();
-    return error.what();
-  } catch (const std::exception& error) {
-    ADD_FAILURE() << "another exception: " << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
 }
 
 /// The columns that every run file has, and one that `stats` added.

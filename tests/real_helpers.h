@@ -8,10 +8,14 @@
 #include <cstring>
 #include <functional>
 #include <string>
-#include <typeinfo>
 #include <vector>
 
+#include "messages.h"
+
 namespace normscope::real_test {
+
+using messages::expect_says;
+using messages::message_of;
 
 #if defined(NORMSCOPE_FLOAT64)
 inline constexpr bool kDouble = true;
@@ -74,25 +78,6 @@ inline void expect_close(const std::vector<double>& got, const std::vector<doubl
 inline bool same_bits(const Tensor& a, const Tensor& b) {
   return a.numel() == b.numel() &&
          std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.numel()) * sizeof(real)) == 0;
-}
-
-/// The message of the Error (or UsageError) that `work` raises.
-template <class Expected = Error>
-std::string message_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Expected& error) {
-    EXPECT_EQ(typeid(error), typeid(Expected)) << error.what();
-    return error.what();
-  } catch (const std::exception& error) {
-    ADD_FAILURE() << "another exception: " << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
-inline void expect_says(const std::string& message, const std::vector<std::string>& parts) {
-  for (const std::string& part : parts) EXPECT_NE(message.find(part), std::string::npos) << part << " in: " << message;
 }
 
 /// Output of `f`, and the gradients of `leaves` under the output gradient `seed`.

@@ -4,28 +4,16 @@
 #include "data/sha256.h"
 #include <normscope/data/tokenizer.h>
 
-#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "data/utf8.h"
+#include "messages.h"
 
 namespace normscope {
 namespace {
 
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const UsageError& error) {
-    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
-    return error.what();
-  }
-  ADD_FAILURE() << "no UsageError";
-  return "";
-}
-
-void expect_parts(const std::string& message, const std::vector<std::string>& parts) {
-  for (const auto& part : parts) EXPECT_NE(message.find(part), std::string::npos) << part << " in: " << message;
-}
+using messages::expect_says;
+using messages::message_of;
 
 TEST(CharTokenizer, SortsCodePoints) {
   const auto tokenizer = char_tokenizer("b\na\u00e9\u20ac\U0001F600b");
@@ -57,12 +45,13 @@ TEST(CharTokenizer, PaddedTokensDecodeToReplacement) {
 
 TEST(CharTokenizer, NamesTheCharacterItDoesNotKnow) {
   const auto tokenizer = char_tokenizer("ab\n");
-  expect_parts(message_of([&] { tokenizer->encode("ab\na\u20ac"); }), {"'\u20ac'", "U+20AC", "byte 4", "line 2"});
-  expect_parts(message_of([&] { tokenizer->encode("\x7f"); }), {"byte 0", "line 1"});
+  expect_says(message_of<UsageError>([&] { tokenizer->encode("ab\na\u20ac"); }),
+              {"'\u20ac'", "U+20AC", "byte 4", "line 2"});
+  expect_says(message_of<UsageError>([&] { tokenizer->encode("\x7f"); }), {"byte 0", "line 1"});
 }
 
 TEST(CharTokenizer, NamesTheFirstBadByte) {
-  expect_parts(message_of([] { char_tokenizer("one\ntwo\nth\xffree"); }), {"byte 10", "line 3", "0xff"});
+  expect_says(message_of<UsageError>([] { char_tokenizer("one\ntwo\nth\xffree"); }), {"byte 10", "line 3", "0xff"});
   const std::vector<std::pair<const char*, std::string>> bad = {{"lone continuation", "ab\x80"},
                                                                 {"truncated", "ab\xe2\x82"},
                                                                 {"overlong", "ab\xc0\xaf"},
@@ -71,9 +60,9 @@ TEST(CharTokenizer, NamesTheFirstBadByte) {
                                                                 {"Latin-1", "ab\xe9x"}};
   for (const auto& [what, text] : bad) {
     SCOPED_TRACE(what);
-    expect_parts(message_of([&] { char_tokenizer(text); }), {"byte 2", "line 1"});
+    expect_says(message_of<UsageError>([&] { char_tokenizer(text); }), {"byte 2", "line 1"});
     const auto tokenizer = char_tokenizer("ab");
-    expect_parts(message_of([&] { tokenizer->encode(text); }), {"byte 2", "line 1"});
+    expect_says(message_of<UsageError>([&] { tokenizer->encode(text); }), {"byte 2", "line 1"});
   }
 }
 
@@ -94,8 +83,8 @@ TEST(CharTokenizer, RefusesTooManySymbolsAndNone) {
   EXPECT_EQ(largest->vocab_size(), 65535);
   EXPECT_EQ(largest->decode(largest->encode(text)), text);
   append(0x4e2d);
-  expect_parts(message_of([&] { char_tokenizer(text); }), {"65536", "65535", "byte"});
-  expect_parts(message_of([&] { char_tokenizer(""); }), {"empty"});
+  expect_says(message_of<UsageError>([&] { char_tokenizer(text); }), {"65536", "65535", "byte"});
+  expect_says(message_of<UsageError>([&] { char_tokenizer(""); }), {"empty"});
 }
 
 TEST(ByteTokenizer, AnyBytes) {
@@ -130,7 +119,7 @@ TEST(TokenizerFromJson, RefusesWhatIsNoVocabulary) {
       {head + R"("vocab_size":0,"itos":[]})", "empty"}};
   for (const auto& [json, part] : bad) {
     SCOPED_TRACE(json);
-    expect_parts(message_of([&, text = json] { tokenizer_from_json(text); }), {part});
+    expect_says(message_of<UsageError>([&, text = json] { tokenizer_from_json(text); }), {part});
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // What the subcommands share: parsing with the keys of config_keys.def as flags, and results on standard output.
 #include "config/config.h"
+#include "core/text_table.h"
 #include <normscope/core/error.h>
 
 #include <map>
@@ -64,11 +65,6 @@ void print_json(const nlohmann::ordered_json& document);
 /// Flushes standard output at the end of a command; raises Error when it could not be written.
 void flush_output();
 
-/// Columns of text, padded to their widest cell; numbers (right[i] true) to the right.
-std::string table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,
-                  const std::vector<bool>& right = {});
-/// "name   value" lines with the names in one column.
-std::string facts(const std::vector<std::pair<std::string, std::string>>& rows);
 std::string grouped(std::int64_t value);  ///< 1,234,567
 
 }  // namespace normscope::cli

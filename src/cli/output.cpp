@@ -16,15 +16,6 @@ namespace {
 
 int output_error = 0;  // errno of the first write that failed
 
-std::size_t columns_of(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-std::string padded(const std::string& cell, std::size_t width, bool right) {
-  const std::string fill(width - std::min(width, columns_of(cell)), ' ');
-  return right ? fill + cell : cell + fill;
-}
-
 std::string quoted(const std::string& argument) {
   const bool plain =
       !argument.empty() &&
@@ -51,32 +42,6 @@ void flush_output() {
   if (output_error != 0 && output_error != EPIPE)
     throw Error(
         fmt::format("standard output cannot be written ({}); send it somewhere else", std::strerror(output_error)));
-}
-
-std::string table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,
-                  const std::vector<bool>& right) {
-  std::vector<std::size_t> widths;
-  for (const std::string& cell : header) widths.push_back(columns_of(cell));
-  for (const auto& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns_of(row[i]));
-  std::string out;
-  const auto line = [&](const std::vector<std::string>& cells) {
-    std::string text;
-    for (std::size_t i = 0; i < cells.size(); ++i)
-      text += (i ? "  " : "") + padded(cells[i], widths[i], i < right.size() && right[i]);
-    out += text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
-  };
-  line(header);
-  for (const auto& row : rows) line(row);
-  return out;
-}
-
-std::string facts(const std::vector<std::pair<std::string, std::string>>& rows) {
-  std::size_t width = 0;
-  for (const auto& row : rows) width = std::max(width, columns_of(row.first));
-  std::string out;
-  for (const auto& [name, value] : rows) out += padded(name, width, false) + "  " + value + "\n";
-  return out;
 }
 
 std::string grouped(std::int64_t value) {

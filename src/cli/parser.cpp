@@ -10,6 +10,7 @@
 
 #include "cli/cli.h"
 #include "config/config_text.h"
+#include "core/choices.h"
 
 namespace normscope::cli {
 namespace {
@@ -65,8 +66,7 @@ struct Assign {
 
 void set_up_log(bool quiet, const std::string& level) {
   if (std::find(kLogLevels.begin(), kLogLevels.end(), level) == kLogLevels.end())
-    throw UsageError(fmt::format("--log_level: '{}' is unknown; allowed: {}; the nearest is {}", level,
-                                 join(kLogLevels, ", "), nearest_word(level, kLogLevels)));
+    throw UsageError(fmt::format("--log_level: '{}' {}", level, unknown_text(level, kLogLevels)));
   const char* no_color = std::getenv("NO_COLOR");
   const bool plain = no_color != nullptr && *no_color != '\0';
   spdlog::drop("normscope");

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/config_text.h"
+#include "core/choices.h"
 
 namespace normscope {
 namespace {
@@ -50,8 +51,7 @@ void require_choice(const Config& config, const std::string& path, const KeyInfo
     return at_place(config, path, [&] { placement_entry(value); });
   const std::string name = options ? value.substr(0, value.find(':')) : value;
   if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), name) == allowed.end())
-    reject(config, path,
-           fmt::format("is unknown; allowed: {}; the nearest is {}", join(allowed, ", "), nearest_word(name, allowed)));
+    reject(config, path, unknown_text(name, allowed));
   for (const NormEntry& entry : norm_table())
     if (options && entry.name == name) at_place(config, path, [&] { norm_values(entry, parse_norm(value, {})); });
 }

@@ -3,6 +3,8 @@
 #include <iterator>
 #include <utility>
 
+#include "core/choices.h"
+
 namespace normscope {
 
 Engine::Engine(const EngineOptions& options)
@@ -29,7 +31,7 @@ constexpr const char* kBackends[] = {"highway", "onednn", "openblas"};  // in th
 GemmBackend gemm_backend(const std::string& name) {
   for (std::size_t i = 0; i < std::size(kBackends); ++i)
     if (name == kBackends[i]) return static_cast<GemmBackend>(i);
-  throw UsageError("gemm = \"" + name + "\" is unknown; there are: highway, onednn, openblas");
+  throw UsageError("gemm = \"" + name + "\" " + unknown_text(name, {std::begin(kBackends), std::end(kBackends)}));
 }
 
 const char* name_of(GemmBackend backend) { return kBackends[static_cast<std::size_t>(backend)]; }

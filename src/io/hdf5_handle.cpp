@@ -128,6 +128,13 @@ void leave_exit_alone() {
   static_cast<void>(done);
 }
 
+std::string version() {
+  leave_exit_alone();
+  unsigned major = 0, minor = 0, release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return fmt::format("{}.{}.{}", major, minor, release);
+}
+
 std::string innermost_error() {
   std::string text;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &text);

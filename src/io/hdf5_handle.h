@@ -84,6 +84,8 @@ class CrashGuard {
 /// Comes before the first call of HDF5: a file that could not be closed (full disk) crashes HDF5's own clean-up at
 /// exit.
 void leave_exit_alone();
+/// "1.10.8", of the library.
+std::string version();
 /// fsyncs an open file (HDF5's flush only hands the bytes to the kernel).
 void sync_to_disk(hid_t file);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/numbers.h"
+
 namespace normscope {
 
 using hdf5::check;
@@ -33,7 +35,7 @@ void RowTable::open(hid_t file, const std::string& path, Kind kind) {
 
 void RowTable::put(std::size_t column, std::span<const float> values) {
   if (!values.empty()) return put_bytes(column, values.data(), values.size_bytes());
-  for (hsize_t i = 0; i < width(column); ++i) put(column, std::numeric_limits<float>::quiet_NaN());
+  for (hsize_t i = 0; i < width(column); ++i) put(column, kNaN);
 }
 
 void RowTable::write_column(Column& column) {

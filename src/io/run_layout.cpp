@@ -8,6 +8,8 @@
 
 #include <normscope/core/error.h>
 
+#include "core/numbers.h"
+
 namespace normscope::run_layout {
 namespace {
 
@@ -78,8 +80,8 @@ Handle create_column(hid_t file, const Column& column, hsize_t width, hsize_t ro
   Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
   check(H5Pset_chunk(properties, matrix ? 2 : 1, chunk));
   if (column.kind == Kind::f32 || column.kind == Kind::f64) {
-    const double nan = std::numeric_limits<double>::quiet_NaN();
-    check(H5Pset_fill_value(properties, H5T_NATIVE_DOUBLE, &nan));
+    const double missing = kNaN;
+    check(H5Pset_fill_value(properties, H5T_NATIVE_DOUBLE, &missing));
   }
   Handle set(H5Dcreate2(file, column.path.c_str(), file_type(column.kind), space, H5P_DEFAULT, properties, H5P_DEFAULT),
              H5Dclose);
@@ -121,8 +123,6 @@ void mark_plot(hid_t file, const char* path, const char* signal) {
 }
 
 void write_root_attributes(hid_t file, const RunHeader& header, const std::string& started_at) {
-  unsigned major = 0, minor = 0, release = 0;
-  check(H5get_libversion(&major, &minor, &release));
   Handle root(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose);
   for (const auto& [name, value] : header.extra) write_attribute(root, name, value);
   const std::pair<const char*, std::string> texts[] = {{"format", kFormat},
@@ -134,7 +134,7 @@ void write_root_attributes(hid_t file, const RunHeader& header, const std::strin
                                                        {"host", header.host},
                                                        {"isa", header.isa},
                                                        {"gemm_backend", header.gemm_backend},
-                                                       {"hdf5_version", fmt::format("{}.{}.{}", major, minor, release)},
+                                                       {"hdf5_version", hdf5::version()},
                                                        {"started_at", started_at},
                                                        {"data_sha256", header.data_sha256},
                                                        {"epoch_label", header.epoch_label},

@@ -5,6 +5,7 @@
 #include <normscope/norms/norm.h>
 #include <normscope/ops/ops.h>
 
+#include "core/numbers.h"
 #include "kernels/kernels.h"
 #include "run/clock.h"
 #include "jobs/entries.h"

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/numbers.h"
 #include "kernels/kernels.h"
 #include "run/clock.h"
 #include "jobs/entries.h"

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/choices.h"
 #include "core/parallel.h"
 
 NORMSCOPE_BEGIN
@@ -63,12 +64,10 @@ const std::vector<InitEntry>& init_table() {
 }
 
 const InitEntry& init_entry(const std::string& name) {
-  std::string names;
-  for (const InitEntry& entry : init_table()) {
-    if (entry.name == name) return entry;
-    names += (names.empty() ? "" : ", ") + entry.name;
-  }
-  throw UsageError("init = \"" + name + "\" is unknown; allowed: auto, " + names);
+  if (const InitEntry* entry = find_entry(init_table(), name)) return *entry;
+  std::vector<std::string> allowed = entry_names(init_table());
+  allowed.insert(allowed.begin(), "auto");  // see init_rule()
+  throw UsageError("init = \"" + name + "\" " + unknown_text(name, allowed));
 }
 
 InitRule init_rule(const ModelOptions& options, InitFormula own) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/choices.h"
 #include "nn/placement_formula.h"
 
 NORMSCOPE_BEGIN
@@ -31,14 +32,10 @@ bool is_formula(const std::string& text) {
 }
 
 PlacementEntry placement_entry(const std::string& name) {
-  std::string names;
-  for (const PlacementEntry& entry : placement_table()) {
-    if (entry.name == name) return entry;
-    names += (names.empty() ? "" : ", ") + entry.name;
-  }
+  if (const PlacementEntry* entry = find_entry(placement_table(), name)) return *entry;
   if (!is_formula(name))
-    throw UsageError("norm_placement = \"" + name + "\" is not there; there are: " + names +
-                     ", and formulas such as 'x + F(N(x))'");
+    throw UsageError("norm_placement = \"" + name + "\" " + unknown_text(name, entry_names(placement_table())) +
+                     "; formulas such as 'x + F(N(x))' are allowed, too");
   try {
     return formula_entry({.name = name, .formula = name, .reference = "a formula"});
   } catch (const UsageError& error) {

@@ -7,7 +7,7 @@
 #include <normscope/norms/norm.h>
 #include <normscope/ops/ops.h>
 
-#include "core/text.h"
+#include "core/choices.h"
 
 NORMSCOPE_BEGIN
 
@@ -24,15 +24,7 @@ const std::vector<NormEntry>& norm_table() {
   return table;
 }
 
-const NormEntry& norm_entry(const std::string& name) {
-  std::vector<std::string> names;
-  for (const NormEntry& entry : norm_table()) {
-    if (entry.name == name) return entry;
-    names.push_back(entry.name);
-  }
-  throw UsageError(fmt::format("norm \"{}\" is unknown; allowed: {}; the nearest is {}", name, fmt::join(names, ", "),
-                               nearest_word(name, names)));
-}
+const NormEntry& norm_entry(const std::string& name) { return entry_named(norm_table(), "norm", name); }
 
 std::vector<std::string> norm_variants(const NormEntry& entry) {
   std::vector<std::string> texts{entry.name};

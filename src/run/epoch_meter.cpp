@@ -1,9 +1,10 @@
 #include "run/epoch_meter.h"
 
 #include <cmath>
-#include <limits>
 
 #include <normscope/core/error.h>
+
+#include "core/numbers.h"
 
 namespace normscope {
 
@@ -43,7 +44,7 @@ EpochRow EpochMeter::finish(std::int64_t epoch, bool complete) {
   const double* residual = &state_[2 + block_matrix_.size()];
   for (std::size_t r = 0; r < residual_; ++r)
     row.residual_grad_norm.push_back(residual[2 * r + 1] > 0 ? static_cast<float>(residual[2 * r] / residual[2 * r + 1])
-                                                             : std::numeric_limits<float>::quiet_NaN());
+                                                             : kNaN);
   state_.assign(state_.size(), 0.0);
   return row;
 }

@@ -7,8 +7,6 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "core/decimal_text.h"
-
 namespace normscope {
 
 StopSignals::StopSignals() {
@@ -28,8 +26,7 @@ bool StopSignals::stopped() {
   return stopped_;
 }
 
-Progress::Progress(std::int64_t steps, bool quiet)
-    : steps_(steps), quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {}
+Progress::Progress(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {}
 Progress::~Progress() { clear_bar(); }
 
 void Progress::clear_bar() {
@@ -45,20 +42,12 @@ void Progress::note(const std::string& text) {
   spdlog::info("{}", text);
 }
 
-void Progress::step(std::int64_t step, double loss, double grad_norm, double lr, double tokens_per_s, bool line) {
-  if (quiet_) return;
-  if (line)
-    note(fmt::format("step {:>{}}/{}: loss {}, gradient norm {}, lr {:.2e}, {:.0f} tokens/s", step + 1,
-                     fmt::formatted_size("{}", steps_), steps_, decimal_text(loss, 4), decimal_text(grad_norm, 4), lr,
-                     tokens_per_s));
-  if (!terminal_) return;
-  constexpr int kWidth = 30;
-  const int full = static_cast<int>(kWidth * (step + 1) / steps_);
-  std::fputs(
-      fmt::format("\r\033[K[{}{}] {}/{}  loss {}", std::string(static_cast<std::size_t>(full), '='),
-                  std::string(static_cast<std::size_t>(kWidth - full), ' '), step + 1, steps_, decimal_text(loss, 4))
-          .c_str(),
-      stderr);
+void Progress::bar(std::int64_t done, std::int64_t total, const std::string& text) {
+  if (quiet_ || !terminal_) return;
+  constexpr std::int64_t kWidth = 30;
+  const auto full = static_cast<std::size_t>(total > 0 ? kWidth * done / total : kWidth);
+  const std::string drawn = std::string(full, '=') + std::string(kWidth - full, ' ');
+  std::fputs(fmt::format("\r\033[K[{}] {}/{}  {}", drawn, done, total, text).c_str(), stderr);
   std::fflush(stderr);
   bar_shown_ = true;
 }

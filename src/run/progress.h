@@ -22,19 +22,19 @@ class StopSignals {
   bool stopped_ = false;
 };
 
+/// Log lines, and a bar below them where stderr is a terminal.
 class Progress {
  public:
-  Progress(std::int64_t steps, bool quiet);
+  explicit Progress(bool quiet);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
-  /// A finished step; `line` asks for a log line.
-  void step(std::int64_t step, double loss, double grad_norm, double lr, double tokens_per_s, bool line);
   void note(const std::string& text);
+  /// Draws the bar again: `done` of `total`, and `text` behind it.
+  void bar(std::int64_t done, std::int64_t total, const std::string& text);
 
  private:
   void clear_bar();
-  std::int64_t steps_;
   bool quiet_, terminal_, bar_shown_ = false;
 };
 

@@ -1,7 +1,7 @@
 // The four statistics of the residual stream that every run file has, read from one meter.
 #include <cmath>
-#include <limits>
 
+#include "core/numbers.h"
 #include "stats/statistic.h"
 
 NORMSCOPE_BEGIN
@@ -20,7 +20,7 @@ class OfResidual final : public Statistic {
   void row(std::span<float> out) override {
     for (std::size_t r = 0; r < out.size(); ++r) {
       const ResidualSums& sums = meter_.sums(r);
-      out[r] = sums.tokens > 0 ? static_cast<float>(number(sums)) : std::numeric_limits<float>::quiet_NaN();
+      out[r] = sums.tokens > 0 ? static_cast<float>(number(sums)) : kNaN;
     }
   }
 

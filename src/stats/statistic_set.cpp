@@ -2,17 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include <normscope/core/error.h>
 
+#include "core/numbers.h"
 #include "config/options.h"
 
 NORMSCOPE_BEGIN
 
 namespace {
-
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 std::vector<std::string> paths_of(const Parameters& parameters) {
   std::vector<std::string> paths;

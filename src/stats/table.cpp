@@ -3,6 +3,7 @@
 #include <normscope/core/error.h>
 
 #include "config/options.h"
+#include "core/choices.h"
 #include "core/text.h"
 #include "stats/statistic.h"
 
@@ -22,8 +23,7 @@ const std::vector<StatisticEntry>& statistic_table() {
 }
 
 std::vector<const StatisticEntry*> select_statistics(const Config& config) {
-  std::vector<std::string> names;
-  for (const StatisticEntry& entry : statistic_table()) names.push_back(entry.name);
+  const std::vector<std::string> names = entry_names(statistic_table());
   for (const std::string& glob : config.stats)
     if (std::none_of(names.begin(), names.end(), [&](const std::string& name) { return matches_any({glob}, name); }))
       throw UsageError("stats = " + glob + " (" + config.where("stats") + ") is no statistic; there are: " +

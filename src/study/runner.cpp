@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include "io/file_util.h"
 #include "study/report.h"
-#include <unistd.h>
 
 #include <chrono>
 #include <cmath>
@@ -19,6 +18,7 @@
 #include "study/process.h"
 #include "study/verdict.h"
 #include "config/options.h"
+#include "run/progress.h"
 #include "run/saved_run.h"
 
 namespace normscope {
@@ -36,40 +36,30 @@ std::string duration_text(double seconds) {
 }
 
 /// One line for each run that ends, and on a terminal a bar below them.
-class Progress {
+class StudyProgress {
  public:
-  Progress(std::size_t total, std::size_t kept, bool quiet)
-      : total_(total), done_(kept), kept_(kept), quiet_(quiet), terminal_(!quiet && isatty(STDERR_FILENO)) {}
+  StudyProgress(std::size_t total, std::size_t kept, bool quiet)
+      : out_(quiet), total_(total), done_(kept), kept_(kept) {}
 
-  void line(const std::string& text) {
-    if (quiet_) return;
-    if (terminal_) std::fputs("\r\033[K", stderr);
-    std::fputs((text + "\n").c_str(), stderr);
-  }
+  void note(const std::string& text) { out_.note(text); }
   void ended(const StudyRun& run, const std::string& label, double seconds) {
     ++done_;
     const std::string loss = run.status == "done" ? fmt::format(", validation loss {:.4f}", run.val_loss) : "";
-    line(fmt::format("[{}/{}] {}, seed {}: {}{}, {}", done_, total_, label, run.seed, run.status, loss,
+    note(fmt::format("[{}/{}] {}, seed {}: {}{}, {}", done_, total_, label, run.seed, run.status, loss,
                      duration_text(seconds)));
   }
   void bar(std::size_t running) {
-    if (!terminal_) return;
-    const std::size_t width = 30, filled = total_ == 0 ? width : width * done_ / total_;
-    const std::size_t fresh = done_ - kept_;
-    const double left =
-        fresh == 0 ? 0 : seconds_since(start_) / static_cast<double>(fresh) * static_cast<double>(total_ - done_);
-    std::fprintf(stderr, "\r\033[K[%s%s] %zu of %zu runs, %zu at work%s", std::string(filled, '#').c_str(),
-                 std::string(width - filled, '.').c_str(), done_, total_, running,
-                 fresh == 0 ? "" : (", about " + duration_text(left) + " left").c_str());
-    std::fflush(stderr);
-  }
-  void clear() const {
-    if (terminal_) std::fputs("\r\033[K", stderr);
+    std::string text = fmt::format("{} at work", running);
+    if (const std::size_t fresh = done_ - kept_; fresh > 0) {
+      const double left = seconds_since(start_) / static_cast<double>(fresh) * static_cast<double>(total_ - done_);
+      text += ", about " + duration_text(left) + " left";
+    }
+    out_.bar(static_cast<std::int64_t>(done_), static_cast<std::int64_t>(total_), text);
   }
 
  private:
+  Progress out_;
   std::size_t total_, done_, kept_;
-  bool quiet_, terminal_;
   Clock::time_point start_ = Clock::now();
 };
 
@@ -118,12 +108,11 @@ class Runner {
                       "--out_dir, or --overwrite to begin again",
                       runs()[older_.front()].name, runs()[older_.front()].val_targets));
     save();
-    Progress progress(runs().size(), kept, options_.quiet);
-    progress.line(fmt::format("[ablate] {}: {} runs, {} finished before, {} at a time with {} {} each", plan_.dir,
+    StudyProgress progress(runs().size(), kept, options_.quiet);
+    progress.note(fmt::format("[ablate] {}: {} runs, {} finished before, {} at a time with {} {} each", plan_.dir,
                               runs().size(), kept, plan_.jobs, plan_.threads,
                               plan_.threads == 1 ? "thread" : "threads"));
     work(&progress);
-    progress.clear();
     return outcome();
   }
 
@@ -196,7 +185,7 @@ class Runner {
     workers_.push_back({start_process(argv, stem + ".log", resumes), i, Clock::now()});
   }
 
-  void finish(const Worker& worker, ExitStatus status, Progress* progress) {
+  void finish(const Worker& worker, ExitStatus status, StudyProgress* progress) {
     StudyRun& run = runs()[worker.run];
     load(worker.run);
     const bool good = (status.code == 0 && run.status == "done") || (status.code == 3 && run.status == "diverged");
@@ -231,7 +220,7 @@ class Runner {
     return ended;
   }
 
-  void work(Progress* progress) {
+  void work(StudyProgress* progress) {
     StopGuard guard;
     bool asked = false;
     auto last_bar = Clock::now();
@@ -239,7 +228,7 @@ class Runner {
     while (!waiting_.empty() || !workers_.empty()) {
       stopping_ = stopping_ || StopGuard::stopped();
       if (stopping_ && !asked) {
-        progress->line("[ablate] stopping: each run finishes its step and saves");
+        progress->note("[ablate] stopping: each run finishes its step and saves");
         for (const Worker& worker : workers_) kill(worker.pid, SIGTERM);
         asked = true;
       }

@@ -1,12 +1,11 @@
 #pragma once
 // Small-sample statistics of paired runs: means with Student's t-intervals, differences and ratios.
 #include <cstdint>
-#include <limits>
 #include <span>
 
-namespace normscope {
+#include "core/numbers.h"
 
-inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+namespace normscope {
 
 /// A mean and its 95 % interval. n < 2: the interval is NaN. `excluded` counts values or pairs that were not finite.
 struct Interval {
@@ -28,7 +27,5 @@ Interval paired_difference(std::span<const double> a, std::span<const double> b)
 /// The geometric mean of b / a over pairs: exp of the interval of the mean of log(b / a). Pairs with a value that is
 /// not finite and positive are left out and counted; sd is that of the logarithms.
 Interval paired_ratio(std::span<const double> a, std::span<const double> b);
-/// The median of the finite values (mean of the middle two when even), NaN when there are none.
-double median(std::span<const double> values);
 
 }  // namespace normscope

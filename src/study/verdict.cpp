@@ -7,28 +7,11 @@
 
 #include "config/config_text.h"
 #include "core/decimal_text.h"
+#include "core/text_table.h"
 #include "study/arms.h"
 
 namespace normscope {
 namespace {
-
-/// Columns padded to their widest cell; UTF-8 only in the last one.
-std::string table(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths(rows.front().size(), 0);
-  for (const auto& row : rows) {
-    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
-  }
-  std::string out;
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    std::string line;
-    for (std::size_t c = 0; c < rows[r].size(); ++c) {
-      line += c == 0 ? fmt::format("{:<{}}", rows[r][c], widths[c]) : fmt::format("  {:>{}}", rows[r][c], widths[c]);
-    }
-    out += line + "\n";
-    if (r == 0) out += std::string(line.size(), '-') + "\n";
-  }
-  return out;
-}
 
 std::string plus_minus(const Interval& value, int digits) {
   if (value.n == 0) return "-";
@@ -37,8 +20,7 @@ std::string plus_minus(const Interval& value, int digits) {
 }
 
 std::string arm_rows(const Study& study) {
-  std::vector<std::vector<std::string>> rows{
-      {"arm", "runs", "validation loss (nats)", "gradient norm, last epoch", "ms/step"}};
+  std::vector<std::vector<std::string>> rows;
   for (const Arm& arm : arms_of(study.axes)) {
     const auto runs = runs_of(study.runs, arm);
     if (runs.empty()) continue;
@@ -52,7 +34,8 @@ std::string arm_rows(const Study& study) {
     rows.push_back({text.empty() ? "run" : text, arm_status(study.runs, arm), plus_minus(arm_loss(study.runs, arm), 4),
                     plus_minus(mean_interval(norms), 4), number_text(median(times), 2)});
   }
-  return table(rows);
+  return table({"arm", "runs", "validation loss (nats)", "gradient norm, last epoch", "ms/step"}, rows,
+               {false, true, true, true, true});
 }
 
 std::string pair_lines(const Study& study, const ArmPair& pair) {

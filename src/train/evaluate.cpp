@@ -1,7 +1,8 @@
 #include <normscope/train/evaluate.h>
 
 #include <algorithm>
-#include <limits>
+
+#include "core/numbers.h"
 
 NORMSCOPE_BEGIN
 
@@ -26,9 +27,7 @@ class Meter {
   }
   Evaluation result() const {
     const auto n = static_cast<double>(targets_);
-    return {.loss = loss_ / n,
-            .targets = targets_,
-            .accuracy = samples_ ? static_cast<double>(right_) / n : std::numeric_limits<double>::quiet_NaN()};
+    return {.loss = loss_ / n, .targets = targets_, .accuracy = samples_ ? static_cast<double>(right_) / n : kNaN};
   }
 
  private:

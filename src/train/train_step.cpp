@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
+#include "core/numbers.h"
 #include "core/parallel.h"
 
 NORMSCOPE_BEGIN
@@ -63,7 +63,7 @@ StepResult TrainStep::run(std::int64_t step, StepListener* listener) {
     optimizer_.step(result.lr, result.clip, updates_);
     model_.after_update(step);
   } else {
-    updates_.weight_squares.assign(model_.parameters().all().size(), std::numeric_limits<double>::quiet_NaN());
+    updates_.weight_squares.assign(model_.parameters().all().size(), kNaN);
     updates_.change_squares = updates_.weight_squares;
   }
   if (listener) listener->updates(updates_);

@@ -152,7 +152,11 @@ std::string Trainer::train_steps(Progress& progress) {
     const bool line = next_ % c.log_interval == 0 || next_ == steps_ || judge_.found();
     const double grad_norm = step_.gradient_norms().global;
     if (line) folder_->metrics().step(done, result.loss, result.lr, grad_norm, elapsed_s(), statistics_.numbers());
-    progress.step(done, result.loss, grad_norm, result.lr, tokens_per_s(), line);
+    if (line)
+      progress.note(fmt::format("step {:>{}}/{}: loss {}, gradient norm {}, lr {:.2e}, {:.0f} tokens/s", next_,
+                                fmt::formatted_size("{}", steps_), steps_, decimal_text(result.loss, 4),
+                                decimal_text(grad_norm, 4), result.lr, tokens_per_s()));
+    progress.bar(next_, steps_, "loss " + decimal_text(result.loss, 4));
     if (judge_.found()) return "diverged";
     if (data_.sampler.ends_epoch(done)) folder_->file().append(epoch_.finish(data_.sampler.epoch_of(done), true));
     if (next_ == steps_) break;
@@ -169,7 +173,7 @@ std::string Trainer::train_steps(Progress& progress) {
 }
 
 TrainOutcome Trainer::train_to_end() {
-  Progress progress(steps_, options_.quiet);
+  Progress progress(options_.quiet);
   started_ = std::chrono::steady_clock::now();
   const bool automatic = session_.config.init_from == "auto";
   begin();

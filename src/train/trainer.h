@@ -1,12 +1,12 @@
 #pragma once
 // One training run from its folder's lock to its last checkpoint.
 #include <chrono>
-#include <limits>
 #include <map>
 #include <optional>
 
 #include <normscope/train/evaluate.h>
 
+#include "core/numbers.h"
 #include "run/divergence.h"
 #include "run/epoch_meter.h"
 #include "run/progress.h"
@@ -56,9 +56,9 @@ class Trainer {
   std::int64_t next_ = 0, first_ = 0;           // the step to do next, and the first of this sitting
   double elapsed_before_ = 0, training_s_ = 0;  // of earlier sittings; of this one, in steps alone
   std::chrono::steady_clock::time_point started_;
-  EvalRow last_eval_{-1, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN(), false};
+  EvalRow last_eval_{-1, kNaN, kNaN, false};
   std::map<std::string, std::string> last_attributes_;  // of the run file, known in the end
-  double accuracy_ = std::numeric_limits<double>::quiet_NaN();
+  double accuracy_ = kNaN;
 };
 
 NORMSCOPE_END

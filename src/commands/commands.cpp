@@ -37,7 +37,7 @@ Saved open_saved(const std::string& run, int threads) {
   if (format == attributes.end() || format->second != "normscope-checkpoint")
     throw UsageError("\"" + *path + "\" is not a checkpoint; name a run folder or a file of its checkpoints/");
   Saved saved{*path, Config::from_json(attributes.at("config_json")),
-              tokenizer_from_json(attributes.at("tokenizer_json"))};
+              attributes.at("tokenizer_json").empty() ? nullptr : tokenizer_from_json(attributes.at("tokenizer_json"))};
   saved.config.threads = threads;
   return saved;
 }
@@ -117,7 +117,7 @@ EvalOutcome evaluate(const std::string& run, const std::string& split, const std
   Saved saved = open_saved(run, threads);
   if (data) saved.config.data = *data;
   const Corpus corpus = load_corpus_of(saved.config);
-  if (corpus.tokenizer->to_json() != saved.tokenizer->to_json())
+  if (corpus.tokenizer_json() != (saved.tokenizer ? saved.tokenizer->to_json() : ""))
     throw UsageError("the vocabulary of \"" + saved.config.data +
                      "\" is not the one the model was trained with; give the "
                      "run's own data, or data prepared with its vocabulary");
@@ -126,6 +126,8 @@ EvalOutcome evaluate(const std::string& run, const std::string& split, const std
 
 void sample(const std::string& run, const SampleOptions& options, const std::function<void(const std::string&)>& emit) {
   const Saved saved = open_saved(run, options.threads);
+  if (!saved.tokenizer)
+    throw UsageError("\"" + run + "\" holds a model of arch " + saved.config.arch + ", which predicts no text");
   jobs_for(saved.config.dtype).sample(saved.config, saved.path, *saved.tokenizer, options, emit);
 }
 

@@ -9,6 +9,7 @@ namespace {
 class MlpModel final : public Model {
  public:
   MlpModel(Engine& engine, const ModelOptions& options, std::uint64_t seed) : Model(engine, options, seed) {
+    if (const auto adjust = norm_entry(options_.norm.name).adjust) adjust(options_);
     const ModelOptions& o = options_;
     if (o.placement != "before" && o.placement != "after")
       throw UsageError("norm_placement = \"" + o.placement +

@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 
-#include "stats/probes.h"
+#include "stats/statistic_set.h"
 #include "train/session.h"
 
 namespace {
@@ -42,6 +42,7 @@ namespace {
 Config two_layers(const std::string& preset) {
   Config config;
   config.load_preset(preset);
+  config.stats = {"*"};
   config.batch_size = 4;
   config.n_layer = 2;
   config.gemm = "highway";
@@ -63,13 +64,11 @@ long allocations_of(Config config) {
   Session session(config, {.classes = config.vocab_size});
   const Pattern source;
   TrainStep step(*session.model, source, step_options(config, 8));
-  const auto& points = session.model->points();
-  ResidualProbe probe(points, std::vector<bool>(points.size(), true));
+  StatisticSet statistics(config, *session.model);
   allocations = 0;
   for (std::int64_t s = 0; s < 8; ++s) {
     counting = s >= 3;
-    step.run(s, &probe);
-    probe.finish_step(true);
+    step.run(s, &statistics);
     counting = false;
   }
   return allocations;

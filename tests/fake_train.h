@@ -47,6 +47,7 @@ inline int fake_train(int argc, char** argv) {
   header.data_sha256 = load_corpus(corpus_options(config)).sha256;
   header.params = data.params;
   header.residual = data.residual;
+  for (const Matrix& matrix : data.columns) header.statistics.columns.push_back(matrix.info);
   std::filesystem::remove(out / "run.h5");
   RunFile file = RunFile::create((out / "run.h5").string(), header);
   const std::size_t p = data.params.size(), r = data.residual.size();
@@ -57,9 +58,7 @@ inline int fake_train(int argc, char** argv) {
     row.loss = data.loss[i];
     row.elapsed_s = data.elapsed_s[i];
     row.grad_norm = data.grad_norm[i];
-    const std::span<const float> params(&data.param_grad_norm[i * p], p), residual(&data.residual_grad_norm[i * r], r);
-    row.param_grad_norm = row.param_grad_max_abs = row.param_weight_norm = row.param_update_ratio = params;
-    row.residual_grad_norm = row.residual_grad_times_x = row.residual_rms = row.residual_mean_share = residual;
+    for (const Matrix& matrix : data.columns) row.columns.emplace_back(matrix.info.name, matrix.row(i));
     file.append(row);
   }
   for (EpochRow row : data.epochs) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,25 @@ std::string message_of(const std::function<void()>& work) {
   return "";
 }
 
+/// The columns that every run file has, and one that `stats` added.
+inline ColumnSet sample_statistics() {
+  constexpr const char* before = "before clipping";
+  return {.columns = {{"grad/norm", "/grad/norm", Axis::params, "nat/token", "norm of the gradient", before, 2},
+                      {"grad/max_abs", "/grad/max_abs", Axis::params, "nat/token", "largest element", before, INFINITY},
+                      {"weight/norm", "/weight/norm", Axis::params, "1", "norm of the weight", "", 2},
+                      {"update/ratio", "/update/ratio", Axis::params, "1", "update", "", 2},
+                      {"residual/grad_norm", "/residual/grad_norm", Axis::points, "nat", "gradient", before, 2},
+                      {"residual/grad_times_x", "/residual/grad_times_x", Axis::points, "nat", "product", before, 2},
+                      {"residual/rms", "/residual/rms", Axis::points, "1", "size of the stream", "forward", 2},
+                      {"residual/mean_share", "/residual/mean_share", Axis::points, "1", "mean", "forward"},
+                      {"grad/kurtosis", "/stats/grad/kurtosis", Axis::params, "1", "kurtosis", before},
+                      {"nonfinite/count", "/stats/nonfinite/count", Axis::one, "1", "count"},
+                      {"attn/entropy", "/stats/attn/entropy", Axis::heads, "nat", "entropy", "forward"}},
+          .blocks = {},
+          .heads = {"0.attn.0", "0.attn.1"},
+          .norms = {}};
+}
+
 inline RunHeader sample_header() {
   RunHeader header;
   header.config_json = R"({"norm":"rmsnorm","name":"Grüße"})";
@@ -73,14 +93,13 @@ inline RunHeader sample_header() {
                    {"blocks.0.attn.q.weight", 0, "attention", {8, 8}}};
   header.residual = {"residual.0", "blocks.0.attn"};
   header.extra = {{"tokenizer", "char"}};
-  header.stats = {{"grad_kurtosis", 3}};
+  header.statistics = sample_statistics();
   return header;
 }
 
 /// A row whose every number is a function of its step; NaN, infinity and denormals among them.
 struct SampleRow {
-  explicit SampleRow(std::int64_t step)
-      : norm(3), max_abs(3), weight(3), ratio(3), grad(2), times(2), rms(2), share(2) {
+  explicit SampleRow(std::int64_t step) {
     row.step = step;
     row.epoch = step / 10 + 1;
     row.tokens = (step + 1) * 1024;
@@ -90,24 +109,18 @@ struct SampleRow {
     row.grad_norm = step % 11 == 5 ? std::numeric_limits<double>::infinity() : 5e-324;
     row.clip_coef = 0.7;
     float value = static_cast<float>(step) * 0.37f;
-    for (auto* column : {&norm, &max_abs, &weight, &ratio, &grad, &times, &rms, &share}) {
-      for (float& element : *column) element = value += 0.11f;
+    for (const ColumnInfo& info : sample_statistics().columns) {
+      std::vector<float>& column = columns[info.name];
+      column.resize(info.axis == Axis::params ? 3 : info.axis == Axis::one ? 1 : 2);
+      for (float& element : column) element = value += 0.11f;
     }
-    norm[1] = std::numeric_limits<float>::quiet_NaN();
-    weight[0] = 1e-45f;
-    row.param_grad_norm = norm;
-    row.param_grad_max_abs = max_abs;
-    row.param_weight_norm = weight;
-    row.param_update_ratio = ratio;
-    row.residual_grad_norm = grad;
-    row.residual_grad_times_x = times;
-    row.residual_rms = rms;
-    row.residual_mean_share = share;
-    row.stats["grad_kurtosis"] = ratio;
+    columns["grad/norm"][1] = std::numeric_limits<float>::quiet_NaN();
+    columns["weight/norm"][0] = 1e-45f;
+    for (const auto& [name, numbers] : columns) row.columns.emplace_back(name, numbers);
   }
   SampleRow(const SampleRow&) = delete;
   StepRow row;
-  std::vector<float> norm, max_abs, weight, ratio, grad, times, rms, share;
+  std::map<std::string, std::vector<float>> columns;
 };
 
 inline void append_steps(RunFile& file, std::int64_t first, std::int64_t last) {

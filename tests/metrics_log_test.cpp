@@ -36,6 +36,16 @@ TEST(MetricsLog, OneJsonLineAStepVisibleAtOnce) {
   EXPECT_EQ(lines[0]["elapsed_s"], 0.25);
 }
 
+TEST(MetricsLog, StatisticsStandUnderTheirNames) {
+  const TemporaryFolder folder;
+  MetricsLog log = MetricsLog::create(folder / "m");
+  log.step(0, 1, 2, 3, 4, {{"nonfinite/count", 5.5}, {"grad/noise_scale", std::nan("")}});
+  const auto line = nlohmann::json::parse(read_text(folder / "m"));
+  EXPECT_EQ(line.at("elapsed_s"), 4);
+  EXPECT_EQ(line.at("nonfinite/count"), 5.5);
+  EXPECT_TRUE(line.at("grad/noise_scale").is_null());
+}
+
 TEST(MetricsLog, NotANumberIsNull) {
   const TemporaryFolder folder;
   MetricsLog log = MetricsLog::create(folder / "m");

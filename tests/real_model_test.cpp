@@ -89,11 +89,13 @@ TEST(Model, ASecondBackwardDoublesEveryGradient) {  // every op's way of adding 
 }
 
 TEST(Model, InitialLossIsLogV) {
+  // Logits of a stream of length sqrt(C) have variance C 0.02^2 = 0.03; residual adds two such streams, and with a tied
+  // head the token's own embedding in both.
   for (const char* arch : {"gpt", "llama"})
     for (const PlacementEntry& placement : placement_table())
       EXPECT_NEAR(forward_loss(Transformer(
                       engine(), options_of("micro", {{"arch", arch}, {"norm_placement", placement.name}}), 3)),
-                  std::log(65.0), 0.1)
+                  std::log(65.0), placement.name == "residual" ? 0.3 : 0.1)
           << arch << " " << placement.name;
 }
 

@@ -137,10 +137,49 @@ TEST_F(ReportTest, ASingleRun) {
   }
 }
 
+/// Adds a column of every axis but points: 1, 2, 3, ... divided by 1000.
+void add_statistics(RunData* run) {
+  run->blocks = {"0", "1", "2", "3"};
+  run->heads = {"0.attn.0", "0.attn.1"};
+  run->norms = {"blocks.0.attn_norm"};
+  for (const auto& [name, axis] : {std::pair("grad/zero_fraction", Axis::params),
+                                   std::pair("nonfinite/count", Axis::one), std::pair("branch/ratio", Axis::blocks),
+                                   std::pair("attn/entropy", Axis::heads), std::pair("norm/gain", Axis::norms)}) {
+    const std::size_t width = run->names_of(axis).size();
+    Matrix matrix{{.name = name,
+                   .path = std::string("/stats/") + name,
+                   .axis = axis,
+                   .unit = "1",
+                   .long_name = std::string("made-up numbers of ") + name},
+                  width,
+                  {}};
+    for (std::size_t i = 0; i < run->step.size() * width; ++i)
+      matrix.values.push_back(static_cast<float>(i + 1) / 1000);
+    run->columns.push_back(matrix);
+  }
+}
+
+TEST_F(ReportTest, StatisticsOfEveryAxis) {
+  ReportInput input = fake_study({});
+  for (std::size_t i = 1; i < input.runs.size(); ++i) add_statistics(&input.runs[i]);  // the first was made without
+  const std::string html = read_text(write_report(input, folder_.string(), false));
+  expect_self_contained(html);
+  EXPECT_GE(check_figures(folder_ / "figures"), 10u);
+  EXPECT_NE(html.find("Further statistics, last values"), std::string::npos);
+  for (const Matrix& matrix : input.runs[1].columns) {
+    if (!matrix.info.is_added()) continue;
+    std::string file = "stats_" + matrix.info.name + ".svg";
+    std::replace(file.begin(), file.end(), '/', '_');
+    EXPECT_TRUE(std::filesystem::exists(folder_ / "figures" / file)) << file;
+    EXPECT_NE(html.find(matrix.info.name + ": last values"), std::string::npos);
+  }
+  EXPECT_NE(html.find("<td>0.06</td>"), std::string::npos) << "nonfinite/count of the last of 60 steps";
+}
+
 TEST_F(ReportTest, RunsWithGapsStillDraw) {
   ReportInput input = fake_study({});
-  for (float& value : input.runs[0].param_grad_norm) value = NAN;  // nothing probed
-  for (RunData& run : input.runs) std::fill(run.residual_grad_norm.begin(), run.residual_grad_norm.end(), NAN);
+  for (float& value : input.runs[0].columns[0].values) value = NAN;  // nothing probed
+  for (RunData& run : input.runs) std::fill(run.columns[1].values.begin(), run.columns[1].values.end(), NAN);
   input.runs[1].evals.clear();
   input.study.runs[1].status = "diverged";
   input.runs[2] = RunData{};

@@ -1,6 +1,7 @@
 // Run files: every number comes back bit for bit, also after a kill, a resume, a repair; bad files are named.
 #include "io/run_file.h"
 
+#include <hdf5.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -25,6 +26,7 @@ std::string bits(const std::vector<T>& values) {
 // All step columns of rows [0, n) are those of SampleRow, bit for bit.
 void expect_sample_steps(const RunData& run, std::int64_t n) {
   RunData want;
+  std::map<std::string, std::vector<float>> columns;
   for (std::int64_t step = 0; step < n; ++step) {
     const SampleRow sample(step);
     const StepRow& row = sample.row;
@@ -36,17 +38,8 @@ void expect_sample_steps(const RunData& run, std::int64_t n) {
     want.lr.push_back(row.lr);
     want.grad_norm.push_back(row.grad_norm);
     want.clip_coef.push_back(row.clip_coef);
-    const auto join = [](std::vector<float>& to, const std::vector<float>& from) {
-      to.insert(to.end(), from.begin(), from.end());
-    };
-    join(want.param_grad_norm, sample.norm);
-    join(want.param_grad_max_abs, sample.max_abs);
-    join(want.param_weight_norm, sample.weight);
-    join(want.param_update_ratio, sample.ratio);
-    join(want.residual_grad_norm, sample.grad);
-    join(want.residual_grad_times_x, sample.times);
-    join(want.residual_rms, sample.rms);
-    join(want.residual_mean_share, sample.share);
+    for (const auto& [name, numbers] : sample.columns)
+      columns[name].insert(columns[name].end(), numbers.begin(), numbers.end());
   }
   EXPECT_EQ(run.step, want.step);
   EXPECT_EQ(run.epoch, want.epoch);
@@ -56,14 +49,15 @@ void expect_sample_steps(const RunData& run, std::int64_t n) {
   EXPECT_EQ(bits(run.lr), bits(want.lr));
   EXPECT_EQ(bits(run.grad_norm), bits(want.grad_norm));
   EXPECT_EQ(bits(run.clip_coef), bits(want.clip_coef));
-  EXPECT_EQ(bits(run.param_grad_norm), bits(want.param_grad_norm));
-  EXPECT_EQ(bits(run.param_grad_max_abs), bits(want.param_grad_max_abs));
-  EXPECT_EQ(bits(run.param_weight_norm), bits(want.param_weight_norm));
-  EXPECT_EQ(bits(run.param_update_ratio), bits(want.param_update_ratio));
-  EXPECT_EQ(bits(run.residual_grad_norm), bits(want.residual_grad_norm));
-  EXPECT_EQ(bits(run.residual_grad_times_x), bits(want.residual_grad_times_x));
-  EXPECT_EQ(bits(run.residual_rms), bits(want.residual_rms));
-  EXPECT_EQ(bits(run.residual_mean_share), bits(want.residual_mean_share));
+  ASSERT_EQ(run.columns.size(), sample_statistics().columns.size());
+  for (const ColumnInfo& info : sample_statistics().columns) {
+    const Matrix& matrix = run.column(info.name);
+    EXPECT_EQ(bits(matrix.values), bits(columns[info.name])) << info.name;
+    EXPECT_EQ(matrix.width, run.names_of(info.axis).size()) << info.name;
+    EXPECT_EQ(matrix.info.axis, info.axis) << info.name;
+    EXPECT_EQ(matrix.info.path, info.path) << info.name;
+    EXPECT_EQ(matrix.info.unit + matrix.info.long_name + matrix.info.stage, info.unit + info.long_name + info.stage);
+  }
 }
 
 TEST(RunFile, RoundTripIsBitwise) {
@@ -109,10 +103,10 @@ TEST(RunFile, NotProbedIsNaN) {
   file.append(StepRow{});
   file.finish("interrupted");
   const RunData run = read_run(folder / "run.h5");
-  ASSERT_EQ(run.param_grad_norm.size(), 3u);
-  ASSERT_EQ(run.residual_rms.size(), 2u);
-  for (const float value : run.param_grad_norm) EXPECT_TRUE(std::isnan(value));
-  for (const float value : run.residual_rms) EXPECT_TRUE(std::isnan(value));
+  ASSERT_EQ(run.column("grad/norm").values.size(), 3u);
+  ASSERT_EQ(run.column("residual/rms").values.size(), 2u);
+  for (const float value : run.column("grad/norm").values) EXPECT_TRUE(std::isnan(value));
+  for (const float value : run.column("residual/rms").values) EXPECT_TRUE(std::isnan(value));
   EXPECT_EQ(run.status, "interrupted");
 }
 
@@ -121,7 +115,6 @@ TEST(RunFile, WorksWithoutParamsOrResiduals) {
   RunHeader header = sample_header();
   header.params.clear();
   header.residual.clear();
-  header.stats.clear();
   header.config_json.clear();
   RunFile file = RunFile::create(folder / "run.h5", header);
   StepRow row;
@@ -131,7 +124,7 @@ TEST(RunFile, WorksWithoutParamsOrResiduals) {
   const RunData run = read_run(folder / "run.h5");
   EXPECT_EQ(run.step.size(), 1u);
   EXPECT_TRUE(run.params.empty());
-  EXPECT_TRUE(run.param_grad_norm.empty());
+  EXPECT_TRUE(run.column("grad/norm").values.empty());
 }
 
 TEST(RunFile, RefusedRowsLeaveNoTrace) {
@@ -139,14 +132,77 @@ TEST(RunFile, RefusedRowsLeaveNoTrace) {
   RunFile file = RunFile::create(folder / "run.h5", sample_header());
   append_steps(file, 0, 2);
   SampleRow wide(2);
-  wide.norm.push_back(1);
-  wide.row.param_grad_norm = wide.norm;
+  const std::vector<float> four(4);
+  wide.row.columns = {{"grad/norm", four}};
   EXPECT_NE(message_of<Error>([&] { file.append(wide.row); }).find("/grad/norm has 3 columns"), std::string::npos);
   EXPECT_NE(message_of<Error>([&] { file.append(SampleRow(1).row); }).find("already has step 1"), std::string::npos);
   EXPECT_NE(message_of<Error>([&] { file.finish("great"); }).find("great"), std::string::npos);
+  wide.row.columns = {{"grad/nrom", four}};
+  EXPECT_NE(message_of<Error>([&] { file.append(wide.row); }).find("no column 'grad/nrom'"), std::string::npos);
   append_steps(file, 2, 4);
   file.finish("done");
   expect_sample_steps(read_run(folder / "run.h5"), 4);
+}
+
+TEST(RunFile, AnUnknownColumnIsNamedWithThoseThatAreThere) {
+  const TemporaryFolder folder;
+  RunFile::create(folder / "run.h5", sample_header()).finish("done");
+  const RunData run = read_run(folder / "run.h5");
+  const std::string text = message_of<UsageError>([&] { run.column("grad/nrom"); });
+  EXPECT_NE(text.find("'grad/nrom'"), std::string::npos) << text;
+  for (const ColumnInfo& info : sample_statistics().columns) EXPECT_NE(text.find(info.name), std::string::npos) << text;
+}
+
+TEST(RunFile, ResumeAddsColumnsThatAreNew) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "run.h5";
+  RunHeader header = sample_header();
+  auto& columns = header.statistics.columns;
+  std::erase_if(columns, [](const ColumnInfo& info) { return info.is_added(); });
+  {
+    RunFile file = RunFile::create(path, header);
+    for (std::int64_t step = 0; step < 5; ++step) {
+      SampleRow sample(step);
+      std::erase_if(sample.row.columns, [](const auto& column) {
+        return column.first == "grad/kurtosis" || column.first == "nonfinite/count" || column.first == "attn/entropy";
+      });
+      file.append(sample.row);
+    }
+    file.finish("interrupted");
+  }
+  {
+    RunFile file = RunFile::resume(path, 4, "", sample_statistics());
+    append_steps(file, 4, 6);
+    file.finish("done");
+  }
+  const RunData run = read_run(path);
+  ASSERT_EQ(run.step.size(), 6u);
+  EXPECT_EQ(run.heads, sample_statistics().heads);
+  for (const char* name : {"grad/kurtosis", "nonfinite/count", "attn/entropy"}) {
+    const Matrix& matrix = run.column(name);
+    ASSERT_EQ(matrix.rows(), 6u) << name;
+    EXPECT_TRUE(std::isnan(matrix.row(3)[0])) << name;
+    EXPECT_EQ(matrix.row(5)[0], SampleRow(5).columns[name][0]) << name;
+  }
+  EXPECT_EQ(run.column("grad/norm").row(0)[0], SampleRow(0).columns["grad/norm"][0]);
+}
+
+// Files of commit e75691e have no attribute `axis`.
+TEST(RunFile, ReadsFilesWithoutTheAttributeAxis) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "run.h5";
+  RunHeader header = sample_header();
+  std::erase_if(header.statistics.columns, [](const ColumnInfo& info) { return info.is_added(); });
+  RunFile::create(path, header).finish("done");
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  ASSERT_GE(file, 0);
+  for (const ColumnInfo& info : header.statistics.columns)
+    EXPECT_GE(H5Adelete_by_name(file, info.path.c_str(), "axis", H5P_DEFAULT), 0) << info.path;
+  H5Fclose(file);
+  const RunData run = read_run(path);
+  ASSERT_EQ(run.columns.size(), 8u);
+  for (const ColumnInfo& info : header.statistics.columns)
+    EXPECT_EQ(run.column(info.name).info.axis, info.axis) << info.name;
 }
 
 TEST(RunFile, ReadsWhileItIsWritten) {

@@ -89,7 +89,10 @@ def finished(path):
         assert set(file["epochs"]) == {"epoch", "complete", "loss", "mean_grad_norm", "param_grad_norm",
                                        "residual_grad_norm"}
         assert file["epochs/param_grad_norm"].shape == (1, 3) and file["epochs/residual_grad_norm"].shape == (1, 2)
-        assert file["stats/grad_kurtosis"].shape == (rows, 3)
+        assert file["stats/grad/kurtosis"].shape == (rows, 3) and file["stats/nonfinite/count"].shape == (rows,)
+        assert file["stats/attn/entropy"].dims[1][0] == file["heads/name"]
+        axes = {name: file["stats"][name].attrs["axis"] for name in ("grad/kurtosis", "nonfinite/count", "attn/entropy")}
+        assert list(axes.values()) == ["params", "one", "heads"], axes
         for group, signal in (("grad", "norm"), ("residual", "grad_norm")):
             marks = file[group].attrs
             assert marks["NX_class"] == "NXdata" and marks["signal"] == signal and list(marks["axes"]) == ["step", "."]

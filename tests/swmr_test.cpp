@@ -44,7 +44,7 @@ pid_t writer(const std::string& path, std::chrono::milliseconds pause) {
     for (std::int64_t step = 0;; ++step) {
       SampleRow sample(step);
       sample.row.elapsed_s = now_s();
-      sample.norm[0] = static_cast<float>(step);
+      sample.columns["grad/norm"][0] = static_cast<float>(step);
       file.append(sample.row);
       std::this_thread::sleep_for(pause);
     }

@@ -40,6 +40,14 @@ inline RunData fake_run(const FakeStudy& fake, const Arm& arm, std::size_t arm_i
   }
   run.params.push_back({"embed.tokens", -1, "embedding", {65, 64}});
   for (int r = 0; r <= 2 * fake.blocks + 1; ++r) run.residual.push_back(fmt::format("residual.{}", r));
+  const auto made = [&](const std::string& name, Axis axis, std::size_t width) {
+    return Matrix{{.name = name, .path = "/" + name, .axis = axis}, width, {}};
+  };
+  run.columns = {made("grad/norm", Axis::params, run.params.size()),
+                 made("residual/grad_norm", Axis::points, run.residual.size()),
+                 made("residual/grad_times_x", Axis::points, run.residual.size())};
+  std::vector<float>&grad_norm = run.columns[0].values, &residual = run.columns[1].values,
+  &product = run.columns[2].values;
   const int steps = fake.epochs * fake.steps_per_epoch - (fake.unfinished ? fake.steps_per_epoch / 2 : 0);
   const double factor = 1 + 0.12 * static_cast<double>(arm_index);
   for (int i = 0; i < steps; ++i) {
@@ -57,13 +65,13 @@ inline RunData fake_run(const FakeStudy& fake, const Arm& arm, std::size_t arm_i
       const double depth = run.params[p].block < 0 ? 1 : 1 + 0.3 * static_cast<double>(run.params[p].block);
       const double kind = p % 7 < 2 ? 0.02 : p % 7 == 6 ? 0.005 : 0.2;
       const double g = kind * depth * factor * common * (0.5 + 1.3 * t) * (1 + 0.05 * noise.normal(draw++));
-      run.param_grad_norm.push_back(static_cast<float>(g));
+      grad_norm.push_back(static_cast<float>(g));
       squares += g * g;
     }
     run.grad_norm.push_back(std::sqrt(squares));
     for (std::size_t r = 0; r < run.residual.size(); ++r) {
-      run.residual_grad_norm.push_back(static_cast<float>(factor * common * 0.3 / (1 + 0.2 * static_cast<double>(r))));
-      run.residual_grad_times_x.push_back(static_cast<float>(factor * common * (2 + 0.05 * static_cast<double>(r))));
+      residual.push_back(static_cast<float>(factor * common * 0.3 / (1 + 0.2 * static_cast<double>(r))));
+      product.push_back(static_cast<float>(factor * common * (2 + 0.05 * static_cast<double>(r))));
     }
   }
   for (int e = 1; e <= fake.epochs; ++e) {
@@ -74,7 +82,7 @@ inline RunData fake_run(const FakeStudy& fake, const Arm& arm, std::size_t arm_i
     for (std::size_t i = 0; i < run.step.size(); ++i) {
       for (std::size_t p = 0; p < run.params.size() && run.epoch[i] == e; ++p) {
         if (!run.params[p].is_block_matrix()) continue;
-        sum += run.param_grad_norm[i * run.params.size() + p];
+        sum += grad_norm[i * run.params.size() + p];
         n += 1;
       }
     }

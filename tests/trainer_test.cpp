@@ -38,12 +38,12 @@ TEST_P(Numbers, OfParametersAreThoseOfTheDump) {
     double top = 0;
     for (const double v : g) top = std::max(top, std::abs(v));
     total += norm(g) * norm(g);
-    EXPECT_NEAR(static_cast<double>(data.param_grad_norm[p]), norm(g), 1e-6 * norm(g)) << path;
-    EXPECT_NEAR(static_cast<double>(data.param_grad_max_abs[p]), top, 1e-6 * top) << path;
-    EXPECT_NEAR(static_cast<double>(data.param_weight_norm[p]), norm(w), 1e-6 * norm(w)) << path;
+    EXPECT_NEAR(static_cast<double>(data.column("grad/norm").values[p]), norm(g), 1e-6 * norm(g)) << path;
+    EXPECT_NEAR(static_cast<double>(data.column("grad/max_abs").values[p]), top, 1e-6 * top) << path;
+    EXPECT_NEAR(static_cast<double>(data.column("weight/norm").values[p]), norm(w), 1e-6 * norm(w)) << path;
     if (norm(w) == 0) continue;  // a bias starts at zero: its ratio is infinite
     const double ratio = norm(change) / norm(w);
-    EXPECT_NEAR(static_cast<double>(data.param_update_ratio[p]), ratio, 2e-6 * ratio) << path;
+    EXPECT_NEAR(static_cast<double>(data.column("update/ratio").values[p]), ratio, 2e-6 * ratio) << path;
   }
   EXPECT_NEAR(data.grad_norm.at(0), std::sqrt(total), 1e-6 * std::sqrt(total)) << "before clipping";
   EXPECT_NEAR(data.clip_coef.at(0), std::min(1.0, 0.1 / (std::sqrt(total) + 1e-6)), 1e-6);
@@ -79,17 +79,83 @@ TEST_P(Numbers, OfTheResidualStreamAreTheInterfaces) {
     const auto expect = [&](const std::vector<float>& column, double value, const char* what) {
       EXPECT_NEAR(static_cast<double>(column[r]), value, 2e-6 * value + 1e-12) << what << " at " << data.residual[r];
     };
-    expect(data.residual_grad_norm, std::sqrt(static_cast<double>(N) * gradient2), "grad_norm");
-    expect(data.residual_grad_times_x, std::sqrt(product2), "grad_times_x");
-    expect(data.residual_rms, std::sqrt(square), "rms");
+    expect(data.column("residual/grad_norm").values, std::sqrt(static_cast<double>(N) * gradient2), "grad_norm");
+    expect(data.column("residual/grad_times_x").values, std::sqrt(product2), "grad_times_x");
+    expect(data.column("residual/rms").values, std::sqrt(square), "rms");
     // A share of 1e-13 behind a LayerNorm is rounding.
-    EXPECT_NEAR(static_cast<double>(data.residual_mean_share[r]), share, 1e-5 * share + 1e-9) << data.residual[r];
+    EXPECT_NEAR(static_cast<double>(data.column("residual/mean_share").values[r]), share, 1e-5 * share + 1e-9)
+        << data.residual[r];
   }
 }
 INSTANTIATE_TEST_SUITE_P(Models, Numbers,
                          ::testing::Values("", "--arch llama --n_kv_head 1 --tie_weights false",
                                            "--norm rmsnorm --norm_placement post --bias true",
                                            "--norm none --dtype float64 --init_gain 5"));
+
+TEST(Statistics, ZeroFractionIsTheShareOfTheDumpsZeros) {
+  const TemporaryFolder folder;
+  for (const std::string more : {"", " --dtype float64 --tie_weights false --vocab_size 64"}) {
+    const std::string keys = kTiny + " --max_iters 1" + more, tag = more.empty() ? "f32" : "f64";
+    expect_done(folder, "train" + keys + " --stats 'grad/zero_*' --out_dir " + tag);
+    expect_done(folder, "dump" + keys + " --out " + tag + ".h5");
+    const RunData data = read_run(folder / (tag + "/run.h5"));
+    const Matrix& share = data.column("grad/zero_fraction");
+    EXPECT_EQ(share.info.path, "/stats/grad/zero_fraction");
+    EXPECT_EQ(share.info.axis, Axis::params);
+    const ArrayFileReader dump(folder / (tag + ".h5"));
+    for (std::size_t p = 0; p < data.params.size(); ++p) {
+      const auto g = numbers(dump.read("grads/" + data.params[p].name));
+      const auto zeros = static_cast<double>(std::count(g.begin(), g.end(), 0.0));
+      EXPECT_FLOAT_EQ(share.row(0)[p], static_cast<float>(zeros / static_cast<double>(g.size())))
+          << data.params[p].name;
+    }
+    if (more.empty()) continue;
+    const std::size_t e = index_of(parameter_names(data), "embed.tokens");
+    EXPECT_GE(share.row(0)[e], 0.5f) << "half of the tokens are padding";
+  }
+}
+
+TEST(Statistics, AskedForChangeNothingElse) {
+  const TemporaryFolder folder;
+  expect_done(folder, "train" + kTiny + " --out_dir plain");
+  expect_done(folder, "train" + kTiny + " --out_dir more --stats '*' --probe blocks.* --probe_interval 3");
+  const RunData plain = read_run(folder / "plain/run.h5"), more = read_run(folder / "more/run.h5");
+  EXPECT_TRUE(same_bits(plain.loss, more.loss));
+  EXPECT_EQ(plain.columns.size(), 8u) << "what nobody asked for has no column";
+  const Matrix& share = more.column("grad/zero_fraction");
+  for (std::size_t s = 0; s < 20; ++s)
+    for (std::size_t p = 0; p < share.width; ++p)
+      EXPECT_EQ(std::isnan(share.row(s)[p]), s % 3 != 0 || !more.params[p].name.starts_with("blocks."))
+          << s << " " << more.params[p].name;
+  for (std::size_t i = 0; i < plain.epochs.size(); ++i)
+    EXPECT_TRUE(same_bits(plain.epochs[i].param_grad_norm, more.epochs[i].param_grad_norm)) << i;
+}
+
+TEST(Statistics, MayBeAddedWhenARunIsContinued) {
+  const TemporaryFolder folder;
+  expect_done(folder, "train" + kTiny + " --max_iters 6 --lr_decay_iters 20 --out_dir run");
+  expect_done(folder, "train --out_dir run --init_from resume --max_iters 8 --stats grad/zero_fraction");
+  const RunData data = read_run(folder / "run/run.h5");
+  const Matrix& share = data.column("grad/zero_fraction");
+  ASSERT_EQ(share.rows(), 8u);
+  EXPECT_TRUE(std::isnan(share.row(5)[0]));
+  EXPECT_FALSE(std::isnan(share.row(6)[0]));
+  EXPECT_FALSE(std::isnan(data.column("grad/norm").row(0)[0]));
+  expect_done(folder, "train --out_dir run --init_from resume --max_iters 9 --stats ''");
+  const RunData last = read_run(folder / "run/run.h5");
+  EXPECT_TRUE(std::isnan(last.column("grad/zero_fraction").row(8)[0]));
+  EXPECT_FALSE(std::isnan(last.column("grad/norm").row(8)[0]));
+}
+
+TEST(Statistics, AnUnknownOneIsRefusedBeforeAnyWork) {
+  const TemporaryFolder folder;
+  for (const std::string command : {"train", "bench step", "inspect"}) {
+    const Outcome outcome = run(folder, command + kTiny + " --out_dir run --stats grad/zero_fraktion");
+    EXPECT_EQ(outcome.code, 2) << command;
+    EXPECT_NE(outcome.err.find("nearest is grad/zero_fraction"), std::string::npos) << outcome.err;
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "run"));
+}
 
 TEST(Accumulation, OfThreeBatchesOfFourIsOneOfTwelve) {
   const TemporaryFolder folder;
@@ -108,12 +174,13 @@ TEST(Accumulation, OfThreeBatchesOfFourIsOneOfTwelve) {
     for (std::size_t i = 0; i < x.size(); ++i)
       EXPECT_NEAR(x[i], y[i], 2e-5f * std::abs(x[i]) + 1e-9f) << what << " " << i;
   };
-  expect_close(a.param_grad_norm, b.param_grad_norm, "grad");
-  expect_close(a.param_weight_norm, b.param_weight_norm, "weight");
-  expect_close(a.residual_grad_norm, b.residual_grad_norm, "residual gradient: does not change with the batch");
-  expect_close(a.residual_grad_times_x, b.residual_grad_times_x, "times x");
-  expect_close(a.residual_rms, b.residual_rms, "rms");
-  expect_close(a.residual_mean_share, b.residual_mean_share, "share");
+  expect_close(a.column("grad/norm").values, b.column("grad/norm").values, "grad");
+  expect_close(a.column("weight/norm").values, b.column("weight/norm").values, "weight");
+  expect_close(a.column("residual/grad_norm").values, b.column("residual/grad_norm").values,
+               "residual gradient: does not change with the batch");
+  expect_close(a.column("residual/grad_times_x").values, b.column("residual/grad_times_x").values, "times x");
+  expect_close(a.column("residual/rms").values, b.column("residual/rms").values, "rms");
+  expect_close(a.column("residual/mean_share").values, b.column("residual/mean_share").values, "share");
 }
 
 TEST(Threads, ChangeNoBit) {
@@ -139,12 +206,13 @@ TEST(Probes, DoNotChangeTheTraining) {
                     e = index_of(names, "embed.tokens");
   for (std::size_t s = 0; s < 20; ++s) {
     const auto shown = [&](const std::vector<float>& column, std::size_t i) { return !std::isnan(column[i]); };
-    EXPECT_EQ(shown(some.param_grad_norm, s * P + q), s % 4 == 0);
-    EXPECT_EQ(shown(some.residual_rms, s * R + 1), s % 4 == 0);
-    EXPECT_FALSE(shown(some.param_grad_norm, s * P + e));
-    EXPECT_FALSE(shown(some.residual_grad_norm, s * R));
-    EXPECT_TRUE(shown(all.param_grad_norm, s * P + e));
-    EXPECT_TRUE(s % 4 != 0 || some.param_grad_norm[s * P + q] == all.param_grad_norm[s * P + q]) << s;
+    EXPECT_EQ(shown(some.column("grad/norm").values, s * P + q), s % 4 == 0);
+    EXPECT_EQ(shown(some.column("residual/rms").values, s * R + 1), s % 4 == 0);
+    EXPECT_FALSE(shown(some.column("grad/norm").values, s * P + e));
+    EXPECT_FALSE(shown(some.column("residual/grad_norm").values, s * R));
+    EXPECT_TRUE(shown(all.column("grad/norm").values, s * P + e));
+    EXPECT_TRUE(s % 4 != 0 || some.column("grad/norm").values[s * P + q] == all.column("grad/norm").values[s * P + q])
+        << s;
   }
   // g_e is over all block matrices, whatever is probed.
   ASSERT_EQ(all.epochs.size(), some.epochs.size());
@@ -167,13 +235,13 @@ TEST(Epochs, AreMeansOverTheirSteps) {
     for (std::size_t s = first; s < last; ++s) {
       EXPECT_EQ(data.epoch[s], static_cast<std::int64_t>(e) + 1);
       loss += data.loss[s] / steps;
-      residual += static_cast<double>(data.residual_grad_norm[s * R + 2]) / steps;
+      residual += static_cast<double>(data.column("residual/grad_norm").values[s * R + 2]) / steps;
     }
     for (std::size_t p = 0; p < P; ++p) {
       const bool counts = data.params[p].name.starts_with("blocks.") && data.params[p].name.ends_with(".weight");
       matrices += counts;
       for (std::size_t s = first; counts && s < last; ++s)
-        g += static_cast<double>(data.param_grad_norm[s * P + p]) / steps;
+        g += static_cast<double>(data.column("grad/norm").values[s * P + p]) / steps;
     }
     EXPECT_EQ(matrices, 12);  // 2 blocks of q, k, v, proj, fc, proj
     EXPECT_NEAR(data.epochs[e].loss, loss, 1e-12);
@@ -197,8 +265,8 @@ TEST(Divergence, IsAResultWithACompleteFile) {
       << "the step that failed is there";
   for (std::size_t s = 0; s + 1 < N; ++s)
     EXPECT_TRUE(std::isfinite(data.loss[s]) && std::isfinite(data.grad_norm[s])) << s;
-  EXPECT_EQ(data.param_grad_norm.size(), N * data.params.size());
-  EXPECT_EQ(data.residual_rms.size(), N * data.residual.size());
+  EXPECT_EQ(data.column("grad/norm").values.size(), N * data.params.size());
+  EXPECT_EQ(data.column("residual/rms").values.size(), N * data.residual.size());
   EXPECT_FALSE(data.epochs.empty());
 
   // The update that ruined the weights was the last one of a shorter run: only its evaluation can tell.

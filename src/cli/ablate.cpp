@@ -23,6 +23,7 @@ void check_arms(const Config& base, const Axes& axes) {
                       "leave init_from out",
                       config.init_from, config.where("init_from")));
     check_model(config);
+    check_statistics(config);
   };
   const auto flag = [](const std::string& key) { return "--" + key; };
   for (const auto& [key, values] : axes) first.set_list(key, {values.front()}, flag(key));

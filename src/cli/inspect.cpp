@@ -67,6 +67,13 @@ int inspect_run(const RunData& run, const std::string& path, bool json) {
   std::int64_t parameters = 0;
   for (const ParamInfo& param : run.params) parameters += param.numel();
   if (json) {
+    Json statistics = Json::array();
+    for (const Matrix& matrix : run.columns)
+      statistics.push_back({{"name", matrix.info.name},
+                            {"axis", name_of(matrix.info.axis)},
+                            {"width", matrix.width},
+                            {"unit", matrix.info.unit},
+                            {"long_name", matrix.info.long_name}});
     print_json({{"kind", "run"},
                 {"path", path},
                 {"status", run.status},
@@ -76,6 +83,7 @@ int inspect_run(const RunData& run, const std::string& path, bool json) {
                 {"train_loss", final_eval.train_loss},
                 {"val_loss", final_eval.val_loss},
                 {"val_loss_exact", final_eval.exact},
+                {"statistics", statistics},
                 {"attributes", run.attributes},
                 {"config", Json::parse(run.config_json)}});
     return 0;
@@ -97,6 +105,11 @@ int inspect_run(const RunData& run, const std::string& path, bool json) {
                                                            final_eval.exact ? "exact" : "sampled")},
        {"started", run.started_at},
        {"command", run.command}}));
+  std::vector<std::vector<std::string>> rows;
+  for (const Matrix& matrix : run.columns)
+    rows.push_back({matrix.info.name, std::to_string(matrix.width), name_of(matrix.info.axis), matrix.info.unit,
+                    matrix.info.long_name});
+  print("\n" + table({"statistic", "a step", "axis", "unit", "what"}, rows, {false, true, false, false, false}));
   return 0;
 }
 

@@ -2,6 +2,7 @@
 #include <normscope/norms/norm.h>
 #include <normscope/models/model.h>
 #include <normscope/nn/placement.h>
+#include "stats/statistic.h"
 
 #include "config/options.h"
 
@@ -38,5 +39,7 @@ std::vector<PlacementInfo> placement_catalogue() {
   for (const PlacementEntry& e : placement_table()) infos.push_back({e.name, e.formula, e.reference});
   return infos;
 }
+
+void check_statistics(const Config& config) { select_statistics(config); }
 
 }  // namespace normscope

@@ -61,6 +61,7 @@ void warn_of_slow_blas(const Config& config) {
 TrainOutcome train(const Config& config, const TrainOptions& options) {
   check_run_folder(config, options.overwrite);
   check_model(config);
+  check_statistics(config);
   warn_of_slow_blas(config);
   const Corpus corpus = load_corpus(corpus_options(config));
   return jobs_for(config.dtype).train(config, options, corpus);

@@ -52,6 +52,8 @@ std::vector<NormInfo> norm_catalogue();
 /// Raises UsageError when no model can be made of the keys: an unknown option of a norm, an impossible combination.
 /// Needs no data and computes nothing. `config` is resolved.
 void check_model(const Config& config);
+/// Raises UsageError for a name or glob of config.stats that is no statistic, with all names.
+void check_statistics(const Config& config);
 /// The same of placements: name, formula, reference.
 struct PlacementInfo {
   std::string name, formula, reference;

@@ -55,7 +55,6 @@ void check_names(const Config& c) {
     for (const auto& [name, value] : overrides)
       require_choice(c, fmt::format("block.{}.{}", index, name),
                      *find_key(name == "attn_norm" || name == "mlp_norm" ? "norm" : name));
-  if (!c.stats.empty()) reject(c, "stats", "is not there yet; there are no further statistics, leave it out");
   require(c, "init_from", !c.init_from.empty(), "a name");
 }
 

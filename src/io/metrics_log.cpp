@@ -22,7 +22,7 @@ namespace {
                           std::strerror(errno)));
 }
 
-void append_number(std::string& line, const char* key, double value) {
+void append_number(std::string& line, std::string_view key, double value) {
   if (std::isfinite(value)) {
     fmt::format_to(std::back_inserter(line), ",\"{}\":{}", key, value);
   } else {
@@ -78,13 +78,15 @@ MetricsLog::~MetricsLog() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-void MetricsLog::step(std::int64_t step, double loss, double lr, double grad_norm, double elapsed_s) {
+void MetricsLog::step(std::int64_t step, double loss, double lr, double grad_norm, double elapsed_s,
+                      const std::vector<std::pair<std::string_view, double>>& statistics) {
   line_.clear();
   fmt::format_to(std::back_inserter(line_), "{{\"step\":{}", step);
   append_number(line_, "loss", loss);
   append_number(line_, "lr", lr);
   append_number(line_, "grad_norm", grad_norm);
   append_number(line_, "elapsed_s", elapsed_s);
+  for (const auto& [name, value] : statistics) append_number(line_, name, value);
   write_line();
 }
 

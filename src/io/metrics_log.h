@@ -3,6 +3,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace normscope {
 
@@ -19,8 +22,9 @@ class MetricsLog {
   MetricsLog& operator=(MetricsLog&& other) noexcept;
   ~MetricsLog();
 
-  /// {"step":..,"loss":..,"lr":..,"grad_norm":..,"elapsed_s":..}
-  void step(std::int64_t step, double loss, double lr, double grad_norm, double elapsed_s);
+  /// {"step":..,"loss":..,"lr":..,"grad_norm":..,"elapsed_s":..} and the statistics by name
+  void step(std::int64_t step, double loss, double lr, double grad_norm, double elapsed_s,
+            const std::vector<std::pair<std::string_view, double>>& statistics = {});
   /// {"step":..,"val_loss":..} and, where it is known, "train_loss"
   void eval(std::int64_t step, double val_loss, std::optional<double> train_loss = std::nullopt);
 

@@ -9,11 +9,10 @@ using hdf5::check;
 using hdf5::Handle;
 using run_layout::Kind;
 
-RowTable::RowTable(hid_t file, std::span<const run_layout::Column> columns,
-                   const std::vector<std::pair<std::string, std::int64_t>>& stats) {
+RowTable::RowTable(hid_t file, std::span<const run_layout::Column> columns, const std::vector<ColumnInfo>& statistics) {
   rows_ = std::numeric_limits<hsize_t>::max();
   for (const run_layout::Column& column : columns) open(file, column.path, column.kind);
-  for (const auto& [name, width] : stats) open(file, "/stats/" + name, Kind::f32);
+  for (const ColumnInfo& info : statistics) open(file, info.path, Kind::f32);
 }
 
 void RowTable::open(hid_t file, const std::string& path, Kind kind) {

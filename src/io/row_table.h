@@ -11,9 +11,8 @@ namespace normscope {
 class RowTable {
  public:
   RowTable() = default;
-  /// Opens the datasets; `stats` are further float columns, by path and width. Throws hdf5::Failure.
-  RowTable(hid_t file, std::span<const run_layout::Column> columns,
-           const std::vector<std::pair<std::string, std::int64_t>>& stats = {});
+  /// Opens the datasets; `statistics` are further float columns. Throws hdf5::Failure.
+  RowTable(hid_t file, std::span<const run_layout::Column> columns, const std::vector<ColumnInfo>& statistics = {});
 
   /// Rows that all columns have: fewer than some have when a writer was killed.
   hsize_t rows() const { return rows_; }

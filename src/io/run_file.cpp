@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -90,13 +91,14 @@ void require_no_gap(const std::string& path, const RowTable& steps, hsize_t kept
 }
 
 // Clears a killed writer's marks in `copy` (of the run file `path`, for messages) and cuts all tables to whole rows
-// below `next_step`.
-void recover(const std::string& copy, const std::string& path, std::int64_t next_step, bool allow_gap) {
+// below `next_step`. Columns of `statistics` that are not there are added.
+void recover(const std::string& copy, const std::string& path, std::int64_t next_step, bool allow_gap,
+             const ColumnSet& statistics = {}) {
   const hdf5::CrashGuard guard(path);
   Handle file = hdf5::open_file(copy, Open::recover);
   run_layout::require_run(file, path);
   {
-    RowTable steps(file, run_layout::step_columns(), run_layout::stats_columns(file));
+    RowTable steps(file, run_layout::step_columns(), run_layout::statistics_of(file));
     RowTable evals(file, run_layout::eval_columns());
     RowTable epochs(file, run_layout::epoch_columns());
     const Kept kept = rows_before(steps, evals, epochs, next_step);
@@ -104,6 +106,7 @@ void recover(const std::string& copy, const std::string& path, std::int64_t next
     steps.truncate(kept.steps);
     evals.truncate(kept.evals);
     epochs.truncate(kept.epochs);
+    run_layout::add_statistics(file, statistics, kept.steps);
   }
   check(H5Fflush(file, H5F_SCOPE_LOCAL));
   file.close();
@@ -154,7 +157,8 @@ struct RunFile::Impl {
   std::string path;
   Handle file;  // declared before the tables: datasets close first
   RowTable steps, evals, epochs;
-  std::vector<std::string> stats;
+  std::vector<ColumnInfo> statistics;       // the last columns of `steps`
+  std::vector<std::span<const float>> row;  // of each statistic, during an append
   std::int64_t last_step = -1;
   bool broken = false;  // a write failed: what is buffered is lost, and nothing more is tried
   Clock::time_point last_write = Clock::now();
@@ -162,9 +166,8 @@ struct RunFile::Impl {
   /// Opens a complete, closed file at `at` for appending under SWMR.
   void start(const std::string& at) {
     file = hdf5::open_file(at, Open::write_swmr);
-    const auto columns = run_layout::stats_columns(file);
-    for (const auto& [name, width] : columns) stats.push_back(name);
-    steps = RowTable(file, run_layout::step_columns(), columns);
+    statistics = run_layout::statistics_of(file);
+    steps = RowTable(file, run_layout::step_columns(), statistics);
     evals = RowTable(file, run_layout::eval_columns());
     epochs = RowTable(file, run_layout::epoch_columns());
   }
@@ -248,12 +251,13 @@ RunFile RunFile::create(const std::string& path, const RunHeader& header) {
   return RunFile(std::move(impl));
 }
 
-RunFile RunFile::resume(const std::string& path, std::int64_t next_step, const std::string& config_json) {
+RunFile RunFile::resume(const std::string& path, std::int64_t next_step, const std::string& config_json,
+                        const ColumnSet& statistics) {
   auto impl = std::make_unique<Impl>();
   impl->path = path;
   try {
     change_by_copy(path, [&](const std::string& copy) {
-      recover(copy, path, next_step, false);
+      recover(copy, path, next_step, false, statistics);
       set_status(copy, "running", config_json);
       impl->start(copy);  // readable, so it may replace the file
     });
@@ -280,22 +284,23 @@ void RunFile::repair(const std::string& path) {
 
 void RunFile::append(const StepRow& row) {
   RowTable& table = impl_->steps;
-  const std::span<const float> arrays[] = {row.param_grad_norm,    row.param_grad_max_abs, row.param_weight_norm,
-                                           row.param_update_ratio, row.residual_grad_norm, row.residual_grad_times_x,
-                                           row.residual_rms,       row.residual_mean_share};
-  static constexpr std::size_t kFirstArray = 8;  // as in run_layout's list
-  static constexpr std::size_t kFirstStat = kFirstArray + std::size(arrays);
-  const auto stat = [&](std::size_t i) {
-    const auto found = row.stats.find(impl_->stats[i]);
-    return found == row.stats.end() ? std::span<const float>() : found->second;
-  };
+  const std::vector<ColumnInfo>& statistics = impl_->statistics;
+  const std::size_t first = run_layout::step_columns().size();
   // All checks before the first column grows: a refused row leaves no trace.
   if (row.step <= impl_->last_step) {
     throw Error(fmt::format("[run_file] '{}' already has step {} and was given step {}; append steps in order",
                             impl_->path, impl_->last_step, row.step));
   }
-  for (std::size_t i = 0; i < std::size(arrays); ++i) impl_->require_width(table, kFirstArray + i, arrays[i].size());
-  for (std::size_t i = 0; i < impl_->stats.size(); ++i) impl_->require_width(table, kFirstStat + i, stat(i).size());
+  std::vector<std::span<const float>>& values = impl_->row;
+  values.assign(statistics.size(), {});
+  for (const auto& [name, numbers] : row.columns) {
+    const auto named = [&, wanted = name](const ColumnInfo& info) { return info.name == wanted; };
+    const auto at = std::find_if(statistics.begin(), statistics.end(), named) - statistics.begin();
+    if (at == std::ssize(statistics))
+      throw Error(fmt::format("[run_file] '{}' has no column '{}'; name it when the file is made", impl_->path, name));
+    impl_->require_width(table, first + static_cast<std::size_t>(at), numbers.size());
+    values[static_cast<std::size_t>(at)] = numbers;
+  }
 
   table.put(0, row.step);
   table.put(1, row.epoch);
@@ -305,8 +310,7 @@ void RunFile::append(const StepRow& row) {
   table.put(5, row.lr);
   table.put(6, row.grad_norm);
   table.put(7, row.clip_coef);
-  for (std::size_t i = 0; i < std::size(arrays); ++i) table.put(kFirstArray + i, arrays[i]);
-  for (std::size_t i = 0; i < impl_->stats.size(); ++i) table.put(kFirstStat + i, stat(i));
+  for (std::size_t i = 0; i < values.size(); ++i) table.put(first + i, values[i]);
   table.end_row();
   impl_->last_step = row.step;
   impl_->write_if_due();

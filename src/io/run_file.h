@@ -6,7 +6,11 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
+
+#include "io/column.h"
 
 namespace normscope {
 
@@ -29,17 +33,16 @@ struct RunHeader {
   std::vector<ParamInfo> params;             ///< P rows
   std::vector<std::string> residual;         ///< R names
   std::map<std::string, std::string> extra;  ///< further text attributes (tokenizer, entropy_rate, windows, ...)
-  /// Optional per-step statistics of /stats: name -> number of columns.
-  std::map<std::string, std::int64_t> stats;
+  ColumnSet statistics;
 };
 
-/// One optimizer step. The arrays are [P] or [R], NaN where not probed; they need only live during the call.
+/// One optimizer step.
 struct StepRow {
   std::int64_t step = 0, epoch = 1, tokens = 0;
   double elapsed_s = 0, loss = 0, lr = 0, grad_norm = 0, clip_coef = 1;
-  std::span<const float> param_grad_norm, param_grad_max_abs, param_weight_norm, param_update_ratio;    // [P]
-  std::span<const float> residual_grad_norm, residual_grad_times_x, residual_rms, residual_mean_share;  // [R]
-  std::map<std::string, std::span<const float>> stats;
+  /// Rows of columns by name, NaN where not measured; a column that is not among them is NaN. The numbers and names
+  /// need only live during the call.
+  std::vector<std::pair<std::string_view, std::span<const float>>> columns;
 };
 
 struct EvalRow {
@@ -65,8 +68,9 @@ class RunFile {
   /// rows of steps >= next_step, epoch rows that are not complete before it). Raises UsageError when the file is not a
   /// run, or ends before next_step, Error when the disk has no room for a second copy of it: the file is changed on a
   /// copy, so that any failure leaves it as it was. `config_json`: the configuration from here on, when it is not the
-  /// old one.
-  static RunFile resume(const std::string& path, std::int64_t next_step, const std::string& config_json = "");
+  /// old one. Columns of `statistics` that the file lacks are added, NaN for the steps it has.
+  static RunFile resume(const std::string& path, std::int64_t next_step, const std::string& config_json = "",
+                        const ColumnSet& statistics = {});
   /// Makes a crashed run readable by a plain open again: clears the killed writer's flags, drops rows that are not
   /// whole and turns the status `running` into `interrupted`. Only when no process writes it (FolderLock, file_util.h).
   /// Raises UsageError when it cannot be repaired, Error when the disk has no room for a second copy; the file is then
@@ -91,18 +95,22 @@ class RunFile {
   std::unique_ptr<Impl> impl_;
 };
 
-/// A run file in memory. Matrices are row-major, row = step.
+/// A run file in memory.
 struct RunData {
   std::string path, status, config_json, data_sha256, epoch_label, command, started_at;
   std::map<std::string, std::string> attributes;  ///< every root attribute as text
   std::vector<ParamInfo> params;
-  std::vector<std::string> residual;
+  std::vector<std::string> residual, blocks, heads, norms;  ///< names of the axes; the last three where they are used
   std::vector<std::int64_t> step, epoch, tokens;
   std::vector<double> elapsed_s, loss, lr, grad_norm, clip_coef;
-  std::vector<float> param_grad_norm, param_grad_max_abs, param_weight_norm, param_update_ratio;    // [N, P]
-  std::vector<float> residual_grad_norm, residual_grad_times_x, residual_rms, residual_mean_share;  // [N, R]
+  std::vector<Matrix> columns;  ///< in the order of the file: those that are always there, then /stats
   std::vector<EvalRow> evals;
   std::vector<EpochRow> epochs;
+
+  /// The column of a statistic, "grad/norm". Raises UsageError for a name that is not there, with those that are.
+  const Matrix& column(const std::string& name) const;
+  /// The names of an axis: one for each number of a row. Axis::one: one empty name.
+  std::vector<std::string> names_of(Axis axis) const;
 };
 
 /// Reads a finished, running or crashed run. Raises UsageError when the file is missing or is not a run.

@@ -17,48 +17,33 @@ using hdf5::write_attribute;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr const char* kBefore = "before clipping";
-constexpr const char* kUpdate = "before the update";
-constexpr const char* kForward = "forward";
 
 const Column kSteps[] = {
-    {"/steps/step", Kind::i64, Width::one, "1", "optimizer step, from 0"},
-    {"/steps/epoch", Kind::i64, Width::one, "1", "epoch, from 1"},
-    {"/steps/tokens", Kind::i64, Width::one, "token", "training tokens seen, this step included"},
-    {"/steps/elapsed_s", Kind::f64, Width::one, "s", "wall time since training began"},
-    {"/steps/loss", Kind::f64, Width::one, "nat/token", "training loss, mean over the step's tokens"},
-    {"/steps/lr", Kind::f64, Width::one, "1", "learning rate"},
-    {"/steps/grad_norm", Kind::f64, Width::one, "nat/token", "L2 norm of all gradients together", kBefore, 2},
-    {"/steps/clip_coef", Kind::f64, Width::one, "1", "factor that clipping applied to the gradients"},
-    {"/grad/norm", Kind::f32, Width::params, "nat/token", "L2 norm of the gradient of each parameter", kBefore, 2},
-    {"/grad/max_abs", Kind::f32, Width::params, "nat/token", "largest absolute gradient element", kBefore, kInfinity},
-    {"/weight/norm", Kind::f32, Width::params, "1", "L2 norm of each parameter", kUpdate, 2},
-    {"/update/ratio", Kind::f32, Width::params, "1", "norm of the update over norm of the parameter",
-     "after the update", 2},
-    {"/residual/grad_norm", Kind::f32, Width::residual, "nat", "residual gradient, root mean square over tokens",
-     kBefore, 2},
-    {"/residual/grad_times_x", Kind::f32, Width::residual, "nat", "residual gradient norm times stream norm", kBefore,
-     2},
-    {"/residual/rms", Kind::f32, Width::residual, "1", "root mean square of the residual stream", kForward, 2},
-    {"/residual/mean_share", Kind::f32, Width::residual, "1", "share of the mean in the stream's mean square",
-     kForward},
+    {"/steps/step", Kind::i64, Axis::one, "1", "optimizer step, from 0"},
+    {"/steps/epoch", Kind::i64, Axis::one, "1", "epoch, from 1"},
+    {"/steps/tokens", Kind::i64, Axis::one, "token", "training tokens seen, this step included"},
+    {"/steps/elapsed_s", Kind::f64, Axis::one, "s", "wall time since training began"},
+    {"/steps/loss", Kind::f64, Axis::one, "nat/token", "training loss, mean over the step's tokens"},
+    {"/steps/lr", Kind::f64, Axis::one, "1", "learning rate"},
+    {"/steps/grad_norm", Kind::f64, Axis::one, "nat/token", "L2 norm of all gradients together", kBefore, 2},
+    {"/steps/clip_coef", Kind::f64, Axis::one, "1", "factor that clipping applied to the gradients"},
 };
 
 const Column kEvals[] = {
-    {"/eval/step", Kind::i64, Width::one, "1", "optimizer step at which the losses were measured"},
-    {"/eval/train_loss", Kind::f64, Width::one, "nat/token", "loss on the training split"},
-    {"/eval/val_loss", Kind::f64, Width::one, "nat/token", "loss on the validation split"},
-    {"/eval/exact", Kind::u8, Width::one, "1", "1: over the whole split, 0: sampled"},
+    {"/eval/step", Kind::i64, Axis::one, "1", "optimizer step at which the losses were measured"},
+    {"/eval/train_loss", Kind::f64, Axis::one, "nat/token", "loss on the training split"},
+    {"/eval/val_loss", Kind::f64, Axis::one, "nat/token", "loss on the validation split"},
+    {"/eval/exact", Kind::u8, Axis::one, "1", "1: over the whole split, 0: sampled"},
 };
 
 const Column kEpochs[] = {
-    {"/epochs/epoch", Kind::i64, Width::one, "1", "epoch, from 1"},
-    {"/epochs/complete", Kind::u8, Width::one, "1", "1: a whole epoch, 0: ended early"},
-    {"/epochs/loss", Kind::f64, Width::one, "nat/token", "training loss, mean over the epoch"},
-    {"/epochs/mean_grad_norm", Kind::f64, Width::one, "nat/token",
+    {"/epochs/epoch", Kind::i64, Axis::one, "1", "epoch, from 1"},
+    {"/epochs/complete", Kind::u8, Axis::one, "1", "1: a whole epoch, 0: ended early"},
+    {"/epochs/loss", Kind::f64, Axis::one, "nat/token", "training loss, mean over the epoch"},
+    {"/epochs/mean_grad_norm", Kind::f64, Axis::one, "nat/token",
      "mean gradient norm over the block matrices and the epoch's steps", kBefore, 2},
-    {"/epochs/param_grad_norm", Kind::f32, Width::params, "nat/token", "gradient norm, mean over the epoch", kBefore,
-     2},
-    {"/epochs/residual_grad_norm", Kind::f32, Width::residual, "nat", "residual gradient, mean over the epoch", kBefore,
+    {"/epochs/param_grad_norm", Kind::f32, Axis::params, "nat/token", "gradient norm, mean over the epoch", kBefore, 2},
+    {"/epochs/residual_grad_norm", Kind::f32, Axis::points, "nat", "residual gradient, mean over the epoch", kBefore,
      2},
 };
 
@@ -81,9 +66,9 @@ hsize_t chunk_rows(std::size_t row_bytes) {
   return std::clamp<hsize_t>(65536 / std::max<std::size_t>(row_bytes, 1), 16, 1024);
 }
 
-Handle create_column(hid_t file, const Column& column, hsize_t width) {
-  const bool matrix = column.width != Width::one;
-  const hsize_t dims[] = {0, width};
+Handle create_column(hid_t file, const Column& column, hsize_t width, hsize_t rows = 0) {
+  const bool matrix = column.axis != Axis::one;
+  const hsize_t dims[] = {rows, width};
   // A chunk is never wider than a fixed axis, so an axis of length 0 must be extensible.
   const hsize_t most[] = {H5S_UNLIMITED, width == 0 ? H5S_UNLIMITED : width};
   const hsize_t chunk_width = matrix ? std::max<hsize_t>(width, 1) : 1;
@@ -98,9 +83,9 @@ Handle create_column(hid_t file, const Column& column, hsize_t width) {
   }
   Handle set(H5Dcreate2(file, column.path.c_str(), file_type(column.kind), space, H5P_DEFAULT, properties, H5P_DEFAULT),
              H5Dclose);
-  write_attribute(set, "units", std::string(column.units));
-  write_attribute(set, "long_name", std::string(column.long_name));
-  if (column.stage != nullptr) write_attribute(set, "stage", std::string(column.stage));
+  write_attribute(set, "units", column.units);
+  write_attribute(set, "long_name", column.long_name);
+  if (!column.stage.empty()) write_attribute(set, "stage", column.stage);
   if (column.norm_order == 2) write_attribute(set, "norm_order", std::int64_t{2});
   if (column.norm_order == kInfinity) write_attribute(set, "norm_order", kInfinity);
   return set;
@@ -171,6 +156,14 @@ void write_numbers(hid_t file, const char* path, const std::vector<std::int64_t>
   name_axis(set, 0, axis);
 }
 
+Scale create_names(hid_t file, Axis axis, const std::vector<std::string>& names) {
+  const AxisText& text = text_of(axis);
+  Scale scale{hdf5::write_texts(file, text.names_path, names), text.label, names.size()};
+  check(H5DSset_scale(scale.set, scale.label));
+  describe(scale.set, text.long_name);
+  return scale;
+}
+
 Scale write_params(hid_t file, const std::vector<ParamInfo>& params) {
   std::vector<std::string> names, roles, shapes;
   std::vector<std::int64_t> blocks, numels;
@@ -181,9 +174,7 @@ Scale write_params(hid_t file, const std::vector<ParamInfo>& params) {
     blocks.push_back(param.block);
     numels.push_back(param.numel());
   }
-  Scale axis{hdf5::write_texts(file, "/params/name", names), "param", params.size()};
-  check(H5DSset_scale(axis.set, axis.label));
-  describe(axis.set, "parameter path");
+  Scale axis = create_names(file, Axis::params, names);
   write_numbers(file, "/params/block", blocks, axis, "block the parameter belongs to, -1 outside");
   write_numbers(file, "/params/numel", numels, axis, "number of elements");
   Handle role = hdf5::write_texts(file, "/params/role", roles);
@@ -197,26 +188,37 @@ Scale write_params(hid_t file, const std::vector<ParamInfo>& params) {
 
 // The key column becomes the scale of the first axis of all others.
 void create_table(hid_t file, std::span<const Column> columns, const char* label, const Scale& params,
-                  const Scale& residual, const std::map<std::string, std::int64_t>& stats) {
+                  const Scale& residual) {
   Scale rows{create_column(file, columns[0], 0), label, 0};
   check(H5DSset_scale(rows.set, label));
   for (const Column& column : columns.subspan(1)) {
     const Scale* across = nullptr;
-    if (column.width == Width::params) across = &params;
-    if (column.width == Width::residual) across = &residual;
+    if (column.axis == Axis::params) across = &params;
+    if (column.axis == Axis::points) across = &residual;
     Handle set = create_column(file, column, across == nullptr ? 0 : across->length);
     name_axis(set, 0, rows);
     if (across != nullptr) name_axis(set, 1, *across);
   }
-  for (const auto& [name, width] : stats) {
-    const Column column{"/stats/" + name, Kind::f32, Width::params, "1", name.c_str()};
-    Handle set = create_column(file, column, static_cast<hsize_t>(width));
-    name_axis(set, 0, rows);
-    if (width == static_cast<std::int64_t>(params.length))
-      name_axis(set, 1, params);
-    else if (width == static_cast<std::int64_t>(residual.length))
-      name_axis(set, 1, residual);
+}
+
+/// The scale of an axis; one that only some columns have is made for the first of them.
+Scale scale_of(hid_t file, Axis axis, const ColumnSet& statistics) {
+  const std::string path = text_of(axis).names_path, group = path.substr(0, path.rfind('/'));
+  if (exists(file, group)) {
+    Handle set = hdf5::open_dataset(file, path);
+    const hsize_t length = hdf5::extents(set).at(0);
+    return {std::move(set), text_of(axis).label, length};
   }
+  make_group(file, group.c_str());
+  return create_names(file, axis,
+                      axis == Axis::blocks  ? statistics.blocks
+                      : axis == Axis::heads ? statistics.heads
+                                            : statistics.norms);
+}
+
+void make_groups_above(hid_t file, const std::string& path) {
+  for (std::size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1))
+    if (!exists(file, path.substr(0, at))) make_group(file, path.substr(0, at).c_str());
 }
 
 }  // namespace
@@ -243,35 +245,36 @@ std::size_t size_of(Kind kind) { return kind == Kind::u8 ? 1 : kind == Kind::f32
 
 void create_objects(hid_t file, const RunHeader& header, const std::string& started_at) {
   write_root_attributes(file, header, started_at);
-  for (const char* path :
-       {"/steps", "/params", "/grad", "/weight", "/update", "/residual", "/eval", "/epochs", "/stats"}) {
+  for (const char* path : {"/steps", "/params", "/grad", "/residual", "/eval", "/epochs", "/stats"})
     make_group(file, path);
-  }
   const Scale params = write_params(file, header.params);
-  const Scale residual{hdf5::write_texts(file, "/residual/name", header.residual), "residual", header.residual.size()};
-  check(H5DSset_scale(residual.set, residual.label));
-  describe(residual.set, "point of the residual stream");
-  create_table(file, step_columns(), "step", params, residual, header.stats);
-  create_table(file, eval_columns(), "eval", params, residual, {});
-  create_table(file, epoch_columns(), "epoch", params, residual, {});
+  const Scale residual = create_names(file, Axis::points, header.residual);
+  create_table(file, step_columns(), "step", params, residual);
+  create_table(file, eval_columns(), "eval", params, residual);
+  create_table(file, epoch_columns(), "epoch", params, residual);
+  add_statistics(file, header.statistics, 0);
   mark_plot(file, "/grad", "norm");
   mark_plot(file, "/residual", "grad_norm");
 }
 
-std::vector<std::pair<std::string, std::int64_t>> stats_columns(hid_t file) {
-  std::vector<std::pair<std::string, std::int64_t>> found;
-  Handle group(H5Gopen2(file, "/stats", H5P_DEFAULT), H5Gclose);
-  std::vector<std::string> names;
-  const auto collect = [](hid_t, const char* name, const H5L_info_t*, void* list) -> herr_t {
-    static_cast<std::vector<std::string>*>(list)->emplace_back(name);
-    return 0;
-  };
-  check(H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &names));
-  for (const std::string& name : names) {
-    const std::vector<hsize_t> dims = hdf5::extents(hdf5::open_dataset(group, name));
-    if (dims.size() == 2) found.emplace_back(name, static_cast<std::int64_t>(dims[1]));
+void add_statistics(hid_t file, const ColumnSet& statistics, hsize_t rows) {
+  Scale steps{hdf5::open_dataset(file, step_columns()[0].path), "step", 0};
+  for (const ColumnInfo& info : statistics.columns) {
+    make_groups_above(file, info.path);
+    if (exists(file, info.path)) continue;
+    const Column column{info.path, Kind::f32, info.axis, info.unit, info.long_name, info.stage, info.norm_order};
+    if (info.axis == Axis::one) {
+      Handle set = create_column(file, column, 0, rows);
+      write_attribute(set, "axis", std::string(name_of(info.axis)));
+      name_axis(set, 0, steps);
+      continue;
+    }
+    const Scale across = scale_of(file, info.axis, statistics);
+    Handle set = create_column(file, column, across.length, rows);
+    write_attribute(set, "axis", std::string(name_of(info.axis)));
+    name_axis(set, 0, steps);
+    name_axis(set, 1, across);
   }
-  return found;
 }
 
 void require_run(hid_t file, const std::string& path) {

@@ -1,5 +1,5 @@
 #pragma once
-// What stands where in a run file: the one list of its columns, read by the writer, the reader and the repair.
+// What stands where in a run file, for the writer, the reader and the repair. The statistics describe themselves.
 #include <cstdint>
 #include <span>
 #include <string>
@@ -14,20 +14,19 @@ inline constexpr std::int64_t kFormatVersion = 1;
 inline constexpr const char* kFormat = "normscope-run";
 
 enum class Kind { i64, f64, f32, u8 };
-enum class Width { one, params, residual };  ///< [N], [N,P] or [N,R]
 
 /// One growing dataset.
 struct Column {
   std::string path;
   Kind kind;
-  Width width;
-  const char* units;
-  const char* long_name;
-  const char* stage = nullptr;  ///< where in the step it was measured
-  double norm_order = 0;        ///< 0: not a norm
+  Axis axis;
+  std::string units, long_name;
+  std::string stage{};    ///< where in the step it was measured
+  double norm_order = 0;  ///< 0: not a norm
 };
 
-/// The growing groups. The first column of each is its key: written last, it tells how many rows are whole.
+/// The growing groups but the statistics. The first column of each is its key: written last, it tells how many rows are
+/// whole.
 std::span<const Column> step_columns();
 std::span<const Column> eval_columns();
 std::span<const Column> epoch_columns();
@@ -38,8 +37,20 @@ std::size_t size_of(Kind kind);
 /// Creates every object of a run file in an empty, open file.
 void create_objects(hid_t file, const RunHeader& header, const std::string& started_at);
 
-/// The /stats columns that a file holds: name and width.
-std::vector<std::pair<std::string, std::int64_t>> stats_columns(hid_t file);
+/// The statistics' columns that a file holds. Files of older versions have no attribute `axis`; where a column stands
+/// tells it.
+std::vector<ColumnInfo> statistics_of(hid_t file);
+/// Creates those of `statistics` that the file lacks, with `rows` rows of NaN.
+void add_statistics(hid_t file, const ColumnSet& statistics, hsize_t rows);
+
+/// How a file writes an axis down: value of the attribute `axis`, dataset of its names, label, description.
+/// /params/name and /residual/name are always there, the others where a column has the axis.
+struct AxisText {
+  const char *name, *names_path, *label, *long_name;
+};
+const AxisText& text_of(Axis axis);
+/// Is there an object at `path`? The groups above it must be there.
+bool exists(hid_t file, const std::string& path);
 
 /// Throws UsageError unless the file is a run in a version that this program knows.
 void require_run(hid_t file, const std::string& path);

@@ -50,19 +50,27 @@ void read_attributes(hid_t file, RunData& run) {
   run.started_at = run.attributes["started_at"];
 }
 
-void read_params(hid_t file, RunData& run) {
-  const auto names = hdf5::read_texts(file, "/params/name");
+void read_axes(hid_t file, RunData& run) {
+  const auto paths = hdf5::read_texts(file, "/params/name");
   const auto roles = hdf5::read_texts(file, "/params/role");
   const auto shapes = hdf5::read_texts(file, "/params/shape");
   const auto blocks = read_numbers(file, "/params/block");
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    run.params.push_back({names[i], blocks.at(i), roles.at(i), parse_shape(shapes.at(i))});
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    run.params.push_back({paths[i], blocks.at(i), roles.at(i), parse_shape(shapes.at(i))});
   }
-  run.residual = hdf5::read_texts(file, "/residual/name");
+  const auto names = [&](Axis axis) {
+    const std::string path = run_layout::text_of(axis).names_path, group = path.substr(0, path.rfind('/'));
+    return run_layout::exists(file, group) ? hdf5::read_texts(file, path) : std::vector<std::string>();
+  };
+  run.residual = names(Axis::points);
+  run.blocks = names(Axis::blocks);
+  run.heads = names(Axis::heads);
+  run.norms = names(Axis::norms);
 }
 
 void read_steps(hid_t file, RunData& run) {
-  const RowTable table(file, run_layout::step_columns());
+  const std::vector<ColumnInfo> statistics = run_layout::statistics_of(file);
+  const RowTable table(file, run_layout::step_columns(), statistics);
   const hsize_t rows = table.rows();
   run.step = table.read<std::int64_t>(0, rows);
   run.epoch = table.read<std::int64_t>(1, rows);
@@ -72,10 +80,10 @@ void read_steps(hid_t file, RunData& run) {
   run.lr = table.read<double>(5, rows);
   run.grad_norm = table.read<double>(6, rows);
   run.clip_coef = table.read<double>(7, rows);
-  std::vector<float>* const matrices[] = {&run.param_grad_norm,    &run.param_grad_max_abs, &run.param_weight_norm,
-                                          &run.param_update_ratio, &run.residual_grad_norm, &run.residual_grad_times_x,
-                                          &run.residual_rms,       &run.residual_mean_share};
-  for (std::size_t i = 0; i < std::size(matrices); ++i) *matrices[i] = table.read<float>(8 + i, rows);
+  for (std::size_t i = 0; i < statistics.size(); ++i) {
+    const std::size_t column = run_layout::step_columns().size() + i;
+    run.columns.push_back({statistics[i], table.width(column), table.read<float>(column, rows)});
+  }
 }
 
 void read_evals(hid_t file, RunData& run) {
@@ -117,6 +125,36 @@ Handle open_for_reading(const std::string& path) {
 
 }  // namespace
 
+const Matrix& RunData::column(const std::string& name) const {
+  std::string names;
+  for (const Matrix& matrix : columns) {
+    if (matrix.info.name == name) return matrix;
+    names += (names.empty() ? "" : ", ") + matrix.info.name;
+  }
+  throw UsageError(fmt::format("'{}' has no column '{}'; there are: {}", path, name, names.empty() ? "none" : names));
+}
+
+std::vector<std::string> RunData::names_of(Axis axis) const {
+  switch (axis) {
+    case Axis::one:
+      return {""};
+    case Axis::params: {
+      std::vector<std::string> names;
+      for (const ParamInfo& param : params) names.push_back(param.name);
+      return names;
+    }
+    case Axis::points:
+      return residual;
+    case Axis::blocks:
+      return blocks;
+    case Axis::heads:
+      return heads;
+    case Axis::norms:
+      return norms;
+  }
+  return {};
+}
+
 RunData read_run(const std::string& path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) run_layout::fail_reading(path, "it is a folder");
@@ -129,7 +167,7 @@ RunData read_run(const std::string& path) {
       Handle file = open_for_reading(path);
       run_layout::require_run(file, path);
       read_attributes(file, run);
-      read_params(file, run);
+      read_axes(file, run);
       read_evals(file, run);
       read_epochs(file, run);
       read_steps(file, run);  // last: an epoch's row never comes before its steps

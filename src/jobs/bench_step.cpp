@@ -5,7 +5,7 @@
 #include "kernels/kernels.h"
 #include "run/clock.h"
 #include "jobs/entries.h"
-#include "stats/probes.h"
+#include "stats/statistic_set.h"
 #include "train/session.h"
 
 NORMSCOPE_BEGIN
@@ -65,16 +65,12 @@ BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t 
   const RandomSource random(config, model.options().vocab_size);
   TrainStep step(model, data ? *data->source : static_cast<const BatchSource&>(random),
                  step_options(config, warmup + steps));
-  std::vector<bool> selected;
-  for (const std::string& point : model.points()) selected.push_back(matches_any(config.probe, point));
-  ResidualProbe probe(model.points(), selected);
+  StatisticSet statistics(config, model);
   BenchOutcome outcome;
   double loss = 0;
   const auto step_seconds = [&](std::int64_t s) {
     const double before = now_s();
-    const bool probed = !config.probe.empty() && s % config.probe_interval == 0;
-    loss = step.run(s, probed ? &probe : nullptr).loss;
-    probe.finish_step(probed);
+    loss = step.run(s, &statistics).loss;
     return now_s() - before;
   };
   std::vector<double> times;

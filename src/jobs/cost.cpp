@@ -4,7 +4,7 @@
 
 #include "run/clock.h"
 #include "jobs/entries.h"
-#include "stats/probes.h"
+#include "stats/statistic_set.h"
 #include "train/session.h"
 
 NORMSCOPE_BEGIN
@@ -28,9 +28,8 @@ class ZeroSource final : public BatchSource {
 std::int64_t three_steps(Session& session) {
   const ZeroSource zeros;
   TrainStep step(*session.model, zeros, step_options(session.config, 3));
-  const auto& points = session.model->points();
-  ResidualProbe probe(points, std::vector<bool>(points.size(), !session.config.probe.empty()));
-  for (std::int64_t s = 0; s < 3; ++s) step.run(s, &probe);
+  StatisticSet statistics(session.config, *session.model);
+  for (std::int64_t s = 0; s < 3; ++s) step.run(s, &statistics);
   return step.predictions_a_step();
 }
 

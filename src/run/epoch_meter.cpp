@@ -12,8 +12,7 @@ EpochMeter::EpochMeter(const std::vector<ParamInfo>& params, std::size_t residua
   for (const ParamInfo& p : params) block_matrix_.push_back(p.is_block_matrix());
 }
 
-void EpochMeter::add(double loss, const std::vector<double>& param_grad_norm,
-                     const std::vector<float>& residual_grad_norm) {
+void EpochMeter::add(double loss, std::span<const double> param_grad_norm, std::span<const float> residual_grad_norm) {
   state_[0] += 1;
   state_[1] += loss;
   for (std::size_t p = 0; p < param_grad_norm.size(); ++p) state_[2 + p] += param_grad_norm[p];

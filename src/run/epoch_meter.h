@@ -1,6 +1,7 @@
 #pragma once
 // Means over the steps of an epoch.
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "io/run_file.h"
@@ -11,9 +12,8 @@ namespace normscope {
 class EpochMeter {
  public:
   EpochMeter(const std::vector<ParamInfo>& params, std::size_t residual_points);
-  /// One step: the global-free gradient norms per parameter (before clipping) and the residual ones (NaN: not
-  /// measured).
-  void add(double loss, const std::vector<double>& param_grad_norm, const std::vector<float>& residual_grad_norm);
+  /// One step: gradient norms of all parameters (before clipping) and the residual ones (NaN: not measured).
+  void add(double loss, std::span<const double> param_grad_norm, std::span<const float> residual_grad_norm);
   /// Means so far, and starts over.
   EpochRow finish(std::int64_t epoch, bool complete);
   bool empty() const { return state_[0] == 0; }

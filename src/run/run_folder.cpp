@@ -58,9 +58,10 @@ void RunFolder::start(const Config& config, const RunHeader& header) {
   metrics_ = MetricsLog::create((dir / "metrics.jsonl").string());
 }
 
-void RunFolder::resume(const Config& config, std::int64_t next) {
+void RunFolder::resume(const Config& config, std::int64_t next, const ColumnSet& statistics) {
   const fs::path dir = path_;
-  file_ = RunFile::resume(file_path(), next, config.to_json());  // on a full disk nothing has changed yet
+  // On a full disk nothing has changed yet.
+  file_ = RunFile::resume(file_path(), next, config.to_json(), statistics);
   write_text_atomically((dir / "config.toml").string(), config.to_toml());
   metrics_ = MetricsLog::resume((dir / "metrics.jsonl").string(), next);
 }

@@ -23,8 +23,8 @@ class RunFolder {
   std::optional<std::string> find_checkpoint(const Config& config, const std::string& data_sha256, bool overwrite);
   /// Replaces what the folder holds of an older run by the files of a new one.
   void start(const Config& config, const RunHeader& header);
-  /// Opens the files to continue at step `next`; rows from there on are dropped.
-  void resume(const Config& config, std::int64_t next);
+  /// Opens the files to continue at step `next`; rows from there on are dropped, columns that are new are added.
+  void resume(const Config& config, std::int64_t next, const ColumnSet& statistics);
   /// Leaves nothing of a run that has no step, nor of folders that were made for it.
   void discard();
 

@@ -51,11 +51,11 @@ Curve binned(const RunData& run, std::size_t bins, const std::function<double(st
 }
 
 double matrix_norm_mean(const RunData& run, std::size_t step) {
-  const std::size_t width = run.params.size();
-  if ((step + 1) * width > run.param_grad_norm.size()) return kNaN;
+  const Matrix& norms = run.column("grad/norm");
+  if (step >= norms.rows()) return kNaN;
   double sum = 0, n = 0;
-  for (std::size_t p = 0; p < width; ++p) {
-    const double value = run.param_grad_norm[step * width + p];
+  for (std::size_t p = 0; p < norms.width; ++p) {
+    const double value = norms.row(step)[p];
     if (!run.params[p].is_block_matrix() || !std::isfinite(value)) continue;
     sum += value;
     n += 1;
@@ -63,12 +63,12 @@ double matrix_norm_mean(const RunData& run, std::size_t step) {
   return n > 0 ? sum / n : kNaN;
 }
 
-std::vector<std::vector<double>> map_of(const std::vector<float>& values, std::size_t width,
-                                        const std::vector<std::size_t>& rows, const Columns& columns) {
+std::vector<std::vector<double>> map_of(const Matrix& matrix, const std::vector<std::size_t>& rows,
+                                        const Columns& columns) {
   std::vector<std::vector<double>> sum(rows.size(), std::vector<double>(columns.count, 0)), n = sum;
-  for (std::size_t i = 0; i < columns.of_step.size() && (i + 1) * width <= values.size(); ++i) {
+  for (std::size_t i = 0; i < std::min(columns.of_step.size(), matrix.rows()); ++i) {
     for (std::size_t r = 0; r < rows.size(); ++r) {
-      const double value = values[i * width + rows[r]];
+      const double value = matrix.row(i)[rows[r]];
       if (!std::isfinite(value)) continue;
       sum[r][columns.of_step[i]] += value;
       n[r][columns.of_step[i]] += 1;

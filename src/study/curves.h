@@ -29,9 +29,9 @@ Curve binned(const RunData& run, std::size_t bins, const std::function<double(st
 /// Mean gradient norm of the blocks' weight matrices at a step row, NaN where nothing was probed.
 double matrix_norm_mean(const RunData& run, std::size_t step);
 
-/// [row][column] mean over a column's steps of values [N, width], one row for each wanted index of the second axis.
-std::vector<std::vector<double>> map_of(const std::vector<float>& values, std::size_t width,
-                                        const std::vector<std::size_t>& rows, const Columns& columns);
+/// [row][column] mean over a column's steps of a statistic, one row for each wanted index of its axis.
+std::vector<std::vector<double>> map_of(const Matrix& matrix, const std::vector<std::size_t>& rows,
+                                        const Columns& columns);
 
 /// Curves of several seeds as one: mean, and either smallest to largest or the 95 % interval.
 struct Bundle {

@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "study/curves.h"
 #include "study/figure.h"
 
 namespace normscope {
@@ -27,6 +28,19 @@ struct RunGroup {
 std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups);
 /// Residual gradient against depth, and its product with the stream, over the last epoch.
 std::vector<FigureItem> depth_figures(const std::vector<RunGroup>& groups);
+
+/// What `stats` added: a map for each, or a curve where it has one number a step.
+std::vector<FigureItem> statistic_figures(const std::vector<RunGroup>& groups);
+/// The runs that figures show, by arm; one group without a label for a single run.
+std::vector<RunGroup> run_groups(const ReportInput& input);
+
+/// What the maps share: the run with the most parameters, axis and columns of steps, "3 attn.q" for
+/// blocks.3.attn.q.weight.
+const RunData* model_of(const std::vector<RunGroup>& groups);
+MapFigure map_frame(const RunData& model, const Columns& columns);
+/// Columns of all maps: epochs, or 40 bins of steps when there are fewer than three.
+Columns map_columns(const RunData& run);
+std::string short_name(const std::string& path);
 
 /// "epoch", or "pseudo-epoch (50 steps)".
 std::string epoch_label(const RunData& run);

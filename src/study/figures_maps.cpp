@@ -12,16 +12,6 @@ namespace {
 
 constexpr std::size_t kLeastEpochs = 3, kBins = 40, kMostRows = 40;
 
-const RunData* model_of(const std::vector<RunGroup>& groups) {
-  const RunData* best = nullptr;
-  for (const RunGroup& group : groups) {
-    for (const RunData* run : group.runs) {
-      if (!best || run->params.size() > best->params.size()) best = run;
-    }
-  }
-  return best;
-}
-
 /// Averages over the seeds of [row][column], in the log: the colours are logarithms.
 using Map = std::vector<std::vector<double>>;
 Map log_mean(const std::vector<Map>& maps) {
@@ -42,15 +32,6 @@ Map log_mean(const std::vector<Map>& maps) {
     }
   }
   return out;
-}
-
-/// "3 attn.q" of blocks.3.attn.q.weight.
-std::string short_name(const std::string& path) {
-  std::string text = path.rfind("blocks.", 0) == 0 ? path.substr(7) : path;
-  if (text.size() > 7 && text.compare(text.size() - 7, 7, ".weight") == 0) text.resize(text.size() - 7);
-  const auto dot = text.find('.');
-  if (path.rfind("blocks.", 0) == 0 && dot != std::string::npos) text[dot] = ' ';
-  return text;
 }
 
 struct RowPlan {
@@ -89,7 +70,7 @@ Map weight_map(const RunData& run, const RowPlan& plan, const Columns& columns) 
           plan.by_block ? param.is_block_matrix() && param.block == plan.blocks[row] : param.name == plan.paths[row];
       if (in) members.push_back(p);
     }
-    const Map rows = map_of(run.param_grad_norm, run.params.size(), members, columns);
+    const Map rows = map_of(run.column("grad/norm"), members, columns);
     std::vector<double> mean(columns.count, members.empty() ? kNaN : 0);
     for (const auto& values : rows) {
       for (std::size_t c = 0; c < columns.count; ++c) mean[c] += values[c] / static_cast<double>(members.size());
@@ -97,15 +78,6 @@ Map weight_map(const RunData& run, const RowPlan& plan, const Columns& columns) 
     out.push_back(mean);
   }
   return out;
-}
-
-MapFigure frame(const RunData& model, const Columns& columns) {
-  MapFigure figure;
-  figure.x_first = columns.first;
-  figure.x_step = columns.width;
-  figure.integer_x = columns.epochs;
-  figure.xlabel = columns.epochs ? gp_text(epoch_label(model)) : "step";
-  return figure;
 }
 
 /// log10(b / a) of two panels, cell by cell.
@@ -139,16 +111,45 @@ void add_ratio_map(const MapFigure& base, const std::vector<RunGroup>& groups, c
 
 }  // namespace
 
+const RunData* model_of(const std::vector<RunGroup>& groups) {
+  const RunData* best = nullptr;
+  for (const RunGroup& group : groups) {
+    for (const RunData* run : group.runs) {
+      if (!best || run->params.size() > best->params.size()) best = run;
+    }
+  }
+  return best;
+}
+
+Columns map_columns(const RunData& run) { return columns_of(run, kLeastEpochs, kBins); }
+
+std::string short_name(const std::string& path) {
+  std::string text = path.rfind("blocks.", 0) == 0 ? path.substr(7) : path;
+  if (text.size() > 7 && text.compare(text.size() - 7, 7, ".weight") == 0) text.resize(text.size() - 7);
+  const auto dot = text.find('.');
+  if (path.rfind("blocks.", 0) == 0 && dot != std::string::npos) text[dot] = ' ';
+  return text;
+}
+
+MapFigure map_frame(const RunData& model, const Columns& columns) {
+  MapFigure figure;
+  figure.x_first = columns.first;
+  figure.x_step = columns.width;
+  figure.integer_x = columns.epochs;
+  figure.xlabel = columns.epochs ? gp_text(epoch_label(model)) : "step";
+  return figure;
+}
+
 std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups) {
   std::vector<FigureItem> items;
   const RunData* model = model_of(groups);
   if (!model || model->step.empty()) return items;
-  const Columns columns = columns_of(*model, kLeastEpochs, kBins);
+  const Columns columns = map_columns(*model);
   const std::string per = columns.epochs ? "epoch" : "step";
 
   const RowPlan plan = weight_rows(*model);
   if (!plan.names.empty()) {
-    MapFigure figure = frame(*model, columns);
+    MapFigure figure = map_frame(*model, columns);
     figure.name = "weight_map";
     figure.title = "Gradient norm of each weight matrix by layer and " + per;
     figure.ylabel = plan.by_block ? "block" : "";
@@ -156,8 +157,7 @@ std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups) {
     for (const std::string& name : plan.names) figure.rows.push_back(gp_text(name));
     for (const RunGroup& group : groups) {
       std::vector<Map> maps;
-      for (const RunData* run : group.runs)
-        maps.push_back(weight_map(*run, plan, columns_of(*run, kLeastEpochs, kBins)));
+      for (const RunData* run : group.runs) maps.push_back(weight_map(*run, plan, map_columns(*run)));
       figure.panels.push_back({gp_text(group.label), log_mean(maps)});
     }
     items.push_back(
@@ -168,7 +168,7 @@ std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups) {
     add_ratio_map(figure, groups, "Weight gradients, layer by layer", "Gradient norm of each weight matrix", &items);
   }
   if (!model->residual.empty()) {
-    MapFigure figure = frame(*model, columns);
+    MapFigure figure = map_frame(*model, columns);
     figure.name = "residual_map";
     figure.title = "Gradient of the residual stream by depth and " + per;
     figure.ylabel = "residual point";
@@ -184,8 +184,7 @@ std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups) {
       for (const RunData* run : group.runs) {
         std::vector<std::size_t> own(
             rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), run->residual.size())));
-        maps.push_back(
-            map_of(run->residual_grad_norm, run->residual.size(), own, columns_of(*run, kLeastEpochs, kBins)));
+        maps.push_back(map_of(run->column("residual/grad_norm"), own, map_columns(*run)));
       }
       figure.panels.push_back({gp_text(group.label), log_mean(maps)});
     }
@@ -216,14 +215,14 @@ std::vector<FigureItem> depth_figures(const std::vector<RunGroup>& groups) {
     for (std::size_t p = 0; p < 2; ++p) {
       std::vector<Curve> curves;
       for (const RunData* run : groups[g].runs) {
-        const std::size_t width = run->residual.size();
-        const auto& values = p == 0 ? run->residual_grad_norm : run->residual_grad_times_x;
+        const Matrix& values = run->column(p == 0 ? "residual/grad_norm" : "residual/grad_times_x");
         Curve curve;
-        for (std::size_t r = 0; r < width; ++r) {
+        for (std::size_t r = 0; r < values.width; ++r) {
           double sum = 0, n = 0;
-          for (std::size_t i = 0; i < run->step.size() && (i + 1) * width <= values.size(); ++i) {
-            if (run->epoch[i] != last || !std::isfinite(values[i * width + r])) continue;
-            sum += values[i * width + r];
+          for (std::size_t i = 0; i < std::min(run->step.size(), values.rows()); ++i) {
+            const double value = values.row(i)[r];
+            if (run->epoch[i] != last || !std::isfinite(value)) continue;
+            sum += value;
             n += 1;
           }
           curve.x.push_back(static_cast<double>(r));

@@ -20,12 +20,12 @@ constexpr Group kGroups[] = {
 
 /// Root of the sum of squares over the parameters of a role.
 double role_norm(const RunData& run, std::size_t step, const std::string& role) {
-  const std::size_t width = run.params.size();
-  if ((step + 1) * width > run.param_grad_norm.size()) return kNaN;
+  const Matrix& norms = run.column("grad/norm");
+  if (step >= norms.rows()) return kNaN;
   double squares = 0;
   bool any = false;
-  for (std::size_t p = 0; p < width; ++p) {
-    const double value = run.param_grad_norm[step * width + p];
+  for (std::size_t p = 0; p < norms.width; ++p) {
+    const double value = norms.row(step)[p];
     if (run.params[p].role != role || !std::isfinite(value)) continue;
     squares += value * value;
     any = true;
@@ -128,6 +128,7 @@ std::vector<FigureItem> run_figures(const RunData& run) {
     figure.legend.clear();
     items.push_back(std::move(item));
   }
+  for (FigureItem& item : statistic_figures(groups)) items.push_back(std::move(item));
   items.push_back(loss_figure(run));
   return items;
 }

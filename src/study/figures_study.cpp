@@ -37,6 +37,15 @@ std::vector<ArmRuns> arm_runs(const ReportInput& input) {
   return out;
 }
 
+std::vector<RunGroup> groups_of(const std::vector<ArmRuns>& arms) {
+  std::vector<RunGroup> groups;
+  for (const ArmRuns& arm : arms) {
+    groups.push_back({arm.label, {}});
+    for (const auto& [seed, run] : arm.by_seed) groups.back().runs.push_back(run);
+  }
+  return groups;
+}
+
 /// Which arms are compared: the first axis that has two values, at each combination of the others.
 struct Pairing {
   std::vector<std::pair<std::size_t, std::size_t>> arms;  ///< a, b
@@ -246,15 +255,18 @@ std::vector<FigureItem> study_figures(const ReportInput& input) {
     figure.name = "gradient_norm_steps";
     items.push_back({figure, "Gradient norm", "The same, step by step in bins."});
   }
-  std::vector<RunGroup> groups;
-  for (const ArmRuns& arm : arms) {
-    groups.push_back({arm.label, {}});
-    for (const auto& [seed, run] : arm.by_seed) groups.back().runs.push_back(run);
-  }
+  const std::vector<RunGroup> groups = groups_of(arms);
   for (FigureItem& item : map_figures(groups)) items.push_back(std::move(item));
   for (FigureItem& item : depth_figures(groups)) items.push_back(std::move(item));
+  for (FigureItem& item : statistic_figures(groups)) items.push_back(std::move(item));
   items.push_back(loss_figure(arms, pairing));
   return items;
+}
+
+std::vector<RunGroup> run_groups(const ReportInput& input) {
+  if (!input.study.axes.empty()) return groups_of(arm_runs(input));
+  if (input.runs.empty() || input.runs.front().step.empty()) return {};
+  return {{"", {&input.runs.front()}}};
 }
 
 std::string epoch_label(const RunData& run) { return run.epoch_label.empty() ? "epoch" : run.epoch_label; }

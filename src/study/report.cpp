@@ -155,7 +155,7 @@ std::string write_report(const ReportInput& input, const std::string& out_dir, b
   std::string body = "<h1>" + html_text(input.title) + "</h1>\n" + subtitle_html(input) + headline_html(input);
   if (!input.note.empty()) body += "<p>" + html_text(input.note) + "</p>\n";
   body += figures_html(input, (dir / "figures").string());
-  body += tables_html(input) + details_html(input);
+  body += tables_html(input) + statistics_html(input) + details_html(input);
   body += fmt::format(
       "<p class=\"muted small\">{}. This page is one file and needs no network; its figures are also "
       "beside it in figures/.</p>\n",

@@ -12,6 +12,8 @@ std::string headline_html(const ReportInput& input);
 std::string subtitle_html(const ReportInput& input);
 /// Final losses of the arms and what the pairs say.
 std::string tables_html(const ReportInput& input);
+/// The last values of what `stats` added, a table for each; means over an arm's seeds.
+std::string statistics_html(const ReportInput& input);
 /// Config, environment and how to run it again.
 std::string details_html(const ReportInput& input);
 

@@ -11,22 +11,6 @@
 
 NORMSCOPE_BEGIN
 
-namespace {
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-
-std::vector<bool> select(const std::vector<std::string>& globs, const std::vector<std::string>& names) {
-  std::vector<bool> selected;
-  for (const std::string& name : names) selected.push_back(matches_any(globs, name));
-  return selected;
-}
-
-std::vector<std::string> names(const std::vector<ParamInfo>& params) {
-  std::vector<std::string> list;
-  for (const ParamInfo& p : params) list.push_back(p.name);
-  return list;
-}
-}  // namespace
-
 Trainer::Trainer(const Config& config, const TrainOptions& options, const Corpus& corpus)
     : session_(config, corpus.shape()),
       options_(options),
@@ -34,12 +18,8 @@ Trainer::Trainer(const Config& config, const TrainOptions& options, const Corpus
       data_(corpus, *session_.model, sampler_options(config)),
       steps_(total_steps(config, data_.sampler)),
       step_(*session_.model, *data_.source, step_options(config, steps_)),
-      params_(describe(session_.model->parameters())),
-      param_selected_(select(config.probe, names(params_))),
-      probe_(session_.model->points(), select(config.probe, session_.model->points())),
-      epoch_(params_, session_.model->points().size()) {
-  for (auto* row : {&norm_row_, &max_row_, &weight_row_, &update_row_}) row->assign(params_.size(), kNaN);
-  grad_norms_.assign(params_.size(), 0);
+      statistics_(config, *session_.model),
+      epoch_(describe(session_.model->parameters()), session_.model->points().size()) {
   if (corpus.val_size() < 2)
     throw UsageError("the validation split has " + std::to_string(corpus.val_size()) +
                      " tokens, too few for a prediction; give longer data");
@@ -74,7 +54,9 @@ void Trainer::begin() {
     return resume(*checkpoint);
   if (config.init_from == "auto") config.init_from = "scratch";  // what the run begins with
   if (const auto weights = initial_weights(config)) load_weights(session_.model->parameters(), *weights);
-  folder_->start(config, run_header(session_, corpus_, data_.sampler, options_.command));
+  RunHeader header = run_header(session_, corpus_, data_.sampler, options_.command);
+  header.statistics = statistics_.columns();
+  folder_->start(config, header);
 }
 
 void Trainer::resume(const std::string& checkpoint) {
@@ -101,49 +83,26 @@ void Trainer::resume(const std::string& checkpoint) {
     for (const EvalRow& row : read_run(folder_->file_path()).evals)
       if (row.step < next_) last_eval_ = row;
   session_.config.init_from = then.init_from;  // what the run began with
-  folder_->resume(session_.config, next_);
+  folder_->resume(session_.config, next_, statistics_.columns());
 }
 
 StepResult Trainer::step() {
-  const Config& config = session_.config;
-  const bool probed = next_ % config.probe_interval == 0;
-  const StepResult result = step_.run(next_, probed && !config.probe.empty() ? &probe_ : nullptr);
-  probe_.finish_step(probed && !config.probe.empty());
-  write_row(result, probed);
+  const StepResult result = step_.run(next_, &statistics_);
+  write_row(result);
   return result;
 }
 
-void Trainer::write_row(const StepResult& result, bool probed) {
-  const GradientNorms& gradients = step_.gradient_norms();
-  const UpdateNorms& updates = step_.update_norms();
-  for (std::size_t p = 0; p < params_.size(); ++p) {
-    grad_norms_[p] = std::sqrt(gradients.sum_squares[p]);
-    const bool shown = probed && param_selected_[p];
-    const double weight = std::sqrt(updates.weight_squares[p]);
-    norm_row_[p] = shown ? static_cast<float>(grad_norms_[p]) : kNaN;
-    max_row_[p] = shown ? static_cast<float>(gradients.max_abs[p]) : kNaN;
-    weight_row_[p] = shown ? static_cast<float>(weight) : kNaN;
-    update_row_[p] = shown ? static_cast<float>(std::sqrt(updates.change_squares[p]) / weight) : kNaN;
-  }
-  epoch_.add(result.loss, grad_norms_, probe_.grad_norm);
-  StepRow row;
-  row.step = next_;
-  row.epoch = data_.sampler.epoch_of(next_);
-  row.tokens = (next_ + 1) * step_.predictions_a_step();
-  row.elapsed_s = elapsed_s();
-  row.loss = result.loss;
-  row.lr = result.lr;
-  row.grad_norm = gradients.global;
-  row.clip_coef = result.clip;
-  row.param_grad_norm = norm_row_;
-  row.param_grad_max_abs = max_row_;
-  row.param_weight_norm = weight_row_;
-  row.param_update_ratio = update_row_;
-  row.residual_grad_norm = probe_.grad_norm;
-  row.residual_grad_times_x = probe_.grad_times_x;
-  row.residual_rms = probe_.rms;
-  row.residual_mean_share = probe_.mean_share;
-  folder_->file().append(row);
+void Trainer::write_row(const StepResult& result) {
+  epoch_.add(result.loss, statistics_.grad_norms(), statistics_.row("residual/grad_norm"));
+  folder_->file().append(StepRow{.step = next_,
+                                 .epoch = data_.sampler.epoch_of(next_),
+                                 .tokens = (next_ + 1) * step_.predictions_a_step(),
+                                 .elapsed_s = elapsed_s(),
+                                 .loss = result.loss,
+                                 .lr = result.lr,
+                                 .grad_norm = step_.gradient_norms().global,
+                                 .clip_coef = result.clip,
+                                 .columns = statistics_.rows()});
 }
 
 void Trainer::evaluate(bool exact) {
@@ -179,7 +138,7 @@ std::string Trainer::train_steps(Progress& progress) {
     const std::int64_t done = next_++;
     const bool line = next_ % c.log_interval == 0 || next_ == steps_ || !result.finite;
     const double grad_norm = step_.gradient_norms().global;
-    if (line) folder_->metrics().step(done, result.loss, result.lr, grad_norm, elapsed_s());
+    if (line) folder_->metrics().step(done, result.loss, result.lr, grad_norm, elapsed_s(), statistics_.numbers());
     progress.step(done, result.loss, grad_norm, result.lr, tokens_per_s(), line);
     if (!result.finite) return "diverged";
     if (data_.sampler.ends_epoch(done)) folder_->file().append(epoch_.finish(data_.sampler.epoch_of(done), true));

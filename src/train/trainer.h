@@ -9,7 +9,7 @@
 #include "run/epoch_meter.h"
 #include "run/progress.h"
 #include "run/run_folder.h"
-#include "stats/probes.h"
+#include "stats/statistic_set.h"
 #include "train/outcome.h"
 #include "train/session.h"
 #include "train/snapshot.h"
@@ -31,7 +31,7 @@ class Trainer {
   std::string train_steps(Progress& progress);
   /// One optimizer step and its row.
   StepResult step();
-  void write_row(const StepResult& result, bool probed);
+  void write_row(const StepResult& result);
   void evaluate(bool exact);
   void save_checkpoint();
   Snapshot snapshot();
@@ -45,12 +45,8 @@ class Trainer {
   DataSet data_;
   std::int64_t steps_;  // of the whole run
   TrainStep step_;
-  std::vector<ParamInfo> params_;
-  std::vector<bool> param_selected_;
-  ResidualProbe probe_;
+  StatisticSet statistics_;
   EpochMeter epoch_;
-  std::vector<double> grad_norms_;                                   // [P], every step
-  std::vector<float> norm_row_, max_row_, weight_row_, update_row_;  // [P], NaN where not probed
   std::optional<RunFolder> folder_;
   std::int64_t next_ = 0, first_ = 0;           // the step to do next, and the first of this sitting
   double elapsed_before_ = 0, training_s_ = 0;  // of earlier sittings; of this one, in steps alone

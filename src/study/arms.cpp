@@ -103,8 +103,6 @@ std::vector<Comparison> compare_pair(const ArmPair& pair, const std::vector<Stud
     };
     add(kGradRatio, static_cast<std::int64_t>(e) + 1, paired_ratio(values(true, norm), values(false, norm)));
   }
-  const auto time = [](const StudyRun& run) { return run.step_time_s; };
-  add(kTimeRatio, 0, paired_ratio(values(true, time), values(false, time)));
   return out;
 }
 

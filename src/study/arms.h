@@ -19,7 +19,7 @@ struct ArmPair {
 };
 std::vector<ArmPair> arm_pairs(const Axes& axes);
 
-/// The comparisons of one pair of arms: val_loss, each epoch's ratio, step time.
+/// The comparisons of one pair of arms: val_loss and each epoch's ratio.
 std::vector<Comparison> compare_pair(const ArmPair& pair, const std::vector<StudyRun>& runs);
 
 /// "rmsnorm" when one axis varies, "rmsnorm, n_layer 4" with more.

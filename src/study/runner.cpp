@@ -138,7 +138,6 @@ class Runner {
       run.status = read.status == "running" ? "interrupted" : read.status;  // nobody writes it: we hold the lock
       run.val_loss = read.val_loss;
       run.train_loss = read.train_loss;
-      run.step_time_s = read.step_time_s;
       run.epoch_mean_grad_norm = read.epoch_mean_grad_norm;
       run.epoch_complete = read.epoch_complete;
     } catch (const Error&) {

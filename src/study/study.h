@@ -34,18 +34,18 @@ struct StudyRun {
   std::string name, file;  ///< file: path of run.h5 relative to the study's folder
   Arm arm;
   std::uint64_t seed = 0;
-  std::map<std::string, std::string> config;                      ///< every key as text
-  std::string config_json;                                        ///< the same as a JSON object
-  std::string status = "pending";                                 ///< pending | done | diverged | interrupted | failed
-  double val_loss = kNaN, train_loss = kNaN, step_time_s = kNaN;  ///< step_time_s: median over the steps
-  std::vector<double> epoch_mean_grad_norm;                       ///< g_e, e = 1, 2, ...
+  std::map<std::string, std::string> config;  ///< every key as text
+  std::string config_json;                    ///< the same as a JSON object
+  std::string status = "pending";             ///< pending | done | diverged | interrupted | failed
+  double val_loss = kNaN, train_loss = kNaN;
+  std::vector<double> epoch_mean_grad_norm;  ///< g_e, e = 1, 2, ...
   std::vector<bool> epoch_complete;
 };
 
 /// What paired runs say about arm b against arm a in one metric.
 struct Comparison {
   Arm a, b;                   ///< the full coordinates of both
-  std::string metric;         ///< val_loss (b - a) | epoch_mean_grad_norm_ratio | step_time_ratio (b / a)
+  std::string metric;         ///< val_loss (b - a) | epoch_mean_grad_norm_ratio (b / a)
   std::int64_t epoch = 0;     ///< 0: not of one epoch
   Interval result;            ///< n pairs, mean (geometric for ratios), 95 % interval (NaN when n < 2)
   std::int64_t excluded = 0;  ///< pairs left out: a run diverged or is not there

@@ -56,7 +56,6 @@ Json run_json(const StudyRun& run) {
   for (double value : run.epoch_mean_grad_norm) out["epoch_mean_grad_norm"].push_back(finite(value));
   out["epoch_complete"] = run.epoch_complete;
   out["train_loss"] = finite(run.train_loss);
-  out["step_time_s"] = finite(run.step_time_s);
   out["name"] = run.name;
   out["seed"] = run.seed;
   out["arm"] = arm_json(run.arm);
@@ -71,7 +70,6 @@ StudyRun run_from(const Json& json) {
   run.status = json.at("status").get<std::string>();
   run.val_loss = number_or_nan(json, "val_loss");
   run.train_loss = number_or_nan(json, "train_loss");
-  run.step_time_s = number_or_nan(json, "step_time_s");
   for (const Json& value : json.at("epoch_mean_grad_norm")) {
     run.epoch_mean_grad_norm.push_back(value.is_number() ? value.get<double>() : kNaN);
   }
@@ -146,7 +144,11 @@ Study study_from_json(const std::string& text, const std::string& path) {
     }
     study.seeds = json.at("seeds").get<std::vector<std::uint64_t>>();
     for (const Json& run : json.at("runs")) study.runs.push_back(run_from(run));
-    for (const Json& row : json.at("comparisons")) study.comparisons.push_back(comparison_from(row));
+    for (const Json& row : json.at("comparisons")) {
+      study.comparisons.push_back(comparison_from(row));
+      // Older studies compared the times of runs that shared the processor, which says nothing.
+      if (study.comparisons.back().metric == kTimeRatio) study.comparisons.pop_back();
+    }
     study.command = json.value("command", "");
     return study;
   } catch (const Json::exception& error) {

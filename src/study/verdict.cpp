@@ -36,20 +36,18 @@ std::string plus_minus(const Interval& value, int digits) {
 }
 
 std::string arm_rows(const Study& study) {
-  std::vector<std::vector<std::string>> rows{
-      {"arm", "runs", "validation loss (nats)", "gradient norm, last epoch", "ms/step"}};
+  std::vector<std::vector<std::string>> rows{{"arm", "runs", "validation loss (nats)", "gradient norm, last epoch"}};
   for (const Arm& arm : arms_of(study.axes)) {
     const auto runs = runs_of(study.runs, arm);
     if (runs.empty()) continue;
-    std::vector<double> norms, times;
+    std::vector<double> norms;
     for (const StudyRun* run : runs) {
       if (run->status != "done") continue;
       norms.push_back(run->epoch_mean_grad_norm.empty() ? kNaN : run->epoch_mean_grad_norm.back());
-      times.push_back(run->step_time_s * 1e3);
     }
     const std::string text = arm_text(arm, study.axes);
     rows.push_back({text.empty() ? "run" : text, arm_status(study.runs, arm), plus_minus(arm_loss(study.runs, arm), 4),
-                    plus_minus(mean_interval(norms), 4), number_text(median(times), 2)});
+                    plus_minus(mean_interval(norms), 4)});
   }
   return table(rows);
 }
@@ -70,9 +68,6 @@ std::string pair_lines(const Study& study, const ArmPair& pair) {
                        comparison_finding(row));
   }
   if (ratios.size() > 12) out += fmt::format("  ({} epochs; all of them in study.json)\n", ratios.size());
-  for (const Comparison* row : rows_of(study.comparisons, pair.a, pair.b, kTimeRatio)) {
-    out += fmt::format("  step time ratio:               {}: {}\n", comparison_numbers(*row), comparison_finding(*row));
-  }
   return out;
 }
 
@@ -106,9 +101,7 @@ std::string comparison_finding(const Comparison& row) {
   if (row.result.n == 0) return "no pair to compare";
   if (!row.result.has_interval()) return "nothing can be said from one seed";
   if (row.result.includes(neutral)) return "no difference shown";
-  const bool lower = row.result.mean < neutral;
-  if (row.metric == kTimeRatio) return lower ? "faster" : "slower";
-  return lower ? "lower" : "higher";
+  return row.result.mean < neutral ? "lower" : "higher";
 }
 
 std::vector<std::int64_t> shown_epochs(std::int64_t epochs, std::int64_t limit) {
@@ -149,7 +142,7 @@ std::string verdict_text(const Study& study) {
   if (study.seeds.size() > 1) {
     out +=
         "\nPaired over seeds; +- and [ ] are 95 % intervals (Student's t), each on its own. Losses are differences,\n"
-        "gradient norms and times ratios (geometric mean).\n";
+        "gradient norms ratios (geometric mean).\n";
   }
   return out;
 }

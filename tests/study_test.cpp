@@ -296,6 +296,26 @@ TEST_F(StudyTest, AStopWhileRunsLoadTheirDataIsNoFailure) {
   EXPECT_TRUE(outcome.problems.empty());
 }
 
+TEST_F(StudyTest, AStopWhileTimesAreMeasuredKeepsTheRunsAndNoTimes) {
+  StudyOptions timed = options();
+  timed.time_arms = [](const std::vector<Config>& arms, int rounds, const auto& go_on) {
+    kill(getpid(), SIGTERM);
+    EXPECT_EQ(rounds, 30);
+    EXPECT_FALSE(go_on(0));
+    return std::vector<std::vector<double>>(arms.size());
+  };
+  const StudyOutcome stopped = run_study(timed);
+  EXPECT_EQ(stopped.exit, ExitCode::interrupted);
+  EXPECT_NE(stopped.text.find("time of a step not measured"), std::string::npos) << stopped.text;
+  EXPECT_TRUE(read_study(timed.out_dir).step_times.empty());
+  timed.time_arms = [](const std::vector<Config>& arms, int rounds, const auto&) {
+    return std::vector<std::vector<double>>(arms.size(), std::vector<double>(static_cast<std::size_t>(rounds), 1.0));
+  };
+  EXPECT_EQ(run_study(timed).exit, ExitCode::done);
+  EXPECT_EQ(lines_of(folder_ / "starts"), 6u);
+  EXPECT_EQ(read_study(timed.out_dir).step_times.size(), 2u);
+}
+
 TEST_F(StudyTest, TwoAtOnceOnOneFolder) {
   fs::create_directories(folder_ / "study");
   const FolderLock lock((folder_ / "study").string());

@@ -114,6 +114,23 @@ std::vector<Comparison> compare_arms(const Axes& axes, const std::vector<StudyRu
   return out;
 }
 
+std::vector<Comparison> compare_step_times(const Axes& axes, const std::vector<StepTimes>& times) {
+  const auto find = [&](const Arm& arm) {
+    return std::find_if(times.begin(), times.end(), [&](const StepTimes& one) { return one.arm == arm; });
+  };
+  std::vector<Comparison> out;
+  for (const ArmPair& pair : arm_pairs(axes)) {
+    const auto a = find(pair.a), b = find(pair.b);
+    if (a == times.end() || b == times.end()) continue;
+    std::vector<double> ratios;  // within a round: the machine's pace changes from one to the next
+    for (std::size_t r = 0; r < std::min(a->seconds.size(), b->seconds.size()); ++r)
+      ratios.push_back(b->seconds[r] / a->seconds[r]);
+    const Interval result = bootstrap_median(ratios, 0);
+    out.push_back({pair.a, pair.b, kTimeRatio, 0, result, result.excluded});
+  }
+  return out;
+}
+
 std::string norm_label(const std::string& norm) {
   const auto colon = norm.find(':');
   std::string label = norm.substr(0, colon);

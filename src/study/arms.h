@@ -37,4 +37,7 @@ inline constexpr const char* kValLoss = "val_loss";
 inline constexpr const char* kGradRatio = "epoch_mean_grad_norm_ratio";
 inline constexpr const char* kTimeRatio = "step_time_ratio";
 
+/// The heading of what is said about time.
+inline constexpr const char* kTimeTitle = "Time of a step, measured in turns on one thread";
+
 }  // namespace normscope

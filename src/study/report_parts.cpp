@@ -144,6 +144,29 @@ std::string pairs_table(const Study& study) {
   return rows.empty() ? "" : html_table({"pair", "quantity", "mean and 95 % interval", "finding"}, rows);
 }
 
+std::string times_html(const Study& study) {
+  std::vector<std::vector<std::string>> arms, pairs;
+  std::size_t rounds = 0;
+  for (const StepTimes& times : study.step_times) {
+    rounds = std::max(rounds, times.seconds.size());
+    arms.push_back({html_text(arm_label(times.arm, study.axes)), number_text(median(times.seconds) * 1e3, 3)});
+  }
+  for (const Comparison& row : study.comparisons) {
+    if (row.metric != kTimeRatio) continue;
+    pairs.push_back({html_text(arm_label(row.b, study.axes)) + " <span class=\"muted\">against</span> " +
+                         html_text(arm_label(row.a, study.axes)),
+                     typeset(comparison_numbers(row)), comparison_finding(row)});
+  }
+  return fmt::format("<h2>{}</h2>\n", kTimeTitle) + html_table({"arm", "ms a step (median)"}, arms) +
+         (pairs.empty() ? "" : html_table({"pair", "ratio and 95 % interval", "finding"}, pairs)) +
+         fmt::format(
+             "<p class=\"muted small\">After training, one process measured all arms on one core in {} rounds; in each "
+             "round every arm trained a block of at least 5 steps and 20 ms. A ratio is taken within a round; the "
+             "table "
+             "has the median of the rounds and its percentile bootstrap interval.</p>\n",
+             rounds);
+}
+
 std::string epochs_text(const RunData& run, std::int64_t epochs) {
   if (epochs == 0) return "";
   const std::string label = epoch_label(run);
@@ -213,6 +236,7 @@ std::string tables_html(const ReportInput& input) {
         "only.</p>\n",
         html_text(key));
   }
+  if (!input.study.step_times.empty()) out += times_html(input.study);
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include "study/report.h"
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <csignal>
@@ -117,6 +118,7 @@ class Runner {
                               plan_.threads == 1 ? "thread" : "threads"));
     work(&progress);
     progress.clear();
+    if (options_.time_arms && finished() == runs().size()) time_steps(&progress);
     return outcome();
   }
 
@@ -164,7 +166,10 @@ class Runner {
   }
 
   void save() {
-    plan_.study.comparisons = compare_arms(plan_.study.axes, runs());
+    Study& study = plan_.study;
+    study.comparisons = compare_arms(study.axes, runs());
+    for (Comparison& row : compare_step_times(study.axes, study.step_times))
+      study.comparisons.push_back(std::move(row));
     write_text_atomically((dir_ / "study.json").string(), study_to_json(plan_.study));
   }
 
@@ -246,6 +251,37 @@ class Runner {
     }
   }
 
+  std::size_t finished() {
+    return static_cast<std::size_t>(std::count_if(runs().begin(), runs().end(), [](const StudyRun& run) {
+      return run.status == "done" || run.status == "diverged";
+    }));
+  }
+
+  /// The time of a step of each arm that trained: the first of its runs that is done stands for it.
+  void time_steps(Progress* progress) {
+    constexpr int kRounds = 30;
+    std::vector<StepTimes> times;
+    std::vector<Config> configs;
+    for (const Arm& arm : arms_of(plan_.study.axes)) {
+      for (std::size_t i = 0; i < runs().size(); ++i) {
+        if (runs()[i].arm != arm || runs()[i].status != "done") continue;
+        times.push_back({arm, {}});
+        configs.push_back(plan_.configs[i]);
+        break;
+      }
+    }
+    progress->line(
+        fmt::format("[ablate] measuring the time of a step: {} arms in turns, {} rounds", configs.size(), kRounds));
+    StopGuard guard;
+    const auto seconds = options_.time_arms(configs, kRounds, [](int) { return !StopGuard::stopped(); });
+    if (StopGuard::stopped()) {
+      timing_stopped_ = true;
+      return;
+    }
+    for (std::size_t k = 0; k < times.size(); ++k) times[k].seconds = seconds[k];
+    plan_.study.step_times = std::move(times);
+  }
+
   const char* again() const { return options_.overwrite ? "the same command without --overwrite" : "the same command"; }
 
   StudyOutcome outcome() {
@@ -254,12 +290,11 @@ class Runner {
     save();
     out.json = study_to_json(plan_.study);
     out.problems = problems_;
-    std::size_t finished = 0;
-    for (const StudyRun& run : runs()) finished += run.status == "done" || run.status == "diverged";
-    if (finished < runs().size() && failures_ == 0) {
+    const std::size_t ready = finished();
+    if ((ready < runs().size() && failures_ == 0) || timing_stopped_) {
       out.exit = ExitCode::interrupted;
-      out.text = fmt::format("Stopped with {} of {} runs finished in {}; {} continues.\n", finished, runs().size(),
-                             plan_.dir, again());
+      out.text = fmt::format("Stopped with {} of {} runs finished in {}{}; {} continues.\n", ready, runs().size(),
+                             plan_.dir, timing_stopped_ ? " and the time of a step not measured" : "", again());
       return out;
     }
     out.text = verdict_text(plan_.study);
@@ -269,7 +304,7 @@ class Runner {
       if (stopping_) out.exit = ExitCode::interrupted;
       out.text += fmt::format("\n{} of {} runs failed; {} tries them again.\n", failures_, runs().size(), again());
     }
-    if (finished == 0) return out;
+    if (ready == 0) return out;
     try {
       out.report = write_report(plan_.dir, "", true);
     } catch (const Error& error) {
@@ -288,7 +323,7 @@ class Runner {
   std::map<std::size_t, std::string> data_sha256_;  ///< of the runs that were there
   std::vector<std::string> problems_;
   std::size_t failures_ = 0, usage_failures_ = 0;
-  bool stopping_ = false;
+  bool stopping_ = false, timing_stopped_ = false;
 };
 
 }  // namespace

@@ -93,6 +93,20 @@ Json comparison_json(const Comparison& row) {
   return out;
 }
 
+Json step_times_json(const StepTimes& times) {
+  Json out;
+  out["arm"] = arm_json(times.arm);
+  out["seconds"] = Json::array();
+  for (double value : times.seconds) out["seconds"].push_back(finite(value));
+  return out;
+}
+
+StepTimes step_times_from(const Json& json) {
+  StepTimes times{arm_from(json.at("arm")), {}};
+  for (const Json& value : json.at("seconds")) times.seconds.push_back(value.is_number() ? value.get<double>() : kNaN);
+  return times;
+}
+
 Comparison comparison_from(const Json& json) {
   Comparison row;
   row.a = arm_from(json.at("a"));
@@ -125,6 +139,8 @@ std::string study_to_json(const Study& study) {
   for (const StudyRun& run : study.runs) out["runs"].push_back(run_json(run));
   out["comparisons"] = Json::array();
   for (const Comparison& row : study.comparisons) out["comparisons"].push_back(comparison_json(row));
+  if (!study.step_times.empty()) out["step_times"] = Json::array();
+  for (const StepTimes& times : study.step_times) out["step_times"].push_back(step_times_json(times));
   return out.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -144,10 +160,12 @@ Study study_from_json(const std::string& text, const std::string& path) {
     }
     study.seeds = json.at("seeds").get<std::vector<std::uint64_t>>();
     for (const Json& run : json.at("runs")) study.runs.push_back(run_from(run));
+    for (const Json& times : json.value("step_times", Json::array()))
+      study.step_times.push_back(step_times_from(times));
     for (const Json& row : json.at("comparisons")) {
       study.comparisons.push_back(comparison_from(row));
       // Older studies compared the times of runs that shared the processor, which says nothing.
-      if (study.comparisons.back().metric == kTimeRatio) study.comparisons.pop_back();
+      if (study.comparisons.back().metric == kTimeRatio && study.step_times.empty()) study.comparisons.pop_back();
     }
     study.command = json.value("command", "");
     return study;

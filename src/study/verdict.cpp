@@ -52,6 +52,19 @@ std::string arm_rows(const Study& study) {
   return table(rows);
 }
 
+std::string time_lines(const Study& study) {
+  std::vector<std::vector<std::string>> rows{{"arm", "ms/step (median)"}};
+  for (const StepTimes& times : study.step_times)
+    rows.push_back({arm_text(times.arm, study.axes), number_text(median(times.seconds) * 1e3, 3)});
+  std::string out = std::string(kTimeTitle) + "\n\n" + table(rows);
+  for (const Comparison& row : study.comparisons) {
+    if (row.metric != kTimeRatio) continue;
+    out += fmt::format("{} vs {}: ratio {}: {}\n", arm_text(row.b, study.axes), arm_text(row.a, study.axes),
+                       comparison_numbers(row), comparison_finding(row));
+  }
+  return out + "Ratios are medians over the rounds; [ ] are 95 % intervals (percentile bootstrap).\n";
+}
+
 std::string pair_lines(const Study& study, const ArmPair& pair) {
   const std::string names = arm_text(pair.b, study.axes) + " vs " + arm_text(pair.a, study.axes);
   std::string out;
@@ -84,8 +97,8 @@ std::string comparison_numbers(const Comparison& row) {
   std::string text = "-";
   if (r.n > 0) text = loss ? number_text(r.mean, 4, true) + " nats" : number_text(r.mean, 3);
   if (r.has_interval()) {
-    text += fmt::format(" [{}, {}], {} pairs", number_text(r.low, loss ? 4 : 3, loss),
-                        number_text(r.high, loss ? 4 : 3, loss), r.n);
+    text += fmt::format(" [{}, {}], {} {}", number_text(r.low, loss ? 4 : 3, loss),
+                        number_text(r.high, loss ? 4 : 3, loss), r.n, row.metric == kTimeRatio ? "rounds" : "pairs");
   } else if (r.n == 1) {
     text += " (one seed, no interval)";
   }
@@ -101,7 +114,9 @@ std::string comparison_finding(const Comparison& row) {
   if (row.result.n == 0) return "no pair to compare";
   if (!row.result.has_interval()) return "nothing can be said from one seed";
   if (row.result.includes(neutral)) return "no difference shown";
-  return row.result.mean < neutral ? "lower" : "higher";
+  const bool lower = row.result.mean < neutral;
+  if (row.metric == kTimeRatio) return lower ? "faster" : "slower";
+  return lower ? "lower" : "higher";
 }
 
 std::vector<std::int64_t> shown_epochs(std::int64_t epochs, std::int64_t limit) {
@@ -144,6 +159,7 @@ std::string verdict_text(const Study& study) {
         "\nPaired over seeds; +- and [ ] are 95 % intervals (Student's t), each on its own. Losses are differences,\n"
         "gradient norms ratios (geometric mean).\n";
   }
+  if (!study.step_times.empty()) out += "\n" + time_lines(study);
   return out;
 }
 

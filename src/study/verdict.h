@@ -8,7 +8,7 @@ namespace normscope {
 
 /// "-0.0031 nats [-0.0102, +0.0040], 5 pairs" / "1.124 [1.093, 1.155], 5 pairs" / "... (one seed, no interval)".
 std::string comparison_numbers(const Comparison& row);
-/// "no difference shown", "lower", "higher", or "no pair to compare".
+/// "no difference shown", "lower", "higher" ("faster", "slower" of times), or "no pair to compare".
 std::string comparison_finding(const Comparison& row);
 /// The epochs a long list of comparisons is shortened to, at most `limit`, first and last always among them.
 std::vector<std::int64_t> shown_epochs(std::int64_t epochs, std::int64_t limit);

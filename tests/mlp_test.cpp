@@ -12,7 +12,8 @@ namespace normscope::train_test {
 namespace {
 
 TEST(Teacher, LabelsEachSampleByItsLargestScoreAndFollowsTheSeed) {
-  const Corpus a = load_corpus({.data = "synthetic:teacher", .seed = 1}), b = load_corpus({.data = "synthetic:teacher", .seed = 2});
+  const Corpus a = load_corpus({.data = "synthetic:teacher", .seed = 1}),
+               b = load_corpus({.data = "synthetic:teacher", .seed = 2});
   EXPECT_EQ(a.train_samples.count(), 1024);
   EXPECT_EQ(a.val_samples.count(), 4096);
   EXPECT_EQ(a.shape().features, 20);
@@ -47,9 +48,9 @@ TEST(Mlp, LearnsTheTeacherAndWritesTheRunFile) {
   const Outcome outcome = run(folder, "train --preset m1 --n_layer 2 --json --out_dir r");
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const auto json = nlohmann::json::parse(outcome.out);
-  EXPECT_EQ(json.at("steps"), 160);                     // 10 epochs of 16 steps
-  EXPECT_LT(json.at("val_loss").get<double>(), 1.5);    // guessing: ln 10 = 2.30
-  EXPECT_GT(json.at("accuracy").get<double>(), 0.45);   // guessing: 0.1
+  EXPECT_EQ(json.at("steps"), 160);                    // 10 epochs of 16 steps
+  EXPECT_LT(json.at("val_loss").get<double>(), 1.5);   // guessing: ln 10 = 2.30
+  EXPECT_GT(json.at("accuracy").get<double>(), 0.45);  // guessing: 0.1
   const RunData data = read_run(folder / "r/run.h5");
   EXPECT_EQ(data.epochs.size(), 10u);
   EXPECT_EQ(data.tokens.front(), 64);

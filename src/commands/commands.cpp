@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cmath>
 #include <filesystem>
+#include <map>
 
 #include <spdlog/spdlog.h>
 
@@ -14,6 +15,7 @@
 #include "run/checkpoint.h"
 #include "run/saved_run.h"
 #include "jobs/jobs.h"
+#include "study/plan.h"
 #include "config/options.h"
 
 namespace normscope {
@@ -136,6 +138,20 @@ double dump(const Config& config, const DumpOptions& options) { return jobs_for(
 BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps) {
   warn_of_slow_blas(config);
   return jobs_for(config.dtype).bench_step(config, warmup, steps);
+}
+
+std::vector<std::vector<double>> time_arms(const std::vector<Config>& configs, int rounds,
+                                           const std::function<bool(int round)>& go_on) {
+  if (configs.empty()) return {};
+  std::map<std::string, Corpus> corpora;
+  std::vector<TimedConfig> timed;
+  for (const Config& config : configs) {
+    const auto [corpus, fresh] = corpora.try_emplace(data_key(config));
+    if (fresh) corpus->second = load_corpus(corpus_options(config));
+    timed.push_back({config, &corpus->second});
+    timed.back().config.threads = 1;
+  }
+  return jobs_for(configs.front().dtype).time_arms(timed, rounds, go_on);
 }
 
 void bench_kernels(const std::string& what, const Config& config, const std::function<void(const BenchRow&)>& emit) {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli_helpers.h"
+#include "config/config.h"
 
 namespace normscope::cli_test {
 namespace {
@@ -59,10 +60,14 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"train --n_layer four", "not an integer"}, Wrong{"train --n_layer=", "not an integer"},
         Wrong{"train --bias maybe", "not true or false"}, Wrong{"train text.txt", "no place here"},
         Wrong{"train --data x --n_head 3", "n_embd = 128 (default)"},
-        Wrong{"train --data x --arch mlp", "allowed: gpt, llama"},
+        Wrong{"train --data x --arch mpl", "allowed: gpt, llama, mlp"},
         Wrong{"train --data x --stats noise", "there are: grad/norm"},
         Wrong{"ablate --data x --norm layernorm,rmsnorm --stats grad/zero_fractoin", "nearest is grad/zero_fraction"},
         Wrong{"train --data x --norm rmsnrm", "nearest is rmsnorm"},
+        Wrong{"train --preset m1 --data synthetic:markov", "trains on samples"},
+        Wrong{"train --data synthetic:teacher", "trains on tokens"},
+        Wrong{"train --preset m1 --n_head 2", "means nothing for arch = mlp"},
+        Wrong{"train --preset m1 --norm_placement pre", "allowed: before (the ReLU), after"},
         Wrong{"train --data x --norm prmsnorm:p=2", "--norm: norm \"prmsnorm\": p = 2 must be a number in (0, 1]"},
         Wrong{"train --data x --final_norm rmsnorm:q=1", "no option \"q\""},
         Wrong{"ablate --data x --norm rmsnorm,prmsnorm:p=0", "--norm: norm \"prmsnorm\": p = 0"},
@@ -251,6 +256,46 @@ TEST(Cli, ABrokenPipeIsNoCrashAndAFullDiskIsAnError) {
   EXPECT_EQ(std::system(pipe.c_str()), 0);
   const int full = std::system((program + " norms >/dev/full 2>/dev/null").c_str());
   EXPECT_EQ(WEXITSTATUS(full), 1);
+}
+
+TEST(Help, ListsOnlyKeysThatWork) {
+  const TemporaryFolder folder;
+  for (const char* command : {"train", "ablate", "dump", "inspect", "bench"}) {
+    const Outcome help = run(folder, std::string(command) + " --help");
+    for (const KeyInfo& key : config_keys()) {
+      const bool shown = help.out.find(std::string("\n  --") + key.name + " ") != std::string::npos;
+      EXPECT_EQ(shown, key.role != KeyRole::hidden) << command << " " << key.name;
+    }
+    EXPECT_EQ(help.out.find("safetensors"), std::string::npos) << command;
+  }
+  EXPECT_EQ(run(folder, "train --qk_norm rmsnorm --data x").code, 2);
+}
+
+TEST(Lists, BlanksRepeatedFlagsAndArraysAreOneRule) {
+  const TemporaryFolder folder;
+  const std::string row = run(folder, "norms apply rmsnorm --x 1,2,3").out;
+  EXPECT_NE(row, "");
+  EXPECT_EQ(run(folder, "norms apply rmsnorm --x '1, 2, 3'").out, row);
+  EXPECT_EQ(run(folder, "norms apply rmsnorm --x 1 --x 2,3").out, row);
+
+  std::string words;
+  for (int i = 0; i < 400; ++i) words += "abc def\n";
+  write_text(folder / "a,b.txt", words);
+  write_text(folder / "c.txt", words + words);
+  write_text(folder / "list.toml", "norm = [\"layernorm\", \"rmsnorm\"]\n");
+  const std::string study =
+      "ablate --n_layer 1 --n_head 2 --n_embd 16 --block_size 8 --batch_size 4 --threads 1 --max_iters 2 --seeds 1 "
+      "--eval_interval 0 --quiet --json ";
+  const auto axes = [&](const std::string& arguments) {
+    const Outcome outcome = run(folder, study + arguments);
+    EXPECT_EQ(outcome.code, 0) << arguments << outcome.err;
+    return nlohmann::json::parse(outcome.out, nullptr, false).value("axes", nlohmann::json()).dump();
+  };
+  const std::string two = R"({"norm":["layernorm","rmsnorm"]})";
+  EXPECT_EQ(axes("--data a,b.txt --norm 'layernorm, rmsnorm' --out_dir s1"), two);
+  EXPECT_EQ(axes("--data a,b.txt --norm layernorm --norm rmsnorm --out_dir s2"), two);
+  EXPECT_EQ(axes("--data a,b.txt --config list.toml --out_dir s3"), two);
+  EXPECT_EQ(axes("--data '\"a,b.txt\", c.txt' --out_dir s4"), R"({"data":["a,b.txt","c.txt"]})");
 }
 
 }  // namespace

@@ -214,7 +214,12 @@ TEST(Config, ChoicesHoldTheDefaultAndAreAccepted) {
     const auto choices = key_choices(key);
     if (choices.empty()) continue;
     EXPECT_NE(std::find(choices.begin(), choices.end(), key.fallback), choices.end()) << key.name;
-    for (const std::string& choice : choices) EXPECT_NO_THROW(resolved({{key.name, choice}})) << key.name << choice;
+    for (const std::string& choice : choices) {
+      const bool of_mlp = choice == "before" || choice == "after";
+      EXPECT_NO_THROW(resolved(of_mlp ? std::map<std::string, std::string>{{"arch", "mlp"}, {key.name, choice}}
+                                      : std::map<std::string, std::string>{{key.name, choice}}))
+          << key.name << choice;
+    }
   }
 }
 

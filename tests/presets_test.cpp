@@ -23,8 +23,8 @@ void expect_values(const std::string& name, const std::map<std::string, std::str
 }
 
 TEST(Presets, AllAreThereAndResolve) {
-  EXPECT_EQ(preset_names(),
-            (std::vector<std::string>{"gpt2-124m", "llama-15m", "llama-micro", "micro", "nanogpt", "nanogpt-cpu"}));
+  EXPECT_EQ(preset_names(), (std::vector<std::string>{"gpt2-124m", "llama-15m", "llama-micro", "m1", "m2", "micro",
+                                                      "nanogpt", "nanogpt-cpu"}));
   for (const std::string& name : preset_names()) {
     EXPECT_NO_THROW(preset(name)) << name;
     const std::string text = cli_test::read_text(std::string(NORMSCOPE_SOURCE) + "/models/presets/" + name + ".toml");

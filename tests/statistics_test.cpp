@@ -1,6 +1,7 @@
 // Small-sample statistics against closed forms and printed tables.
 #include <gtest/gtest.h>
 #include "study/statistics.h"
+#include <normscope/core/random.h>
 
 #include <cmath>
 #include <limits>
@@ -84,6 +85,42 @@ TEST(Statistics, RatioOfZeroOrNegativeIsLeftOut) {
   EXPECT_EQ(out.n, 1);
   EXPECT_EQ(out.excluded, 2);
   EXPECT_NEAR(out.mean, 3, 1e-12);
+}
+
+TEST(Statistics, BootstrapMedian) {
+  const std::vector<double> values{1, 2, kNaN, 3, 4, 100};
+  const Interval out = bootstrap_median(values, 1);
+  EXPECT_EQ(out.n, 5);
+  EXPECT_EQ(out.excluded, 1);
+  EXPECT_DOUBLE_EQ(out.mean, 3);
+  // The median of 5 draws is 1 when 3 of them are: probability 0.058; so the percentile 2.5 is 1, and 97.5 is 100.
+  EXPECT_DOUBLE_EQ(out.low, 1);
+  EXPECT_DOUBLE_EQ(out.high, 100);
+  EXPECT_FALSE(bootstrap_median(std::vector<double>{7}, 1).has_interval());
+  EXPECT_TRUE(std::isnan(bootstrap_median(std::vector<double>{7}, 1).low));
+  EXPECT_EQ(bootstrap_median({}, 1).n, 0);
+}
+
+TEST(Statistics, BootstrapMedianIsFixedByItsSeed) {
+  std::vector<double> values;
+  const Random random(5, Purpose::perturb, 0);
+  for (std::uint64_t i = 0; i < 30; ++i) values.push_back(random.normal(i));
+  EXPECT_EQ(bootstrap_median(values, 1).low, bootstrap_median(values, 1).low);
+  EXPECT_NE(bootstrap_median(values, 1).low + bootstrap_median(values, 1).high,
+            bootstrap_median(values, 2).low + bootstrap_median(values, 2).high);
+}
+
+/// Of 500 samples of 30 rounds from a skewed distribution (the exponential of a normal: median 1), 95 % of the
+/// intervals hold the median.
+TEST(Statistics, BootstrapMedianCoversWhatItSays) {
+  int covered = 0;
+  for (std::uint64_t draw = 0; draw < 500; ++draw) {
+    const Random random(7, Purpose::perturb, draw);
+    std::vector<double> values;
+    for (std::uint64_t i = 0; i < 30; ++i) values.push_back(std::exp(random.normal(i)));
+    covered += bootstrap_median(values, draw).includes(1);
+  }
+  EXPECT_NEAR(covered / 500.0, 0.95, 0.03);
 }
 
 TEST(Statistics, Median) {

@@ -104,8 +104,25 @@ TEST_F(StudyTest, JsonHasTheFieldsOfTheInterface) {
       EXPECT_NEAR(row["mean"].get<double>(), 1.12, 0.02);
     }
   }
-  EXPECT_EQ(metrics, (std::set<std::string>{"val_loss", "epoch_mean_grad_norm_ratio", "step_time_ratio"}));
-  EXPECT_EQ(json["comparisons"].size(), 1u + 6u + 1u);
+  EXPECT_EQ(metrics, (std::set<std::string>{"val_loss", "epoch_mean_grad_norm_ratio"}));
+  EXPECT_EQ(json["comparisons"].size(), 1u + 6u);
+}
+
+TEST_F(StudyTest, NothingIsSaidAboutTimeThatWasNotMeasured) {
+  const ReportInput input = fake_study({});
+  auto json = nlohmann::ordered_json::parse(study_to_json(input.study));
+  EXPECT_FALSE(json["runs"][0].contains("step_time_s"));
+  for (auto& run : json["runs"]) run["step_time_s"] = 0.02;  // as older studies have it
+  auto row = json["comparisons"][0];
+  row["metric"] = "step_time_ratio";
+  json["comparisons"].push_back(row);
+  const Study old = study_from_json(json.dump(), "study.json");
+  EXPECT_EQ(old.comparisons.size(), input.study.comparisons.size());
+  EXPECT_EQ(study_to_json(old), study_to_json(input.study));
+  const std::string page = test_files::read_text(write_report(input, (folder_ / "page").string(), false));
+  for (const std::string& text : {verdict_text(input.study), verdict_text(old), page})
+    for (const char* word : {"ms/step", "ms a step", "faster", "slower", "step time", "ime of a step", "times ratios"})
+      EXPECT_EQ(text.find(word), std::string::npos) << word;
 }
 
 TEST_F(StudyTest, BrokenJsonIsAUsageError) {
@@ -304,6 +321,26 @@ TEST_F(StudyTest, AStopWhileRunsLoadTheirDataIsNoFailure) {
   stopper.join();
   EXPECT_EQ(outcome.exit, ExitCode::interrupted);
   EXPECT_TRUE(outcome.problems.empty());
+}
+
+TEST_F(StudyTest, AStopWhileTimesAreMeasuredKeepsTheRunsAndNoTimes) {
+  StudyOptions timed = options();
+  timed.time_arms = [](const std::vector<Config>& arms, int rounds, const auto& go_on) {
+    kill(getpid(), SIGTERM);
+    EXPECT_EQ(rounds, 30);
+    EXPECT_FALSE(go_on(0));
+    return std::vector<std::vector<double>>(arms.size());
+  };
+  const StudyOutcome stopped = run_study(timed);
+  EXPECT_EQ(stopped.exit, ExitCode::interrupted);
+  EXPECT_NE(stopped.text.find("time of a step not measured"), std::string::npos) << stopped.text;
+  EXPECT_TRUE(read_study(timed.out_dir).step_times.empty());
+  timed.time_arms = [](const std::vector<Config>& arms, int rounds, const auto&) {
+    return std::vector<std::vector<double>>(arms.size(), std::vector<double>(static_cast<std::size_t>(rounds), 1.0));
+  };
+  EXPECT_EQ(run_study(timed).exit, ExitCode::done);
+  EXPECT_EQ(lines_of(folder_ / "starts"), 6u);
+  EXPECT_EQ(read_study(timed.out_dir).step_times.size(), 2u);
 }
 
 TEST_F(StudyTest, TwoAtOnceOnOneFolder) {

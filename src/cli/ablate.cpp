@@ -79,6 +79,8 @@ int run_ablate(const Arguments& arguments) {
   parser.option("seeds", &options.seeds, "paired seeds: seed, seed + 1, ... [5]");
   parser.option("jobs", &options.jobs, "workers at once (0: as many as fit the cores) [0]");
   parser.option("overwrite", &options.overwrite, "replace a study of the same folder");
+  bool time = false;
+  parser.option("time", &time, "after training, measure the time of a step of each arm: in turns, on one thread");
   parser.config_keys();
   if (!parser.parse(arguments)) return 0;
   if (options.seeds < 1) throw UsageError("--seeds: '0' is too few; give 1 or more, 2 or more for an interval");
@@ -89,6 +91,7 @@ int run_ablate(const Arguments& arguments) {
   check_arms(options.base, options.axes);
   std::swap(options.out_dir, options.base.out_dir);  // the folder is the study's, each run has its own below it
   options.quiet = parser.quiet;
+  if (time) options.time_arms = time_arms;
   options.command = command_line("ablate", arguments);
   const StudyOutcome outcome = run_study(options);
   for (const std::string& problem : outcome.problems)

@@ -26,7 +26,11 @@ int run_eval(const Arguments& arguments) {
     throw UsageError(fmt::format("--split: '{}' is unknown; allowed: train, val", split));
   const EvalOutcome outcome = evaluate(runs.front(), split, data.empty() ? std::nullopt : std::optional(data), threads);
   if (parser.json)
-    print_json({{"run", runs.front()}, {"split", outcome.split}, {"loss", outcome.loss}, {"tokens", outcome.tokens}});
+    print_json({{"run", runs.front()},
+                {"split", outcome.split},
+                {"loss", outcome.loss},
+                {"tokens", outcome.tokens},
+                {"accuracy", outcome.accuracy}});
   else
     print(facts({{"split", outcome.split},
                  {"loss", decimal_text(outcome.loss, 6) + " nats a token"},

@@ -48,8 +48,10 @@ int inspect_cost(const Config& config, bool json) {
   }
   print(table({"parameter", "shape", "elements"}, rows, {false, true, true}) + "\n");
   print(facts(
-      {{"model", fmt::format("{}, {} blocks, width {}, {} heads, context {}, norm {} ({})", config.arch, config.n_layer,
-                             config.n_embd, config.n_head, config.block_size, config.norm, config.norm_placement)},
+      {{"model",
+        fmt::format("{}, {} blocks, width {}, {}norm {} ({})", config.arch, config.n_layer, config.n_embd,
+                    config.arch == "mlp" ? "" : fmt::format("{} heads, context {}, ", config.n_head, config.block_size),
+                    config.norm, config.norm_placement)},
        {"parameters", grouped(cost.parameters)},
        {"tokens a step", grouped(cost.tokens_per_step)},
        {"steps", cost.steps > 0 ? grouped(cost.steps)
@@ -141,19 +143,19 @@ int inspect_text(const std::string& path, bool json) {
   if (json) {
     print_json({{"kind", "corpus"},
                 {"path", path},
-                {"tokenizer", corpus.tokenizer->kind()},
-                {"vocab_size", corpus.tokenizer->vocab_size()},
-                {"train_tokens", corpus.train.size()},
-                {"val_tokens", corpus.val.size()},
+                {"tokenizer", corpus.tokenizer ? Json(corpus.tokenizer->kind()) : Json(nullptr)},
+                {"vocab_size", corpus.shape().classes},
+                {"train_tokens", corpus.train_size()},
+                {"val_tokens", corpus.val_size()},
                 {"sha256", corpus.sha256}});
     return 0;
   }
-  print(
-      facts({{"corpus", corpus.source},
-             {"vocabulary", fmt::format("{} ({})", grouped(corpus.tokenizer->vocab_size()), corpus.tokenizer->kind())},
-             {"train tokens", grouped(std::ssize(corpus.train))},
-             {"val tokens", grouped(std::ssize(corpus.val))},
-             {"sha256", corpus.sha256}}));
+  print(facts({{"corpus", corpus.source},
+               {"vocabulary", fmt::format("{} ({})", grouped(corpus.shape().classes),
+                                          corpus.tokenizer ? corpus.tokenizer->kind() : "labels")},
+               {"train tokens", grouped(corpus.train_size())},
+               {"val tokens", grouped(corpus.val_size())},
+               {"sha256", corpus.sha256}}));
   return 0;
 }
 

@@ -75,6 +75,8 @@ int run_prepare(const Arguments& arguments) {
     corpus = load_corpus(options);
     corpus.source = join(sources, " ");
   }
+  if (corpus.has_samples())
+    throw UsageError(corpus.source + " holds samples, not tokens; train on it with --data " + corpus.source);
   if (!corpus.note.empty()) spdlog::info("{}: {}", corpus.source, corpus.note);
   write_prepared(corpus, out_dir, overwrite);
   const auto train_tokens = static_cast<std::int64_t>(corpus.train.size()),

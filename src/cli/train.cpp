@@ -18,7 +18,7 @@ ExitCode exit_code(const std::string& status) {
 }
 
 std::string loss_text(double loss, const char* of) {
-  return std::isnan(loss) ? "none yet" : decimal_text(loss, 4) + " nats a token" + of;
+  return std::isnan(loss) ? "none yet" : decimal_text(loss, 4) + " nats" + of;
 }
 
 bool may_resume(const Config& config) { return config.init_from == "resume" || config.init_from == "auto"; }
@@ -51,15 +51,18 @@ std::string speed_text(const TrainOutcome& outcome) {
 }
 
 void print_outcome(const TrainOutcome& outcome, const Config& config) {
-  print(facts(
-      {{"run folder", outcome.run_dir},
-       {"status", outcome.status},
-       {"start", start_text(outcome, config)},
-       {"parameters", grouped(outcome.parameters)},
-       {"steps", grouped(outcome.steps)},
-       {"train loss", loss_text(outcome.train_loss, "")},
-       {"validation loss", loss_text(outcome.val_loss, outcome.exact ? ", exact over the whole split" : ", sampled")},
-       {"speed", speed_text(outcome)}}));
+  std::vector<std::pair<std::string, std::string>> rows{
+      {"run folder", outcome.run_dir},
+      {"status", outcome.status},
+      {"start", start_text(outcome, config)},
+      {"parameters", grouped(outcome.parameters)},
+      {"steps", grouped(outcome.steps)},
+      {"train loss", loss_text(outcome.train_loss, "")},
+      {"validation loss", loss_text(outcome.val_loss, outcome.exact ? ", exact over the whole split" : ", sampled")},
+      {"speed", speed_text(outcome)}};
+  if (!std::isnan(outcome.accuracy))
+    rows.push_back({"accuracy", decimal_text(100 * outcome.accuracy, 1) + " % of the validation samples"});
+  print(facts(rows));
   if (outcome.divergence)
     print(fmt::format("The run diverged {}.\n{}\n", outcome.divergence->text(), outcome.divergence->advice()));
   if (outcome.status == "interrupted")
@@ -103,6 +106,7 @@ int run_train(const Arguments& arguments) {
                 {"train_loss", outcome.train_loss},
                 {"val_loss", outcome.val_loss},
                 {"val_loss_exact", outcome.exact},
+                {"accuracy", outcome.accuracy},
                 {"elapsed_s", outcome.elapsed_s},
                 {"tokens_per_s", outcome.tokens_per_s}});
   else

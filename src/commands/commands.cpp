@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cmath>
 #include <filesystem>
+#include <map>
 
 #include <spdlog/spdlog.h>
 
@@ -14,6 +15,7 @@
 #include "run/checkpoint.h"
 #include "run/saved_run.h"
 #include "jobs/jobs.h"
+#include "study/plan.h"
 #include "config/options.h"
 
 namespace normscope {
@@ -37,7 +39,7 @@ Saved open_saved(const std::string& run, int threads) {
   if (format == attributes.end() || format->second != "normscope-checkpoint")
     throw UsageError("\"" + *path + "\" is not a checkpoint; name a run folder or a file of its checkpoints/");
   Saved saved{*path, Config::from_json(attributes.at("config_json")),
-              tokenizer_from_json(attributes.at("tokenizer_json"))};
+              attributes.at("tokenizer_json").empty() ? nullptr : tokenizer_from_json(attributes.at("tokenizer_json"))};
   saved.config.threads = threads;
   return saved;
 }
@@ -117,7 +119,7 @@ EvalOutcome evaluate(const std::string& run, const std::string& split, const std
   Saved saved = open_saved(run, threads);
   if (data) saved.config.data = *data;
   const Corpus corpus = load_corpus_of(saved.config);
-  if (corpus.tokenizer->to_json() != saved.tokenizer->to_json())
+  if (corpus.tokenizer_json() != (saved.tokenizer ? saved.tokenizer->to_json() : ""))
     throw UsageError("the vocabulary of \"" + saved.config.data +
                      "\" is not the one the model was trained with; give the "
                      "run's own data, or data prepared with its vocabulary");
@@ -126,6 +128,8 @@ EvalOutcome evaluate(const std::string& run, const std::string& split, const std
 
 void sample(const std::string& run, const SampleOptions& options, const std::function<void(const std::string&)>& emit) {
   const Saved saved = open_saved(run, options.threads);
+  if (!saved.tokenizer)
+    throw UsageError("\"" + run + "\" holds a model of arch " + saved.config.arch + ", which predicts no text");
   jobs_for(saved.config.dtype).sample(saved.config, saved.path, *saved.tokenizer, options, emit);
 }
 
@@ -134,6 +138,20 @@ double dump(const Config& config, const DumpOptions& options) { return jobs_for(
 BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps) {
   warn_of_slow_blas(config);
   return jobs_for(config.dtype).bench_step(config, warmup, steps);
+}
+
+std::vector<std::vector<double>> time_arms(const std::vector<Config>& configs, int rounds,
+                                           const std::function<bool(int round)>& go_on) {
+  if (configs.empty()) return {};
+  std::map<std::string, Corpus> corpora;
+  std::vector<TimedConfig> timed;
+  for (const Config& config : configs) {
+    const auto [corpus, fresh] = corpora.try_emplace(data_key(config));
+    if (fresh) corpus->second = load_corpus(corpus_options(config));
+    timed.push_back({config, &corpus->second});
+    timed.back().config.threads = 1;
+  }
+  return jobs_for(configs.front().dtype).time_arms(timed, rounds, go_on);
 }
 
 void bench_kernels(const std::string& what, const Config& config, const std::function<void(const BenchRow&)>& emit) {

@@ -29,6 +29,13 @@ double dump(const Config& config, const DumpOptions& options);
 std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t seed);
 
 BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps);
+/// The time of a training step of each configuration (resolved, all of one dtype), measured in turns by one thread
+/// bound to one core. In each round every configuration trains a block of at least 5 steps and 20 ms, with the
+/// statistics that `train` takes; the one that begins changes from round to round. out[i][r] is the median time of a
+/// step of configuration i in round r, in seconds. `go_on` is asked before each round; when it says no, the rounds
+/// that are finished are returned. Raises Error when the thread cannot be bound to a core.
+std::vector<std::vector<double>> time_arms(const std::vector<Config>& configs, int rounds,
+                                           const std::function<bool(int round)>& go_on);
 /// `what` is norms, gemm or attention: what this machine gives and what we reach of it, all of a size measured in turn,
 /// medians. gemm and attention take their sizes from the config. Each row is given to emit() as soon as it is measured
 /// (the products of a large model take minutes). Raises UsageError for another name.

@@ -41,6 +41,9 @@ const std::vector<KeyInfo>& config_keys();
 /// Keys that `[block.N]` and `--block.N.KEY` take, in their order of precedence among norms.
 const std::vector<std::string>& block_keys();
 
+/// Where a key stood that comes from the JSON of a run file or checkpoint.
+inline constexpr const char* kSavedConfig = "saved config";
+
 class Config {
  public:
 #define KEY(section, type, name, fallback, role, choices, help) key_type::type name = default_##type(fallback);

@@ -11,7 +11,7 @@ namespace normscope {
 namespace {
 
 using Json = nlohmann::ordered_json;
-constexpr const char* kWhere = "saved config";
+constexpr const char* kWhere = kSavedConfig;
 
 std::string value_text(const std::string& key, const Json& value) {
   if (value.is_string()) return value.get<std::string>();

@@ -103,7 +103,23 @@ void check_ranges(const Config& c) {
   require(c, "probe_interval", c.probe_interval >= 1, "1 or above (--probe '' measures nothing)");
 }
 
+/// What an architecture other than a Transformer cannot mean, given explicitly (a saved configuration holds every key).
+void check_keys_of_arch(const Config& c) {
+  for (const KeyInfo& key : config_keys()) {
+    const std::string where = c.where(key.name);
+    if (std::string_view(key.section) == "transformer" && where != "default" && where != kSavedConfig)
+      reject(c, key.name, "means nothing for " + shown(c, "arch") + "; leave it out");
+  }
+  if (c.norm_placement != "before" && c.norm_placement != "after")
+    reject(c, "norm_placement", "does not exist for " + shown(c, "arch") + "; allowed: before (the ReLU), after");
+  for (const auto& [index, overrides] : c.block)
+    for (const auto& [key, value] : overrides)
+      if (key != "norm" && key != "norm_eps")
+        reject(c, fmt::format("block.{}.{}", index, key), "means nothing for " + shown(c, "arch") + "; leave it out");
+}
+
 void check_combinations(const Config& c) {
+  if (!is_transformer(c)) check_keys_of_arch(c);
   if (c.n_embd % c.n_head != 0)
     reject(c, "n_embd", "is not a multiple of " + shown(c, "n_head") + "; change one of them");
   if (c.n_head % c.n_kv_head != 0)
@@ -136,7 +152,8 @@ std::string file_safe(const std::string& text) {
 }
 
 std::string default_name(const Config& c) {
-  const std::string placement = c.norm_placement == "pre" ? "" : "-" + c.norm_placement;
+  const bool usual = c.norm_placement == "pre" || c.norm_placement == "before";
+  const std::string placement = usual ? "" : "-" + c.norm_placement;
   return file_safe(fmt::format("{}-{}{}-L{}-C{}-s{}", c.arch, c.norm, placement, c.n_layer, c.n_embd, c.seed));
 }
 
@@ -144,6 +161,8 @@ void fill_defaults(Config& c) {
   const bool llama = c.arch == "llama";
   if (c.activation == "auto") c.activation = llama ? "swiglu" : "gelu";
   if (c.norm == "auto") c.norm = llama ? "rmsnorm" : "layernorm";
+  if (c.norm_placement == "auto") c.norm_placement = is_transformer(c) ? "pre" : "before";
+  if (!is_transformer(c)) c.block_size = 1;  // a sample is one prediction
   if (is_transformer(c)) {
     const PlacementEntry placement = placement_entry(c.norm_placement);
     if (c.final_norm == "auto") c.final_norm = placement.has_final_norm() ? "true" : "false";

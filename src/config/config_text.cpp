@@ -26,6 +26,11 @@ std::vector<std::string> names_of(const std::string& word) {
 #define PLACEMENT(name) #name,
 #define FORMULA(name, ...) #name,
 #define INIT(name, ...) #name,
+#define MODEL(name) #name,
+  if (word == "MODELS")
+    return {
+#include "models/models.def"
+    };
   if (word == "NORMS")
     return {
 #include "norms/norms.def"
@@ -42,6 +47,7 @@ std::vector<std::string> names_of(const std::string& word) {
 #undef PLACEMENT
 #undef FORMULA
 #undef INIT
+#undef MODEL
   return {word};
 }
 

@@ -143,7 +143,9 @@ void Config::load_file(const std::string& path) {
 std::string Config::to_toml() const {
   std::string out = "# Every key of this run. Again: normscope train --config THIS_FILE --out_dir ANOTHER_FOLDER\n";
   std::string section;
+  const bool transformer = arch == "gpt" || arch == "llama";
   for (const KeyInfo& key : config_keys()) {
+    if (!transformer && std::string_view(key.section) == "transformer") continue;  // they would mean nothing
     if (section != key.section) out += fmt::format("\n# {}\n", section = key.section);
     out += fmt::format("{} = {}\n", key.name, toml_value(*this, key));
   }

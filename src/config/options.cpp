@@ -44,6 +44,11 @@ DataShape assumed_shape(const Config& c) {
 }
 
 ModelOptions model_options(const Config& c, const DataShape& data) {
+  const bool samples = c.arch == "mlp";
+  if (samples != (data.features > 0))
+    throw UsageError("arch = " + c.arch + " (" + c.where("arch") + ") trains on " + (samples ? "samples" : "tokens") +
+                     ", and " + c.data + " (" + c.where("data") + ") holds " + (samples ? "tokens" : "samples") +
+                     "; use --data " + (samples ? "synthetic:teacher" : "with text, or synthetic:grammar"));
   const std::int64_t tokenizer_vocab = data.classes;
   if (c.vocab_size > 0 && c.vocab_size < tokenizer_vocab)
     throw UsageError("vocab_size = " + std::to_string(c.vocab_size) + " (" + c.where("vocab_size") +

@@ -29,7 +29,7 @@ class Keeper final : public StepListener {
   };
   void value(const std::string& name, const Variable& x) override {
     values[name].append(x.value());
-    x.on_grad([this, name](const Tensor& g) { gradients[name].append(g); });
+    if (x.tracked()) x.on_grad([this, name](const Tensor& g) { gradients[name].append(g); });
   }
   std::map<std::string, Kept> values, gradients;
 };

@@ -13,6 +13,8 @@ void sample(const Config& config, const std::string& checkpoint, const Tokenizer
 double dump(const Config& config, const DumpOptions& options);
 std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t seed);
 BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps);
+std::vector<std::vector<double>> time_arms(const std::vector<TimedConfig>& configs, int rounds,
+                                           const std::function<bool(int round)>& go_on);
 void bench_kernels(const std::string& what, const Config& config, const std::function<void(const BenchRow&)>& emit);
 CostOutcome inspect_config(const Config& config, const DataShape& data_shape, std::int64_t tokens);
 NormResult norm_apply(const NormCall& call);

@@ -12,6 +12,7 @@ const Jobs jobs{.train = [](const Config& config, const TrainOptions& options,
                 .dump = dump,
                 .gradcheck = gradcheck,
                 .bench_step = bench_step,
+                .time_arms = time_arms,
                 .bench_kernels = bench_kernels,
                 .inspect_config = inspect_config,
                 .norm_apply = norm_apply};

@@ -47,6 +47,12 @@ struct BenchOutcome {
   std::int64_t parameters = 0;
 };
 
+/// One arm whose step is timed. `config` is resolved, for one thread.
+struct TimedConfig {
+  Config config;
+  const Corpus* corpus = nullptr;
+};
+
 /// One kernel at one size: named numbers, the units in their names.
 struct BenchRow {
   std::string kernel, size;
@@ -87,6 +93,8 @@ struct Jobs {
   double (*dump)(const Config& config, const DumpOptions& options);
   std::vector<GradcheckRow> (*gradcheck)(const std::string& filter, std::uint64_t seed);
   BenchOutcome (*bench_step)(const Config& config, std::int64_t warmup, std::int64_t steps);
+  std::vector<std::vector<double>> (*time_arms)(const std::vector<TimedConfig>& configs, int rounds,
+                                                const std::function<bool(int round)>& go_on);
   void (*bench_kernels)(const std::string& what, const Config& config,
                         const std::function<void(const BenchRow&)>& emit);
   CostOutcome (*inspect_config)(const Config& config, const DataShape& data_shape, std::int64_t tokens);

@@ -104,8 +104,6 @@ std::vector<Comparison> compare_pair(const ArmPair& pair, const std::vector<Stud
     };
     add(kGradRatio, static_cast<std::int64_t>(e) + 1, paired_ratio(values(true, norm), values(false, norm)));
   }
-  const auto time = [](const StudyRun& run) { return run.step_time_s; };
-  add(kTimeRatio, 0, paired_ratio(values(true, time), values(false, time)));
   return out;
 }
 
@@ -113,6 +111,23 @@ std::vector<Comparison> compare_arms(const Axes& axes, const std::vector<StudyRu
   std::vector<Comparison> out;
   for (const ArmPair& pair : arm_pairs(axes)) {
     for (Comparison& comparison : compare_pair(pair, runs)) out.push_back(std::move(comparison));
+  }
+  return out;
+}
+
+std::vector<Comparison> compare_step_times(const Axes& axes, const std::vector<StepTimes>& times) {
+  const auto find = [&](const Arm& arm) {
+    return std::find_if(times.begin(), times.end(), [&](const StepTimes& one) { return one.arm == arm; });
+  };
+  std::vector<Comparison> out;
+  for (const ArmPair& pair : arm_pairs(axes)) {
+    const auto a = find(pair.a), b = find(pair.b);
+    if (a == times.end() || b == times.end()) continue;
+    std::vector<double> ratios;  // within a round: the machine's pace changes from one to the next
+    for (std::size_t r = 0; r < std::min(a->seconds.size(), b->seconds.size()); ++r)
+      ratios.push_back(b->seconds[r] / a->seconds[r]);
+    const Interval result = bootstrap_median(ratios, 0);
+    out.push_back({pair.a, pair.b, kTimeRatio, 0, result, result.excluded});
   }
   return out;
 }

@@ -19,7 +19,7 @@ struct ArmPair {
 };
 std::vector<ArmPair> arm_pairs(const Axes& axes);
 
-/// The comparisons of one pair of arms: val_loss, each epoch's ratio, step time.
+/// The comparisons of one pair of arms: val_loss and each epoch's ratio.
 std::vector<Comparison> compare_pair(const ArmPair& pair, const std::vector<StudyRun>& runs);
 
 /// "rmsnorm" when one axis varies, "rmsnorm, n_layer 4" with more.
@@ -39,5 +39,8 @@ void check_val_targets(const std::vector<StudyRun>& runs);
 inline constexpr const char* kValLoss = "val_loss";
 inline constexpr const char* kGradRatio = "epoch_mean_grad_norm_ratio";
 inline constexpr const char* kTimeRatio = "step_time_ratio";
+
+/// The heading of what is said about time.
+inline constexpr const char* kTimeTitle = "Time of a step, measured in turns on one thread";
 
 }  // namespace normscope

@@ -236,7 +236,9 @@ void adopt_folder(Plan* plan, bool overwrite) {
   check_study_folder(plan->dir);
   if (!holds(dir, Result::study)) return;
   const Study old = read_study(plan->dir);
-  overwrite ? remove_study(dir, old) : check_same(old, *plan);
+  if (overwrite) return remove_study(dir, old);
+  check_same(old, *plan);
+  plan->study.step_times = old.step_times;
 }
 
 }  // namespace normscope

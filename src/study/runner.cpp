@@ -3,6 +3,7 @@
 #include "io/file_util.h"
 #include "study/report.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <csignal>
@@ -113,6 +114,7 @@ class Runner {
                               runs().size(), kept, plan_.jobs, plan_.threads,
                               plan_.threads == 1 ? "thread" : "threads"));
     work(&progress);
+    if (options_.time_arms && finished() == runs().size()) time_steps(&progress);
     return outcome();
   }
 
@@ -135,7 +137,6 @@ class Runner {
       run.val_loss = read.val_loss;
       run.val_targets = read.val_targets;
       run.train_loss = read.train_loss;
-      run.step_time_s = read.step_time_s;
       run.epoch_mean_grad_norm = read.epoch_mean_grad_norm;
       run.epoch_complete = read.epoch_complete;
       if (const auto tokens = data.attributes.find("val_tokens");
@@ -166,7 +167,10 @@ class Runner {
   }
 
   void save() {
-    plan_.study.comparisons = compare_arms(plan_.study.axes, runs());
+    Study& study = plan_.study;
+    study.comparisons = compare_arms(study.axes, runs());
+    for (Comparison& row : compare_step_times(study.axes, study.step_times))
+      study.comparisons.push_back(std::move(row));
     write_text_atomically((dir_ / "study.json").string(), study_to_json(plan_.study));
   }
 
@@ -248,6 +252,37 @@ class Runner {
     }
   }
 
+  std::size_t finished() {
+    return static_cast<std::size_t>(std::count_if(runs().begin(), runs().end(), [](const StudyRun& run) {
+      return run.status == "done" || run.status == "diverged";
+    }));
+  }
+
+  /// The time of a step of each arm that trained: the first of its runs that is done stands for it.
+  void time_steps(StudyProgress* progress) {
+    constexpr int kRounds = 30;
+    std::vector<StepTimes> times;
+    std::vector<Config> configs;
+    for (const Arm& arm : arms_of(plan_.study.axes)) {
+      for (std::size_t i = 0; i < runs().size(); ++i) {
+        if (runs()[i].arm != arm || runs()[i].status != "done") continue;
+        times.push_back({arm, {}});
+        configs.push_back(plan_.configs[i]);
+        break;
+      }
+    }
+    progress->note(
+        fmt::format("[ablate] measuring the time of a step: {} arms in turns, {} rounds", configs.size(), kRounds));
+    StopGuard guard;
+    const auto seconds = options_.time_arms(configs, kRounds, [](int) { return !StopGuard::stopped(); });
+    if (StopGuard::stopped()) {
+      timing_stopped_ = true;
+      return;
+    }
+    for (std::size_t k = 0; k < times.size(); ++k) times[k].seconds = seconds[k];
+    plan_.study.step_times = std::move(times);
+  }
+
   const char* again() const { return options_.overwrite ? "the same command without --overwrite" : "the same command"; }
 
   StudyOutcome outcome() {
@@ -256,12 +291,11 @@ class Runner {
     save();
     out.json = study_to_json(plan_.study);
     out.problems = problems_;
-    std::size_t finished = 0;
-    for (const StudyRun& run : runs()) finished += run.status == "done" || run.status == "diverged";
-    if (finished < runs().size() && failures_ == 0) {
+    const std::size_t ready = finished();
+    if ((ready < runs().size() && failures_ == 0) || timing_stopped_) {
       out.exit = ExitCode::interrupted;
-      out.text = fmt::format("Stopped with {} of {} runs finished in {}; {} continues.\n", finished, runs().size(),
-                             plan_.dir, again());
+      out.text = fmt::format("Stopped with {} of {} runs finished in {}{}; {} continues.\n", ready, runs().size(),
+                             plan_.dir, timing_stopped_ ? " and the time of a step not measured" : "", again());
       return out;
     }
     out.text = verdict_text(plan_.study);
@@ -271,7 +305,7 @@ class Runner {
       if (stopping_) out.exit = ExitCode::interrupted;
       out.text += fmt::format("\n{} of {} runs failed; {} tries them again.\n", failures_, runs().size(), again());
     }
-    if (finished == 0) return out;
+    if (ready == 0) return out;
     try {
       out.report = write_report(plan_.dir, "", true);
     } catch (const Error& error) {
@@ -291,7 +325,7 @@ class Runner {
   std::vector<std::size_t> older_;                  ///< done runs whose exact evaluation left out the last window
   std::vector<std::string> problems_;
   std::size_t failures_ = 0, usage_failures_ = 0;
-  bool stopping_ = false;
+  bool stopping_ = false, timing_stopped_ = false;
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "study/statistics.h"
 
+#include <normscope/core/random.h>
+
 #include <algorithm>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
@@ -50,6 +52,30 @@ Interval paired_ratio(std::span<const double> a, std::span<const double> b) {
   out.mean = std::exp(out.mean);
   out.low = std::exp(out.low);
   out.high = std::exp(out.high);
+  return out;
+}
+
+Interval bootstrap_median(std::span<const double> values, std::uint64_t seed) {
+  constexpr std::uint64_t kSamples = 2000;
+  std::vector<double> kept;
+  for (double value : values) {
+    if (std::isfinite(value)) kept.push_back(value);
+  }
+  Interval out;
+  out.n = static_cast<std::int64_t>(kept.size());
+  out.excluded = static_cast<std::int64_t>(values.size()) - out.n;
+  out.mean = median(kept);
+  if (out.n < 2) return out;
+  std::vector<double> medians, drawn(kept.size());
+  for (std::uint64_t s = 0; s < kSamples; ++s) {
+    const Random random(seed, Purpose::bootstrap, s);
+    for (std::size_t i = 0; i < drawn.size(); ++i) drawn[i] = kept[random.below(i, kept.size())];
+    medians.push_back(median(drawn));
+  }
+  std::sort(medians.begin(), medians.end());
+  constexpr std::size_t kTail = kSamples / 40;  // 2.5 %
+  out.low = medians[kTail];
+  out.high = medians[kSamples - 1 - kTail];
   return out;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Small-sample statistics of paired runs: means with Student's t-intervals, differences and ratios.
+// Small-sample statistics of paired runs: means with Student's t-intervals, differences, ratios, medians.
 #include <cstdint>
 #include <span>
 
@@ -27,5 +27,9 @@ Interval paired_difference(std::span<const double> a, std::span<const double> b)
 /// The geometric mean of b / a over pairs: exp of the interval of the mean of log(b / a). Pairs with a value that is
 /// not finite and positive are left out and counted; sd is that of the logarithms.
 Interval paired_ratio(std::span<const double> a, std::span<const double> b);
+/// The median of `values`, in `mean`, and its 95 % interval: the percentiles 2.5 and 97.5 of the medians of 2,000
+/// samples drawn from them with replacement. `seed` fixes the draws. Values that are not finite are left out and
+/// counted; sd is NaN.
+Interval bootstrap_median(std::span<const double> values, std::uint64_t seed);
 
 }  // namespace normscope

@@ -6,6 +6,7 @@
 #include "study/statistics.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -27,6 +28,10 @@ struct StudyOptions {
   bool quiet = false;   ///< no progress on stderr
   std::string command;  ///< the command line, stored in study.json and shown in the report
   std::string program;  ///< what to run for `train` (empty: this program)
+  /// Measures the time of a step once all runs are finished (commands.h, time_arms); empty: not measured.
+  std::function<std::vector<std::vector<double>>(const std::vector<Config>& arms, int rounds,
+                                                 const std::function<bool(int round)>& go_on)>
+      time_arms;
 };
 
 /// One run of a study, as study.json has it.
@@ -34,13 +39,19 @@ struct StudyRun {
   std::string name, file;  ///< file: path of run.h5 relative to the study's folder
   Arm arm;
   std::uint64_t seed = 0;
-  std::map<std::string, std::string> config;                      ///< every key as text
-  std::string config_json;                                        ///< the same as a JSON object
-  std::string status = "pending";                                 ///< pending | done | diverged | interrupted | failed
-  double val_loss = kNaN, train_loss = kNaN, step_time_s = kNaN;  ///< step_time_s: median over the steps
+  std::map<std::string, std::string> config;  ///< every key as text
+  std::string config_json;                    ///< the same as a JSON object
+  std::string status = "pending";             ///< pending | done | diverged | interrupted | failed
+  double val_loss = kNaN, train_loss = kNaN;
   std::int64_t val_targets = 0;              ///< how many targets val_loss is the mean of; 0: not known
   std::vector<double> epoch_mean_grad_norm;  ///< g_e, e = 1, 2, ...
   std::vector<bool> epoch_complete;
+};
+
+/// The time of a training step of one arm, measured in turns with the other arms on one thread.
+struct StepTimes {
+  Arm arm;
+  std::vector<double> seconds;  ///< the median of each round
 };
 
 /// What paired runs say about arm b against arm a in one metric.
@@ -48,7 +59,8 @@ struct Comparison {
   Arm a, b;                   ///< the full coordinates of both
   std::string metric;         ///< val_loss (b - a) | epoch_mean_grad_norm_ratio | step_time_ratio (b / a)
   std::int64_t epoch = 0;     ///< 0: not of one epoch
-  Interval result;            ///< n pairs, mean (geometric for ratios), 95 % interval (NaN when n < 2)
+  Interval result;            ///< n pairs, mean (geometric for ratios), 95 % interval (NaN when n < 2); of times n
+                              ///< rounds and the median of their ratios
   std::int64_t excluded = 0;  ///< pairs left out: a run diverged or is not there
 };
 
@@ -58,6 +70,7 @@ struct Study {
   std::vector<std::uint64_t> seeds;
   std::vector<StudyRun> runs;
   std::vector<Comparison> comparisons;
+  std::vector<StepTimes> step_times;  ///< empty: not measured
   std::string command;
 };
 
@@ -92,6 +105,8 @@ CompareOutcome compare(const CompareOptions& options);
 StudyRun summarize(const RunData& run, const std::vector<std::string>& axes);
 /// All comparisons of a grid: for each axis, its first value against each other one, at each value of the other axes.
 std::vector<Comparison> compare_arms(const Axes& axes, const std::vector<StudyRun>& runs);
+/// The ratio of the time of a step for each pair of arms that was measured.
+std::vector<Comparison> compare_step_times(const Axes& axes, const std::vector<StepTimes>& times);
 std::string study_to_json(const Study& study);
 /// Raises UsageError when the text is not a study.
 Study study_from_json(const std::string& text, const std::string& path);

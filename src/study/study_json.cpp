@@ -57,7 +57,6 @@ Json run_json(const StudyRun& run) {
   for (double value : run.epoch_mean_grad_norm) out["epoch_mean_grad_norm"].push_back(finite(value));
   out["epoch_complete"] = run.epoch_complete;
   out["train_loss"] = finite(run.train_loss);
-  out["step_time_s"] = finite(run.step_time_s);
   out["name"] = run.name;
   out["seed"] = run.seed;
   out["arm"] = arm_json(run.arm);
@@ -74,7 +73,6 @@ StudyRun run_from(const Json& json) {
   const auto targets = json.find("val_targets");
   if (targets != json.end() && targets->is_number_integer()) run.val_targets = targets->get<std::int64_t>();
   run.train_loss = number_or_nan(json, "train_loss");
-  run.step_time_s = number_or_nan(json, "step_time_s");
   for (const Json& value : json.at("epoch_mean_grad_norm")) {
     run.epoch_mean_grad_norm.push_back(value.is_number() ? value.get<double>() : kNaN);
   }
@@ -96,6 +94,20 @@ Json comparison_json(const Comparison& row) {
   out["ci95"] = Json::array({finite(row.result.low), finite(row.result.high)});
   out["excluded"] = row.excluded;
   return out;
+}
+
+Json step_times_json(const StepTimes& times) {
+  Json out;
+  out["arm"] = arm_json(times.arm);
+  out["seconds"] = Json::array();
+  for (double value : times.seconds) out["seconds"].push_back(finite(value));
+  return out;
+}
+
+StepTimes step_times_from(const Json& json) {
+  StepTimes times{arm_from(json.at("arm")), {}};
+  for (const Json& value : json.at("seconds")) times.seconds.push_back(value.is_number() ? value.get<double>() : kNaN);
+  return times;
 }
 
 Comparison comparison_from(const Json& json) {
@@ -130,6 +142,8 @@ std::string study_to_json(const Study& study) {
   for (const StudyRun& run : study.runs) out["runs"].push_back(run_json(run));
   out["comparisons"] = Json::array();
   for (const Comparison& row : study.comparisons) out["comparisons"].push_back(comparison_json(row));
+  if (!study.step_times.empty()) out["step_times"] = Json::array();
+  for (const StepTimes& times : study.step_times) out["step_times"].push_back(step_times_json(times));
   return out.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -149,7 +163,13 @@ Study study_from_json(const std::string& text, const std::string& path) {
     }
     study.seeds = json.at("seeds").get<std::vector<std::uint64_t>>();
     for (const Json& run : json.at("runs")) study.runs.push_back(run_from(run));
-    for (const Json& row : json.at("comparisons")) study.comparisons.push_back(comparison_from(row));
+    for (const Json& times : json.value("step_times", Json::array()))
+      study.step_times.push_back(step_times_from(times));
+    for (const Json& row : json.at("comparisons")) {
+      study.comparisons.push_back(comparison_from(row));
+      // Older studies compared the times of runs that shared the processor, which says nothing.
+      if (study.comparisons.back().metric == kTimeRatio && study.step_times.empty()) study.comparisons.pop_back();
+    }
     study.command = json.value("command", "");
     return study;
   } catch (const Json::exception& error) {

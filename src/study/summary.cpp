@@ -40,13 +40,6 @@ StudyRun summarize(const RunData& data, const std::vector<std::string>& axes) {
   if (data.status == "done") run.val_targets = targets_of(data, run.config);
   if (data.status == "diverged") run.val_loss = run.train_loss = kNaN;
 
-  std::vector<double> times;
-  for (std::size_t i = 1; i < data.elapsed_s.size(); ++i) {
-    const double time = data.elapsed_s[i] - data.elapsed_s[i - 1];
-    if (time > 0) times.push_back(time);
-  }
-  run.step_time_s = median(times);  // evaluations and checkpoints fall on few steps: the median does not see them
-
   for (const EpochRow& row : data.epochs) {
     const auto e = static_cast<std::size_t>(row.epoch);
     if (e == 0) continue;

@@ -24,18 +24,29 @@ std::string arm_rows(const Study& study) {
   for (const Arm& arm : arms_of(study.axes)) {
     const auto runs = runs_of(study.runs, arm);
     if (runs.empty()) continue;
-    std::vector<double> norms, times;
+    std::vector<double> norms;
     for (const StudyRun* run : runs) {
       if (run->status != "done") continue;
       norms.push_back(run->epoch_mean_grad_norm.empty() ? kNaN : run->epoch_mean_grad_norm.back());
-      times.push_back(run->step_time_s * 1e3);
     }
     const std::string text = arm_text(arm, study.axes);
     rows.push_back({text.empty() ? "run" : text, arm_status(study.runs, arm), plus_minus(arm_loss(study.runs, arm), 4),
-                    plus_minus(mean_interval(norms), 4), number_text(median(times), 2)});
+                    plus_minus(mean_interval(norms), 4)});
   }
-  return table({"arm", "runs", "validation loss (nats)", "gradient norm, last epoch", "ms/step"}, rows,
-               {false, true, true, true, true});
+  return table({"arm", "runs", "validation loss (nats)", "gradient norm, last epoch"}, rows, {false, true, true, true});
+}
+
+std::string time_lines(const Study& study) {
+  std::vector<std::vector<std::string>> rows;
+  for (const StepTimes& times : study.step_times)
+    rows.push_back({arm_text(times.arm, study.axes), number_text(median(times.seconds) * 1e3, 3)});
+  std::string out = std::string(kTimeTitle) + "\n\n" + table({"arm", "ms/step (median)"}, rows, {false, true});
+  for (const Comparison& row : study.comparisons) {
+    if (row.metric != kTimeRatio) continue;
+    out += fmt::format("{} vs {}: ratio {}: {}\n", arm_text(row.b, study.axes), arm_text(row.a, study.axes),
+                       comparison_numbers(row), comparison_finding(row));
+  }
+  return out + "Ratios are medians over the rounds; [ ] are 95 % intervals (percentile bootstrap).\n";
 }
 
 std::string pair_lines(const Study& study, const ArmPair& pair) {
@@ -55,9 +66,6 @@ std::string pair_lines(const Study& study, const ArmPair& pair) {
                        comparison_finding(row));
   }
   if (ratios.size() > 12) out += fmt::format("  ({} epochs; all of them in study.json)\n", ratios.size());
-  for (const Comparison* row : rows_of(study.comparisons, pair.a, pair.b, kTimeRatio)) {
-    out += fmt::format("  step time ratio:               {}: {}\n", comparison_numbers(*row), comparison_finding(*row));
-  }
   return out;
 }
 
@@ -74,8 +82,8 @@ std::string comparison_numbers(const Comparison& row) {
   std::string text = "-";
   if (r.n > 0) text = loss ? number_text(r.mean, 4, true) + " nats" : number_text(r.mean, 3);
   if (r.has_interval()) {
-    text += fmt::format(" [{}, {}], {} pairs", number_text(r.low, loss ? 4 : 3, loss),
-                        number_text(r.high, loss ? 4 : 3, loss), r.n);
+    text += fmt::format(" [{}, {}], {} {}", number_text(r.low, loss ? 4 : 3, loss),
+                        number_text(r.high, loss ? 4 : 3, loss), r.n, row.metric == kTimeRatio ? "rounds" : "pairs");
   } else if (r.n == 1) {
     text += " (one seed, no interval)";
   }
@@ -150,8 +158,9 @@ std::string verdict_text(const Study& study) {
   if (study.seeds.size() > 1) {
     out +=
         "\nPaired over seeds; +- and [ ] are 95 % intervals (Student's t), each on its own. Losses are differences,\n"
-        "gradient norms and times ratios (geometric mean).\n";
+        "gradient norms ratios (geometric mean).\n";
   }
+  if (!study.step_times.empty()) out += "\n" + time_lines(study);
   return out;
 }
 

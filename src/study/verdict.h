@@ -8,7 +8,7 @@ namespace normscope {
 
 /// "-0.0031 nats [-0.0102, +0.0040], 5 pairs" / "1.124 [1.093, 1.155], 5 pairs" / "... (one seed, no interval)".
 std::string comparison_numbers(const Comparison& row);
-/// "no difference shown", "lower", "higher", or "no pair to compare".
+/// "no difference shown", "lower", "higher" ("faster", "slower" of times), or "no pair to compare".
 std::string comparison_finding(const Comparison& row);
 /// "LayerNorm: 2 of 2 runs train; no norm: 2 of 2 runs diverge"; empty when no run of either arm diverged.
 std::string divergence_finding(const Study& study, const ArmPair& pair);

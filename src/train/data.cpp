@@ -126,19 +126,11 @@ void SampleSplit::sampled(Engine& engine, std::int64_t items, std::int64_t count
   visit_rows(samples_, engine, random_starts(seed, step, count, samples_.count()), items, visit);
 }
 
-namespace {
-Sampler make_sampler(const Corpus& corpus, const Model& model, const SamplerOptions& options) {
-  const bool samples = model.options().features > 0;
-  if (samples != corpus.has_samples())
-    throw UsageError("arch = " + model.options().arch + " trains on " + (samples ? "samples" : "tokens") + ", and " +
-                     corpus.source + " holds " + (samples ? "tokens" : "samples") + "; " +
-                     (samples ? "use --data synthetic:teacher" : "use text, a prepared folder or synthetic:grammar"));
-  return training_sampler(corpus, options);
-}
-}  // namespace
-
 DataSet::DataSet(const Corpus& corpus, const Model& model, const SamplerOptions& options)
-    : sampler(make_sampler(corpus, model, options)) {
+    : sampler(training_sampler(corpus, options)) {
+  if ((model.options().features > 0) != corpus.has_samples())
+    throw UsageError("the model reads " + std::string(corpus.has_samples() ? "tokens" : "samples") + ", and " +
+                     corpus.source + " holds " + (corpus.has_samples() ? "samples" : "tokens"));
   if (corpus.has_samples()) {
     source = std::make_unique<SampleSource>(corpus.train_samples, sampler);
     train = std::make_unique<SampleSplit>(corpus.train_samples);

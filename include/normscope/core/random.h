@@ -20,6 +20,7 @@ enum class Purpose : std::uint32_t {
   gradcheck,
   random_tokens,
   perturb,
+  bootstrap,
 };
 
 /// 64-bit FNV-1a hash of a parameter path: the stream that its initial values come from.

@@ -255,7 +255,7 @@ TEST(Config, ResolveRefusesWhatCannotBe) {
   EXPECT_HAS(message_of([] { resolved({{"norm", "rmsnrom:eps=1"}}); }), "the nearest is rmsnorm");
   EXPECT_HAS(message_of([] { resolved({{"block.1.norm", "rmsnrom"}}); }), "block.1.norm = rmsnrom");
   EXPECT_HAS(message_of([] { resolved({{"final_norm", "ture"}}); }), "the nearest is true");
-  EXPECT_HAS(message_of([] { resolved({{"norm_placement", "pots"}}); }), "allowed: pre, post");
+  EXPECT_HAS(message_of([] { resolved({{"norm_placement", "pots"}}); }), "allowed: auto, pre, post");
   EXPECT_HAS(message_of([] { resolved({{"qk_norm", "rmsnorm"}}); }), "is unknown; allowed: none");
   EXPECT_NO_THROW(resolved({{"qk_norm", "none"}, {"init", "normal"}, {"stats", ""}, {"final_norm", "rmsnorm:eps=0"}}));
   EXPECT_HAS(message_of([] { resolved({{"arch", "llama"}, {"n_embd", "12"}}); }), "odd head width 3");

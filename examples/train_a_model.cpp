@@ -7,8 +7,9 @@
 
 using namespace normscope;
 
-static void train(const char* text) {
-  const Corpus corpus = load_corpus({.data = text});
+int main(int argc, char** argv) try {
+  if (argc != 2) return std::fprintf(stderr, "usage: train_a_model TEXT\n"), 2;
+  const Corpus corpus = load_corpus({.data = argv[1]});
   Engine engine;
   const ModelOptions options{.arch = "llama",
                              .n_layer = 2,
@@ -27,11 +28,6 @@ static void train(const char* text) {
   std::printf("validation loss %.3f nats\n", exact_evaluation(*model, *data.val, 12).loss);
   save_weights(model->parameters(), "model.h5");
   generate(*model, *corpus.tokenizer, {.tokens = 200}, [](const std::string& piece) { std::cout << piece; });
-}
-
-int main(int argc, char** argv) try {
-  if (argc != 2) return std::fprintf(stderr, "usage: train_a_model TEXT\n"), 2;
-  train(argv[1]);
 } catch (const std::exception& error) {
   return std::fprintf(stderr, "%s\n", error.what()), 1;
 }

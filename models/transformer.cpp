@@ -120,17 +120,22 @@ double Transformer::flops(std::int64_t predictions) const {
 }
 
 namespace {
+template <bool kLearnedPositions>
 std::unique_ptr<Model> make_transformer(Engine& engine, const ModelOptions& options, std::uint64_t seed) {
-  return std::make_unique<Transformer>(engine, options, seed);
+  ModelOptions own = options;
+  own.learned_positions = kLearnedPositions;
+  return std::make_unique<Transformer>(engine, own, seed);
 }
 }  // namespace
 
 ModelEntry model_gpt() {
-  return {.name = "gpt", .summary = "Transformer with learned positions (GPT-2)", .make = make_transformer};
+  return {.name = "gpt", .summary = "Transformer with learned positions (GPT-2)", .make = make_transformer<true>};
 }
 
 ModelEntry model_llama() {
-  return {.name = "llama", .summary = "Transformer with rotary positions and SwiGLU (LLaMA)", .make = make_transformer};
+  return {.name = "llama",
+          .summary = "Transformer with rotary positions and SwiGLU (LLaMA)",
+          .make = make_transformer<false>};
 }
 
 NORMSCOPE_END

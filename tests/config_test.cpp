@@ -270,7 +270,7 @@ TEST(Config, ResolveRefusesWhatCannotBe) {
   EXPECT_HAS(message_of<UsageError>([] { resolved({{"norm", "rmsnrom:eps=1"}}); }), "the nearest is rmsnorm");
   EXPECT_HAS(message_of<UsageError>([] { resolved({{"block.1.norm", "rmsnrom"}}); }), "block.1.norm = rmsnrom");
   EXPECT_HAS(message_of<UsageError>([] { resolved({{"final_norm", "ture"}}); }), "the nearest is true");
-  EXPECT_HAS(message_of<UsageError>([] { resolved({{"norm_placement", "pots"}}); }), "allowed: pre, post");
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"norm_placement", "pots"}}); }), "allowed: auto, pre, post");
   EXPECT_HAS(message_of<UsageError>([] { resolved({{"qk_norm", "rmsnorm"}}); }), "is unknown; allowed: none");
   EXPECT_NO_THROW(resolved({{"qk_norm", "none"}, {"init", "normal"}, {"stats", ""}, {"final_norm", "rmsnorm:eps=0"}}));
   EXPECT_HAS(message_of<UsageError>([] { resolved({{"arch", "llama"}, {"n_embd", "12"}}); }), "odd head width 3");

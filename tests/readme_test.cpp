@@ -37,6 +37,12 @@ TEST(Readme, FindsTheCommandsOfShellBlocks) {
   EXPECT_EQ(shown_commands(text), (std::vector<std::string>{"train    --bias", "norms"}));
 }
 
+TEST(Readme, ShowsTheExampleThatIsBuilt) {
+  const std::string source = NORMSCOPE_SOURCE;
+  EXPECT_NE(read_text(source + "/README.md").find(read_text(source + "/examples/train_a_model.cpp")),
+            std::string::npos);
+}
+
 TEST(Readme, EveryCommandAndFlagExists) {
   const std::string path = std::string(NORMSCOPE_SOURCE) + "/README.md";
   ASSERT_TRUE(std::filesystem::is_regular_file(path)) << "README.md is missing";

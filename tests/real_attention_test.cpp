@@ -206,5 +206,29 @@ TEST(Attention, IsBitwiseTheSameOnAnyNumberOfThreads) {
   }
 }
 
+TEST(AttentionEntropy, IsLnOfTheTokensSeenWhereAllScoresAreEqualAndZeroForTheFirst) {
+  const std::int64_t B = 2, T = 5, H = 3, D = 4;
+  const Tensor qkv = Tensor::full(engine(), {B, T, 3 * H * D}, 0);  // scores 0: weights 1 / (t + 1)
+  const AttentionOptions options{
+      .heads = H, .kv_heads = H, .rope = nullptr, .dropout = 0, .random = Random(1, Purpose::dropout, 0)};
+  const Tensor entropy = attention_entropy(Variable(qkv), options).value();
+  ASSERT_EQ(entropy.shape(), (Shape{B, H, T}));
+  for (std::int64_t i = 0; i < entropy.numel(); ++i)
+    EXPECT_NEAR(static_cast<double>(entropy.data()[i]), std::log(static_cast<double>(i % T + 1)),
+                tolerance(1e-6, 1e-12));
+}
+
+TEST(AttentionEntropy, IsThatOfTheSoftmaxOfTwoScores) {
+  // One head of width 1, two tokens, q = 1 for the second: scores k_0 and k_1, p = 1 / (1 + exp(k_1 - k_0)).
+  const Tensor qkv = Tensor::from(engine(), {1, 2, 3}, {1, real(0.5), 0, 1, real(-0.25), 0});
+  const AttentionOptions options{
+      .heads = 1, .kv_heads = 1, .rope = nullptr, .dropout = 0, .random = Random(1, Purpose::dropout, 0)};
+  const Tensor entropy = attention_entropy(Variable(qkv), options).value();
+  const double p = 1 / (1 + std::exp(-0.75));
+  EXPECT_NEAR(static_cast<double>(entropy.data()[0]), 0, 1e-12);
+  EXPECT_NEAR(static_cast<double>(entropy.data()[1]), -p * std::log(p) - (1 - p) * std::log(1 - p),
+              tolerance(1e-6, 1e-12));
+}
+
 }  // namespace
 }  // namespace normscope::real_test

@@ -10,7 +10,9 @@
 
 #include "jobs/entries.h"
 #include <normscope/autograd/gradcheck.h>
-#include <normscope/models/transformer.h>
+#include <normscope/models/model.h>
+#include <normscope/nn/placement.h>
+#include <normscope/norms/norm.h>
 
 #include "jobs/gradcheck_ops.h"
 
@@ -123,7 +125,7 @@ void check_norms(Checker& checker, Engine& engine, std::uint64_t seed) {
 
 ModelOptions small_model(bool gpt) {
   ModelOptions o;
-  o.learned_positions = gpt;
+  o.arch = gpt ? "gpt" : "llama";
   o.n_layer = 2;
   o.n_head = 4;
   o.n_kv_head = gpt ? 4 : 2;
@@ -140,16 +142,19 @@ ModelOptions small_model(bool gpt) {
 
 void check_model(Checker& checker, Engine& engine, const std::string& topic, const std::string& name,
                  const std::string& input, const ModelOptions& options, std::uint64_t seed) {
-  const Transformer model(engine, options, seed);
-  shake(model.parameters(), seed, 0.1);
+  const auto model = make_model(engine, options, seed);
+  shake(model->parameters(), seed, 0.1);
   const Random random(seed, Purpose::gradcheck, stream_of("tokens"));
-  const Batch batch = model.make_batch(2);
-  for (std::int64_t i = 0; i < 10; ++i) {
-    batch.tokens.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(i), 11));
+  const Batch batch = model->make_batch(2);
+  for (std::int64_t i = 0; i < batch.predictions(); ++i) {
+    if (batch.tokens.defined())
+      batch.tokens.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(i), 11));
     batch.targets.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(10 + i), 11));
   }
+  for (std::int64_t i = 0; batch.features.defined() && i < batch.features.numel(); ++i)
+    batch.features.data()[i] = static_cast<real>(random.normal(static_cast<std::uint64_t>(100 + i)));
   const Pass pass{options.dropout > 0, seed, 0};
-  checker.run(topic, name, input, leaves_of(model.parameters()), [&] { return model.loss(batch, pass); });
+  checker.run(topic, name, input, leaves_of(model->parameters()), [&] { return model->loss(batch, pass); });
 }
 
 /// Every operation of the grammar, in forms that the catalogue does not have.
@@ -174,6 +179,15 @@ void check_models(Checker& checker, Engine& engine, std::uint64_t seed) {
       options.norm.name = norm.name;
       check_model(checker, engine, "placement", placement.name, norm.name, options, seed);
     }
+  }
+  for (const char* placement : {"before", "after"}) {
+    if (!checker.wants("model", "mlp")) continue;
+    ModelOptions options = small_model(true);
+    options.arch = "mlp";
+    options.features = 6;
+    options.placement = placement;
+    options.init_gain = 1;
+    check_model(checker, engine, "model", "mlp", std::string("norm ") + placement + " the ReLU", options, seed);
   }
   for (const bool gpt : {true, false}) {
     const std::string name = gpt ? "gpt" : "llama";

@@ -40,6 +40,7 @@ Attention::Attention(const Scope& scope, const AttentionSpec& spec, const InitRu
     : spec_(spec),
       path_(scope.prefix),
       weights_path_(path_ + ".weights"),
+      entropy_path_(path_ + ".entropy"),
       qkv_(scope, spec.width, query_key_value(spec, init), spec.bias),
       projection_(scope.in("proj"), spec.width, spec.width, spec.bias, init("attn.proj", spec.width, spec.width)) {}
 
@@ -47,7 +48,9 @@ Variable Attention::operator()(const Variable& x, const Pass& pass, const Inner&
   const Tape::Scope scope(path_);
   AttentionOptions options{spec_.heads, spec_.kv_heads, spec_.rope, pass.training ? spec_.dropout : 0,
                            pass.dropout(weights_path_)};
-  Variable y = causal_attention(qkv_(x), options);
+  const Variable qkv = qkv_(x);
+  if (pass.wants(entropy_path_)) pass.observe(entropy_path_, attention_entropy(qkv, options));
+  Variable y = causal_attention(qkv, options);
   if (inner) y = inner(y);
   y = projection_(y);
   return pass.training ? dropout(y, spec_.dropout, pass.dropout(path_)) : y;

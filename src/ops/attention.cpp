@@ -3,6 +3,7 @@
 
 #include <normscope/ops/ops.h>
 
+#include "core/parallel.h"
 #include "kernels/kernels.h"
 #include "ops/check.h"
 
@@ -71,30 +72,57 @@ Variable causal_attention(const Variable& qkv, const AttentionOptions& options) 
   });
 }
 
+namespace {
+/// Queries, keys or values of `count` heads from `first` on in the packed buffer -> [B, count, T, D]; each key and
+/// value head is repeated for the query heads that read it.
+Variable heads_of(const Variable& qkv, const kernels::AttentionShape& s, std::int64_t first, std::int64_t count,
+                  const RopeTables* rope_tables) {
+  const std::int64_t d = s.head_width;
+  Variable part = reshape(slice(qkv, 2, first * d, (first + count) * d), {s.batch, s.time, count, d});
+  if (rope_tables) part = rope(part, *rope_tables);
+  part = transpose(part, 1, 2);
+  if (count == s.heads) return part;
+  const std::int64_t group = s.heads / count;
+  const Variable wide = broadcast_to(reshape(part, {s.batch, count, 1, s.time, d}), {s.batch, count, group, s.time, d});
+  return reshape(wide, {s.batch, s.heads, s.time, d});
+}
+
+/// softmax(q k^T / sqrt(D)) with the causal mask, [B, H, T, T].
+Variable attention_weights(const Variable& qkv, const kernels::AttentionShape& s, const AttentionOptions& options) {
+  const Variable q = heads_of(qkv, s, 0, s.heads, options.rope);
+  const Variable k = heads_of(qkv, s, s.heads, s.kv_heads, options.rope);
+  Tensor mask = Tensor::full(qkv.engine(), {1, 1, s.time, s.time}, 0);
+  for (std::int64_t t = 0; !qkv.engine().dry() && t < s.time; ++t)
+    for (std::int64_t j = t + 1; j < s.time; ++j) mask.data()[t * s.time + j] = -std::numeric_limits<real>::infinity();
+  const Variable scores = scale(matmul(q, transpose(k, 2, 3)), 1 / std::sqrt(static_cast<double>(s.head_width)));
+  return softmax(add(scores, Variable(mask)));
+}
+}  // namespace
+
 Variable causal_attention_reference(const Variable& qkv, const AttentionOptions& options) {
   const kernels::AttentionShape s = attention_shape(qkv, options);
   check(options.dropout == 0, "attention_reference", "dropout is not part of the plain version");
-  const std::int64_t d = s.head_width;
-  const auto heads = [&](std::int64_t first, std::int64_t count, bool turn) {  // -> [B, count, T, D]
-    Variable part = reshape(slice(qkv, 2, first * d, (first + count) * d), {s.batch, s.time, count, d});
-    if (turn && options.rope) part = rope(part, *options.rope);
-    return transpose(part, 1, 2);
-  };
-  const auto spread = [&](const Variable& kv) {  // each key/value head to the query heads that read it
-    if (s.kv_heads == s.heads) return kv;
-    const std::int64_t group = s.heads / s.kv_heads;
-    const Variable wide =
-        broadcast_to(reshape(kv, {s.batch, s.kv_heads, 1, s.time, d}), {s.batch, s.kv_heads, group, s.time, d});
-    return reshape(wide, {s.batch, s.heads, s.time, d});
-  };
-  const Variable q = heads(0, s.heads, true), k = spread(heads(s.heads, s.kv_heads, true)),
-                 v = spread(heads(s.heads + s.kv_heads, s.kv_heads, false));
-  Tensor mask = Tensor::full(qkv.engine(), {1, 1, s.time, s.time}, 0);
-  for (std::int64_t t = 0; t < s.time; ++t)
-    for (std::int64_t j = t + 1; j < s.time; ++j) mask.data()[t * s.time + j] = -std::numeric_limits<real>::infinity();
-  const Variable scores = scale(matmul(q, transpose(k, 2, 3)), 1 / std::sqrt(static_cast<double>(d)));
-  const Variable y = matmul(softmax(add(scores, Variable(mask))), v);
-  return reshape(transpose(y, 1, 2), {s.batch, s.time, s.heads * d});
+  const Variable v = heads_of(qkv, s, s.heads + s.kv_heads, s.kv_heads, nullptr);
+  const Variable y = matmul(attention_weights(qkv, s, options), v);
+  return reshape(transpose(y, 1, 2), {s.batch, s.time, s.heads * s.head_width});
+}
+
+Variable attention_entropy(const Variable& qkv, const AttentionOptions& options) {
+  const NoGrad guard;
+  const kernels::AttentionShape s = attention_shape(qkv, options);
+  const Tensor p = attention_weights(qkv.detach(), s, options).value();
+  const Tensor entropy = Tensor::empty(qkv.engine(), {s.batch, s.heads, s.time});
+  parallel_ranges(qkv.engine(), s.batch * s.heads * s.time, 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      double sum = 0;
+      for (std::int64_t j = 0; j <= row % s.time; ++j) {
+        const auto weight = static_cast<double>(p.data()[row * s.time + j]);
+        if (weight > 0) sum -= weight * std::log(weight);
+      }
+      entropy.data()[row] = static_cast<real>(sum);
+    }
+  });
+  return Variable(entropy);
 }
 
 NORMSCOPE_END

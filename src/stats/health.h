@@ -20,6 +20,7 @@ class HealthCheck final : public StepListener {
 
   void start_step(std::int64_t step) override;
   void value(const std::string& name, const Variable& x) override;
+  bool wants(const std::string& name) const override { return next_ && next_->wants(name); }
   void gradients(const GradientNorms& norms) override;
   void updates(const UpdateNorms& norms) override;
 

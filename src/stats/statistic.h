@@ -23,6 +23,7 @@ struct StatContext {
 
 /// Listens during a measured step, then gives its row. Every function may be left out but row().
 ///   value():     named tensors of the forward pass (x.on_grad() adds a hook for the gradient)
+///   wants():     true for a value that is computed only where somebody asks (src/stats/attn_entropy.cpp)
 ///   gradients(): the gradients lie in the model's parameters, unclipped (Parameter::grad())
 ///   updates():   the parameters have been updated
 class Statistic : public StepListener {

@@ -67,6 +67,11 @@ void StatisticSet::value(const std::string& name, const Variable& x) {
   for (Member& member : members_) member.statistic->value(name, x);
 }
 
+bool StatisticSet::wants(const std::string& name) const {
+  return measured_ && std::any_of(members_.begin(), members_.end(),
+                                  [&](const Member& member) { return member.statistic->wants(name); });
+}
+
 void StatisticSet::gradients(const GradientNorms& norms) {
   for (std::size_t p = 0; p < grad_norms_.size(); ++p) grad_norms_[p] = std::sqrt(norms.sum_squares[p]);
   if (!measured_) return;

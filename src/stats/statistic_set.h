@@ -17,6 +17,7 @@ class StatisticSet final : public StepListener {
 
   void start_step(std::int64_t step) override;
   void value(const std::string& name, const Variable& x) override;
+  bool wants(const std::string& name) const override;
   void gradients(const GradientNorms& norms) override;
   void updates(const UpdateNorms& norms) override;
 

@@ -17,6 +17,7 @@ struct Pass {
   void observe(const std::string& name, const Variable& x) const {
     if (observer) observer->value(name, x);
   }
+  bool wants(const std::string& name) const { return observer && observer->wants(name); }
   /// The dropout stream of a layer in this pass.
   Random dropout(const std::string& path) const {
     return Random(seed, Purpose::dropout, stream_of(path) + 0x9E3779B97F4A7C15ULL * (micro_step + 1));

@@ -85,6 +85,8 @@ class Observer {
  public:
   virtual ~Observer() = default;
   virtual void value(const std::string& name, const Variable& x) = 0;
+  /// Should the value `name`, which costs work of its own, be computed and told? ("blocks.3.attn.entropy")
+  virtual bool wants(const std::string& /*name*/) const { return false; }
 };
 
 class Tape {

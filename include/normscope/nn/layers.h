@@ -43,7 +43,7 @@ class Attention {
 
  private:
   AttentionSpec spec_;
-  std::string path_, weights_path_;
+  std::string path_, weights_path_, entropy_path_;
   Linear qkv_, projection_;
 };
 

@@ -64,6 +64,9 @@ struct AttentionOptions {
 Variable causal_attention(const Variable& qkv, const AttentionOptions& options);
 /// The same, composed of the operations above; float order apart, equal.
 Variable causal_attention_reference(const Variable& qkv, const AttentionOptions& options);
+/// -sum_j p_j ln p_j of each query's attention weights in nats, [B, H, T]; 0 to ln t. Computed apart, without dropout
+/// and without a gradient.
+Variable attention_entropy(const Variable& qkv, const AttentionOptions& options);
 
 /// Index of the largest entry of the last extent, as real numbers; has no gradient.
 Variable argmax(const Variable& x);

@@ -45,6 +45,18 @@ TEST(ExactEvaluation, IsTheMeanOverAllTargetsOfWindowsSideBySide) {
   }
 }
 
+TEST(ExactEvaluation, TellsAnObserverOfEveryPointOfEveryBatch) {
+  struct Counter final : Observer {
+    void value(const std::string& name, const Variable& x) override { tokens[name] += x.shape().rows(); }
+    std::map<std::string, std::int64_t> tokens;
+  } counter;
+  const Transformer model(engine(), small({}), 5);
+  const auto text = random_text(62);
+  exact_evaluation(model, TokenSplit(text, 12), 3, &counter);
+  ASSERT_EQ(counter.tokens.size(), model.points().size());
+  for (const std::string& point : model.points()) EXPECT_EQ(counter.tokens[point], 61) << point;
+}
+
 TEST(ExactEvaluation, OfOneTokenIsRefused) {
   const Transformer model(engine(), small({}), 5);
   const auto tokens = random_text(1);

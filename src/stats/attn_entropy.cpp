@@ -1,4 +1,5 @@
-// How widely each attention head looks: 0 is one token, ln t all t tokens alike. Collapse towards 0 precedes divergence.
+// How widely each attention head looks: 0 is one token, ln t all t tokens alike. Collapse towards 0 precedes
+// divergence.
 #include <algorithm>
 #include <charconv>
 
@@ -11,7 +12,8 @@ namespace {
 class AttentionEntropy final : public Statistic {
  public:
   explicit AttentionEntropy(const StatContext& context)
-      : heads_(context.model.options().n_head), sums_(static_cast<std::size_t>(context.model.options().n_layer * heads_)) {}
+      : heads_(context.model.options().n_head),
+        sums_(static_cast<std::size_t>(context.model.options().n_layer * heads_)) {}
 
   void start_step(std::int64_t) override {
     std::fill(sums_.begin(), sums_.end(), 0.0);

@@ -32,6 +32,9 @@ std::string color_range(const MapFigure& figure) {
   if (figure.diverging) {
     high = std::max({std::abs(low), std::abs(high), 0.05});
     low = -high;
+  } else if (high - low < 1e-6 && low >= 0) {  // one value: nothing suggests that it could be negative
+    low = 0;
+    high = std::max(2 * high, 1.0);
   } else if (high - low < 1e-6) {
     low -= 0.5;
     high += 0.5;

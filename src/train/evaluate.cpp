@@ -11,9 +11,9 @@ namespace {
 /// Adds up batches, each weighted by its targets.
 class Meter {
  public:
-  explicit Meter(const Model& model) : model_(model) {}
+  explicit Meter(const Model& model, Observer* observer = nullptr) : model_(model) { pass_.observer = observer; }
   void add(const Batch& batch) {
-    const Variable logits = model_.logits(batch, {});
+    const Variable logits = model_.logits(batch, pass_);
     const std::int64_t targets = batch.predictions();
     loss_ += static_cast<double>(model_.loss_of(logits, batch).item()) * static_cast<double>(targets);
     targets_ += targets;
@@ -32,6 +32,7 @@ class Meter {
 
  private:
   const Model& model_;
+  Pass pass_;
   double loss_ = 0;
   std::int64_t targets_ = 0, right_ = 0;
   bool samples_ = false;
@@ -39,9 +40,9 @@ class Meter {
 
 }  // namespace
 
-Evaluation exact_evaluation(const Model& model, const Split& split, std::int64_t items) {
+Evaluation exact_evaluation(const Model& model, const Split& split, std::int64_t items, Observer* observer) {
   const NoGrad guard;
-  Meter meter(model);
+  Meter meter(model, observer);
   split.exact(model.engine(), part_of_batch(items, split.predictions_an_item()),
               [&](const Batch& batch) { meter.add(batch); });
   return meter.result();

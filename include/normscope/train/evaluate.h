@@ -10,8 +10,9 @@ struct Evaluation {
   double accuracy = 0;  ///< share of samples whose largest score is the target's; NaN for tokens
 };
 
-/// Over every target of the split once. `items`: how many items a batch has at most.
-Evaluation exact_evaluation(const Model& model, const Split& split, std::int64_t items);
+/// Over every target of the split once. `items`: how many items a batch has at most. `observer` is told of named values
+/// and may be null.
+Evaluation exact_evaluation(const Model& model, const Split& split, std::int64_t items, Observer* observer = nullptr);
 /// Over `count` random items, keyed by (seed, step).
 Evaluation sampled_evaluation(const Model& model, const Split& split, std::int64_t items, std::int64_t count,
                               std::uint64_t seed, std::int64_t step);

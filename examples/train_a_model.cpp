@@ -25,7 +25,7 @@ int main(int argc, char** argv) try {
     if (i % 20 == 0)
       std::printf("step %3d  loss %.3f  gradient norm %.3f\n", i, result.loss, step.gradient_norms().global);
   }
-  std::printf("validation loss %.3f nats\n", exact_evaluation(*model, *data.val, 12).loss);
+  std::printf("validation loss %.3f nats\n", exact_evaluation(*model, *data.val).loss);
   save_weights(model->parameters(), "model.h5");
   generate(*model, *corpus.tokenizer, {.tokens = 200}, [](const std::string& piece) { std::cout << piece; });
 } catch (const std::exception& error) {

@@ -38,7 +38,7 @@ TEST(ExactEvaluation, IsTheMeanOverAllTargetsOfWindowsSideBySide) {
     }
     const double expected = sum / static_cast<double>(length - 1);
     for (const std::int64_t items : {1, 2, 3, 4, 64}) {
-      const Evaluation got = exact_evaluation(model, split, items);
+      const Evaluation got = exact_evaluation(model, split, {.batch_size = items});
       EXPECT_EQ(got.targets, length - 1);
       EXPECT_NEAR(got.loss, expected, tolerance(2e-6, 1e-12) * expected) << length << " tokens by " << items;
     }
@@ -52,7 +52,7 @@ TEST(ExactEvaluation, TellsAnObserverOfEveryPointOfEveryBatch) {
   } counter;
   const Transformer model(engine(), small({}), 5);
   const auto text = random_text(62);
-  exact_evaluation(model, TokenSplit(text, 12), 3, &counter);
+  exact_evaluation(model, TokenSplit(text, 12), {.batch_size = 3, .observer = &counter});
   ASSERT_EQ(counter.tokens.size(), model.points().size());
   for (const std::string& point : model.points()) EXPECT_EQ(counter.tokens[point], 61) << point;
 }
@@ -60,7 +60,9 @@ TEST(ExactEvaluation, TellsAnObserverOfEveryPointOfEveryBatch) {
 TEST(ExactEvaluation, OfOneTokenIsRefused) {
   const Transformer model(engine(), small({}), 5);
   const auto tokens = random_text(1);
-  EXPECT_NE(message_of<UsageError>([&] { exact_evaluation(model, TokenSplit(tokens, 12), 2); }).find("1 token"),
+  EXPECT_NE(message_of<UsageError>([&] {
+              exact_evaluation(model, TokenSplit(tokens, 12), {.batch_size = 2});
+            }).find("1 token"),
             std::string::npos);
 }
 

@@ -12,7 +12,7 @@ EvalOutcome evaluate(const Config& config, const std::string& checkpoint, const 
   load_weights(session.model->parameters(), checkpoint);
   const DataSet data(corpus, *session.model, sampler_options(config));
   const Evaluation result =
-      exact_evaluation(*session.model, split == "train" ? *data.train : *data.val, config.batch_size);
+      exact_evaluation(*session.model, split == "train" ? *data.train : *data.val, {.batch_size = config.batch_size});
   return {.loss = result.loss, .tokens = result.targets, .accuracy = result.accuracy, .split = split};
 }
 

@@ -1,6 +1,8 @@
 #include <normscope/train/evaluate.h>
 
-#include <algorithm>
+#include <cmath>
+
+#include <normscope/ops/ops.h>
 
 #include "core/numbers.h"
 
@@ -11,7 +13,7 @@ namespace {
 /// Adds up batches, each weighted by its targets.
 class Meter {
  public:
-  explicit Meter(const Model& model, Observer* observer = nullptr) : model_(model) { pass_.observer = observer; }
+  Meter(const Model& model, Observer* observer) : model_(model) { pass_.observer = observer; }
   void add(const Batch& batch) {
     const Variable logits = model_.logits(batch, pass_);
     const std::int64_t targets = batch.predictions();
@@ -19,11 +21,8 @@ class Meter {
     targets_ += targets;
     if (!batch.features.defined()) return;
     samples_ = true;
-    const std::int64_t classes = logits.shape().last();
-    for (std::int64_t i = 0; i < targets; ++i) {
-      const real* row = logits.value().data() + i * classes;
-      right_ += std::max_element(row, row + classes) - row == batch.targets.data()[i];
-    }
+    const Tensor best = argmax(logits).value();
+    for (std::int64_t i = 0; i < targets; ++i) right_ += std::lround(best.data()[i]) == batch.targets.data()[i];
   }
   Evaluation result() const {
     const auto n = static_cast<double>(targets_);
@@ -40,20 +39,19 @@ class Meter {
 
 }  // namespace
 
-Evaluation exact_evaluation(const Model& model, const Split& split, std::int64_t items, Observer* observer) {
+Evaluation exact_evaluation(const Model& model, const Split& split, const EvaluateOptions& options) {
   const NoGrad guard;
-  Meter meter(model, observer);
-  split.exact(model.engine(), part_of_batch(items, split.predictions_an_item()),
+  Meter meter(model, options.observer);
+  split.exact(model.engine(), part_of_batch(options.batch_size, split.predictions_an_item()),
               [&](const Batch& batch) { meter.add(batch); });
   return meter.result();
 }
 
-Evaluation sampled_evaluation(const Model& model, const Split& split, std::int64_t items, std::int64_t count,
-                              std::uint64_t seed, std::int64_t step) {
+Evaluation sampled_evaluation(const Model& model, const Split& split, const SampledEvaluateOptions& options) {
   const NoGrad guard;
-  Meter meter(model);
-  split.sampled(model.engine(), part_of_batch(items, split.predictions_an_item()), count, seed, step,
-                [&](const Batch& batch) { meter.add(batch); });
+  Meter meter(model, options.observer);
+  split.sampled(model.engine(), part_of_batch(options.batch_size, split.predictions_an_item()), options.items,
+                options.seed, options.step, [&](const Batch& batch) { meter.add(batch); });
   return meter.result();
 }
 

@@ -122,9 +122,15 @@ void Trainer::evaluate(bool exact) {
   const auto seed = static_cast<std::uint64_t>(c.seed);
   const std::int64_t at = next_ - 1;  // the step whose update made these weights
   const auto sampled = [&](const Split& split) {
-    return sampled_evaluation(*session_.model, split, c.batch_size, c.eval_iters * c.batch_size, seed, at);
+    SampledEvaluateOptions options;
+    options.batch_size = c.batch_size;
+    options.items = c.eval_iters * c.batch_size;
+    options.seed = seed;
+    options.step = at;
+    return sampled_evaluation(*session_.model, split, options);
   };
-  const Evaluation val = exact ? exact_evaluation(*session_.model, *data_.val, c.batch_size) : sampled(*data_.val);
+  const Evaluation val =
+      exact ? exact_evaluation(*session_.model, *data_.val, {.batch_size = c.batch_size}) : sampled(*data_.val);
   last_eval_ = {.step = at, .train_loss = sampled(*data_.train).loss, .val_loss = val.loss, .exact = exact};
   accuracy_ = val.accuracy;
   if (exact) last_attributes_["val_targets"] = std::to_string(val.targets);

@@ -10,11 +10,21 @@ struct Evaluation {
   double accuracy = 0;  ///< share of samples whose largest score is the target's; NaN for tokens
 };
 
-/// Over every target of the split once. `items`: how many items a batch has at most. `observer` is told of named values
-/// and may be null.
-Evaluation exact_evaluation(const Model& model, const Split& split, std::int64_t items, Observer* observer = nullptr);
-/// Over `count` random items, keyed by (seed, step).
-Evaluation sampled_evaluation(const Model& model, const Split& split, std::int64_t items, std::int64_t count,
-                              std::uint64_t seed, std::int64_t step);
+struct EvaluateOptions {
+  std::int64_t batch_size = 12;  ///< items of a batch at most
+  Observer* observer = nullptr;  ///< told of named values; may be null
+};
+
+/// Over every target of the split once. Raises UsageError when the split has none.
+Evaluation exact_evaluation(const Model& model, const Split& split, const EvaluateOptions& options = {});
+
+struct SampledEvaluateOptions : EvaluateOptions {
+  std::int64_t items = 240;  ///< how many are drawn
+  std::uint64_t seed = 0;    ///< which are drawn follows from (seed, step)
+  std::int64_t step = 0;
+};
+
+/// Over randomly drawn items.
+Evaluation sampled_evaluation(const Model& model, const Split& split, const SampledEvaluateOptions& options);
 
 NORMSCOPE_END

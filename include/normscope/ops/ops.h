@@ -8,7 +8,7 @@
 
 NORMSCOPE_BEGIN
 
-// Elementwise; the names and formulas stand in src/normscope/unary.def.
+// Elementwise; names and formulas are in include/normscope/core/unary.def.
 #define UNARY(name, formula) Variable name(const Variable& x);
 #include <normscope/core/unary.def>
 #undef UNARY

@@ -36,8 +36,21 @@ void check_arms(const Config& base, const Axes& axes) {
     }
 }
 
-/// Every list becomes an axis. Paths are free text: one that exists is one value, whatever commas it holds.
-Config read_config(const Parser& parser, Axes& axes) {
+/// Where the user wrote a key: flags in the order in which they were typed, then the lines of the file.
+std::pair<std::size_t, std::size_t> written_at(const Arguments& arguments, const Config& config,
+                                               const std::string& key) {
+  const std::string flag = "--" + key, where = config.where(key);
+  for (std::size_t i = 0; i < arguments.size(); ++i)
+    if (arguments[i] == flag || arguments[i].rfind(flag + "=", 0) == 0) return {i, 0};
+  const auto colon = where.rfind(':');
+  const std::string line = colon == std::string::npos ? "" : where.substr(colon + 1);
+  const bool number = !line.empty() && line.size() < 9 && line.find_first_not_of("0123456789") == std::string::npos;
+  return {arguments.size(), number ? std::stoul(line) : 0};
+}
+
+/// Every list becomes an axis, in the order in which they were written. Paths are free text: one that exists is one
+/// value, whatever commas it holds.
+Config read_config(const Parser& parser, const Arguments& arguments, Axes& axes) {
   Config base = parser.config();
   for (const KeyInfo& key : config_keys()) {
     const bool path = std::string_view(key.name) == "data" || key.role == KeyRole::start;
@@ -56,6 +69,9 @@ Config read_config(const Parser& parser, Axes& axes) {
       throw UsageError(fmt::format("{}: '{}' is a list; {} takes one value for all runs", where, list, key.name));
     axes.emplace_back(key.name, found->second);
   }
+  std::stable_sort(axes.begin(), axes.end(), [&](const auto& a, const auto& b) {
+    return written_at(arguments, base, a.first) < written_at(arguments, base, b.first);
+  });
   base.lists.clear();
   if (axes.empty())
     throw UsageError(
@@ -71,7 +87,8 @@ int run_ablate(const Arguments& arguments) {
   Parser parser(
       "ablate",
       "Trains a grid of runs that share batches and initial weights seed by seed, and compares them in pairs. Any\n"
-      "key given a comma list is an axis; its first value is what the others are compared with.",
+      "key given a comma list is an axis; its first value is what the others are compared with. The first axis is the\n"
+      "one that the figures compare, at each combination of the others.",
       "  normscope ablate --preset micro --train_tokens 51264 --data synthetic:grammar \\\n"
       "      --norm layernorm,layernorm:bias=false,rmsnorm --seeds 5\n"
       "    15 runs; prints the paired differences with 95 % intervals and draws a report.\n"
@@ -84,7 +101,7 @@ int run_ablate(const Arguments& arguments) {
   parser.config_keys();
   if (!parser.parse(arguments)) return 0;
   if (options.seeds < 1) throw UsageError("--seeds: '0' is too few; give 1 or more, 2 or more for an interval");
-  options.base = read_config(parser, options.axes);
+  options.base = read_config(parser, arguments, options.axes);
   const bool data_axis =
       std::any_of(options.axes.begin(), options.axes.end(), [](const auto& axis) { return axis.first == "data"; });
   if (!data_axis) require_data(options.base);

@@ -1,36 +1,15 @@
 #include "study/arms.h"
 
-#include <normscope/norms/norm.h>
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
 
 namespace normscope {
-namespace {
-
-std::size_t varying(const Axes& axes) {
-  return static_cast<std::size_t>(
-      std::count_if(axes.begin(), axes.end(), [](const auto& a) { return a.second.size() > 1; }));
-}
-
-template <typename Value>
-std::string join_arm(const Arm& arm, const Axes& axes, Value value) {
-  std::string text;
-  for (const auto& [key, values] : axes) {
-    const auto found = arm.find(key);
-    if (found == arm.end() || (values.size() < 2 && varying(axes) > 0)) continue;
-    text += (text.empty() ? "" : ", ") + value(key, found->second);
-  }
-  return text;
-}
-
-}  // namespace
-
 std::vector<Arm> arms_of(const Axes& axes) {
   std::vector<Arm> arms{Arm{}};
   for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
@@ -85,12 +64,13 @@ std::vector<Comparison> compare_pair(const ArmPair& pair, const std::vector<Stud
     return out;
   };
   std::vector<Comparison> out;
-  const auto add = [&](const char* metric, std::int64_t epoch, const Interval& result) {
-    out.push_back({pair.a, pair.b, metric, epoch, result, result.excluded});
+  const auto add = [&](const char* metric, std::int64_t epoch, const Interval& result, const PairFacts& facts) {
+    out.push_back({pair.a, pair.b, metric, epoch, result, result.excluded, facts});
   };
 
   const auto loss = [](const StudyRun& run) { return run.val_loss; };
-  add(kValLoss, 0, paired_difference(values(true, loss), values(false, loss)));
+  add(kValLoss, 0, paired_difference(values(true, loss), values(false, loss)),
+      pair_facts(values(true, loss), values(false, loss)));
   std::size_t epochs = 0;
   for (const auto& [seed, two] : by_seed) {
     if (two.first && two.second) {
@@ -102,8 +82,14 @@ std::vector<Comparison> compare_pair(const ArmPair& pair, const std::vector<Stud
     const auto norm = [e](const StudyRun& run) {
       return e < run.epoch_mean_grad_norm.size() ? run.epoch_mean_grad_norm[e] : kNaN;
     };
-    add(kGradRatio, static_cast<std::int64_t>(e) + 1, paired_ratio(values(true, norm), values(false, norm)));
+    const auto logs = [&](const StudyRun& run) { return norm(run) > 0 ? std::log(norm(run)) : kNaN; };
+    add(kGradRatio, static_cast<std::int64_t>(e) + 1, paired_ratio(values(true, norm), values(false, norm)),
+        pair_facts(values(true, logs), values(false, logs)));
   }
+  std::vector<double> p;
+  for (std::size_t i = 1; i < out.size(); ++i) p.push_back(out[i].facts.p);
+  const std::vector<double> adjusted = holm(p);
+  for (std::size_t i = 1; i < out.size(); ++i) out[i].p_holm = adjusted[i - 1];
   return out;
 }
 
@@ -127,34 +113,15 @@ std::vector<Comparison> compare_step_times(const Axes& axes, const std::vector<S
     for (std::size_t r = 0; r < std::min(a->seconds.size(), b->seconds.size()); ++r)
       ratios.push_back(b->seconds[r] / a->seconds[r]);
     const Interval result = bootstrap_median(ratios, 0);
-    out.push_back({pair.a, pair.b, kTimeRatio, 0, result, result.excluded});
+    out.push_back({pair.a, pair.b, kTimeRatio, 0, result, result.excluded, {}});
   }
   return out;
 }
 
-std::string norm_label(const std::string& norm) {
-  const auto colon = norm.find(':');
-  std::string label = norm.substr(0, colon);
-  for (const NormEntry& entry : norm_table())
-    if (entry.name == label) {
-      label = entry.label;
-      break;
-    }
-  if (colon != std::string::npos) label += " (" + norm.substr(colon + 1) + ")";
-  return label;
-}
-
-std::string arm_text(const Arm& arm, const Axes& axes) {
-  const bool one = varying(axes) <= 1;
-  return join_arm(arm, axes, [&](const std::string& key, const std::string& value) {
-    return one || key == "norm" ? value : key + " " + value;
-  });
-}
-
-std::string arm_label(const Arm& arm, const Axes& axes) {
-  return join_arm(arm, axes, [](const std::string& key, const std::string& value) {
-    return key == "norm" ? norm_label(value) : key == "run" ? value : key + " " + value;
-  });
+std::vector<Comparison> all_comparisons(const Study& study) {
+  std::vector<Comparison> out = compare_arms(study.axes, study.runs);
+  for (Comparison& row : compare_step_times(study.axes, study.step_times)) out.push_back(std::move(row));
+  return out;
 }
 
 std::map<std::string, std::string> config_texts(const std::string& config_json) {

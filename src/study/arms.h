@@ -22,10 +22,23 @@ std::vector<ArmPair> arm_pairs(const Axes& axes);
 /// The comparisons of one pair of arms: val_loss and each epoch's ratio.
 std::vector<Comparison> compare_pair(const ArmPair& pair, const std::vector<StudyRun>& runs);
 
-/// "rmsnorm" when one axis varies, "rmsnorm, n_layer 4" with more.
+/// The axis that is compared: the first one with two values, in the order in which the user wrote them; empty when none
+/// has.
+std::string first_axis(const Axes& axes);
+const std::vector<std::string>& values_of(const Axes& axes, const std::string& key);
+/// Which value of the first axis an arm has: the number of its colour; 0 when no axis varies.
+std::size_t first_value(const Arm& arm, const Axes& axes);
+/// The axes beside the first one that vary; their combinations are the panels of a figure.
+Axes context_axes(const Axes& axes);
+
+/// An arm as a user would type it, for messages: "norm rmsnorm, n_layer 4"; axes that do not vary are left out.
 std::string arm_text(const Arm& arm, const Axes& axes);
-/// The same for figures and HTML: "RMSNorm".
+/// An arm's short name, for everything that a study prints: "RMSNorm, L2 post". Axes that do not vary are left out.
 std::string arm_label(const Arm& arm, const Axes& axes);
+/// The same of the axes beside the first one, "L2 post"; empty when no other varies.
+std::string context_label(const Arm& arm, const Axes& axes);
+/// One value of an axis: "RMSNorm", "L2", "lr 0.1", "post".
+std::string value_label(const std::string& key, const std::string& value);
 /// "LayerNorm (bias=false)" for layernorm:bias=false.
 std::string norm_label(const std::string& norm);
 

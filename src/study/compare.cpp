@@ -21,6 +21,7 @@ struct Loaded {
   std::string source;  ///< the path that was given
   RunData data;
   StudyRun run;
+  std::vector<std::string> axes;  ///< of the study it is part of, in order
 };
 
 std::string join(const std::set<std::string>& values) {
@@ -32,7 +33,7 @@ std::string join(const std::set<std::string>& values) {
 std::vector<Loaded> load(const std::vector<std::string>& paths) {
   std::vector<Loaded> out;
   const auto add = [&](const std::string& source, const fs::path& file) {
-    out.push_back({source, read_run(file.string()), {}});
+    out.push_back({source, read_run(file.string()), {}, {}});
     out.back().run = summarize(out.back().data, {});
     out.back().run.file = file.string();
     out.back().run.name = file.parent_path().filename().string();
@@ -45,8 +46,11 @@ std::vector<Loaded> load(const std::vector<std::string>& paths) {
     if ((folder && fs::exists(place / "study.json")) || place.extension() == ".json") {
       const fs::path dir = folder ? place : place.parent_path();
       std::size_t before = out.size();
-      for (const StudyRun& run : read_study(path).runs) {
-        if (fs::exists(dir / run.file)) add(path, dir / run.file);
+      const Study study = read_study(path);
+      for (const StudyRun& run : study.runs) {
+        if (!fs::exists(dir / run.file)) continue;
+        add(path, dir / run.file);
+        for (const auto& axis : study.axes) out.back().axes.push_back(axis.first);
       }
       if (out.size() == before) throw UsageError(fmt::format("[compare] the study {} has no run that was begun", path));
     } else {
@@ -92,7 +96,8 @@ bool same_split(const std::vector<Loaded>& runs, const std::string& a, const std
   return true;
 }
 
-/// The arms. Of keys that only differ together the first one of the table of keys is named.
+/// The arms. Of keys that only differ together the first one of the table of keys is named. Keys that are no axis of
+/// the first study come first: in them the paths differ. Then its axes, in its order.
 Axes differing_axes(const std::vector<Loaded>& runs) {
   Axes axes;
   for (const auto& [key, values] : differing_keys(runs)) {
@@ -100,6 +105,14 @@ Axes differing_axes(const std::vector<Loaded>& runs) {
         std::any_of(axes.begin(), axes.end(), [&, k = key](const auto& a) { return same_split(runs, a.first, k); });
     if (!known) axes.emplace_back(key, values);
   }
+  const std::vector<std::string>& ordered = runs.front().axes;
+  const auto rank = [&](const auto& axis) {
+    return std::find(ordered.begin(), ordered.end(), axis.first) - ordered.begin();
+  };
+  std::stable_sort(axes.begin(), axes.end(), [&](const auto& a, const auto& b) {
+    const auto left = rank(a), right = rank(b), end = std::ptrdiff_t(ordered.size());
+    return (left == end ? -1 : left) < (right == end ? -1 : right);
+  });
   return axes;
 }
 
@@ -242,7 +255,7 @@ CompareOutcome compare(const CompareOptions& options) {
   }
   check_val_targets(input.study.runs);
   input.study.seeds.assign(seeds.begin(), seeds.end());
-  input.study.comparisons = compare_arms(input.study.axes, input.study.runs);
+  input.study.comparisons = all_comparisons(input.study);
   input.study.command = "normscope compare";
   for (const std::string& path : options.paths) input.study.command += " " + path;
   input.command = input.study.command;

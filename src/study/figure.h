@@ -16,8 +16,9 @@ struct Series {
   std::vector<double> x, y, low, high;
   bool points = false;  ///< marks at the points
   bool line = true;
-  bool bars = false;   ///< low and high as bars instead of a band
-  bool faint = false;  ///< thin, without mark
+  bool bars = false;     ///< low and high as bars instead of a band
+  bool faint = false;    ///< thin, without mark
+  bool crosses = false;  ///< no curve: crosses under the top of the frame, y rows (0, 1, ...) below it
 };
 
 struct Panel {
@@ -28,7 +29,7 @@ struct Panel {
   std::optional<double> low_limit;  ///< a y range never goes below it
   std::vector<double> mark_x;       ///< dotted vertical lines
   std::string mark_label;
-  bool integer_x = false, log_y = false;
+  bool integer_x = false, log_y = false, log_x = false;
   bool zero_y = false;     ///< the y axis starts at 0 (unless log_y)
   bool clip_bands = true;  ///< wide intervals are cut by the frame so that the means stay visible
 };
@@ -37,17 +38,21 @@ struct LegendEntry {
   std::string label, color;
   int dash = 1;
   bool band = false;
+  bool cross = false;  ///< a cross instead of a line
 };
 
 struct CurveFigure {
   std::string name;
   std::vector<LegendEntry> legend;
-  std::vector<Panel> panels;  ///< side by side
+  std::vector<Panel> panels;
+  std::size_t columns = 0;  ///< panels in a row; 0: all
+  bool same_y = false;      ///< one y range for all panels
 };
 
 struct MapPanel {
   std::string title;
-  std::vector<std::vector<double>> z;  ///< [row][column], NaN: white
+  std::vector<std::vector<double>> z;      ///< [row][column], NaN: white
+  std::vector<std::vector<bool>> marks{};  ///< cells with a dot; empty: none
 };
 
 struct MapFigure {
@@ -80,7 +85,7 @@ std::string map_script(const MapFigure& figure, int* width, int* height);
 Drawn draw(const std::string& gnuplot, const std::string& script, int width, int height, const std::string& name,
            const std::string& folder);
 
-/// Okabe-Ito colours in the order blue, vermillion, green, ...; the same arm has the same one everywhere.
+/// Twelve colours that differ, Okabe-Ito's first, then other line styles; the same arm has the same one everywhere.
 struct Ink {
   std::string color;
   int dash;

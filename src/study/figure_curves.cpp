@@ -3,13 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "study/figure.h"
 
 namespace normscope {
 namespace {
 
-constexpr int kWidth = 960, kPlotHeight = 262, kLegendRow = 21, kBottom = 62, kLeft = 84, kRight = 18;
+constexpr int kWidth = 960, kLegendRow = 21, kBottom = 62, kLeft = 84, kRight = 18;
 
 struct Grid {  // pixels from the top left -> gnuplot's screen coordinates
   int width, height;
@@ -49,8 +50,12 @@ std::string legend_script(const std::vector<LegendEntry>& entries, const Legend&
           fmt::format("set object {} rect from {},{} to {},{} fc rgb '{}' fs transparent solid 0.18 noborder front\n",
                       tag, grid.x(x), grid.y(y + 6), grid.x(x + 30), grid.y(y - 6), entry.color);
     }
-    out += fmt::format("set arrow {} from {},{} to {},{} nohead lw 2.2 dt {} lc rgb '{}' front\n", tag, grid.x(x),
-                       grid.y(y), grid.x(x + 30), grid.y(y), entry.dash, entry.color);
+    if (entry.cross)
+      out += fmt::format("set label {} '×' at {},{} center textcolor rgb '{}' font ',18' front\n", tag + 100,
+                         grid.x(x + 15), grid.y(y), entry.color);
+    else
+      out += fmt::format("set arrow {} from {},{} to {},{} nohead lw 2.2 dt {} lc rgb '{}' front\n", tag, grid.x(x),
+                         grid.y(y), grid.x(x + 30), grid.y(y), entry.dash, entry.color);
     out += fmt::format("set label {} '{}' at {},{} left textcolor rgb '{}' font ',13' front\n", tag,
                        gp_fit(entry.label, kWidth - kLeft - 50, 13), grid.x(x + 38), grid.y(y), kInk);
   }
@@ -67,10 +72,35 @@ struct Range {
   bool empty() const { return low > high; }
 };
 
+/// Rows of crosses under the top of the frame.
+double cross_rows(const Panel& panel) {
+  double rows = 0;
+  for (const Series& s : panel.series)
+    for (double y : s.y)
+      if (s.crosses) rows = std::max(rows, y + 1);
+  return rows;
+}
+
+constexpr double kCrossRow = 0.065;  // of the frame's height
+
+/// Where the frame must end so that its upper part is free for the crosses.
+Range with_room(Range y, const Panel& panel) {
+  if (cross_rows(panel) == 0) return y;
+  const double share = kCrossRow * (cross_rows(panel) + 0.5), factor = 1 / (1 - share);
+  y.high = panel.log_y ? y.low * std::pow(y.high / y.low, factor) : y.low + (y.high - y.low) * factor;
+  return y;
+}
+
+double cross_height(double row, const Panel& panel, const Range& y) {
+  const double share = 1 - kCrossRow * (row + 0.75);
+  return panel.log_y ? y.low * std::pow(y.high / y.low, share) : y.low + (y.high - y.low) * share;
+}
+
 /// Means first; intervals may widen the frame up to four times, then they are cut by it.
-Range y_range(const Panel& panel) {
+Range curve_range(const Panel& panel) {
   Range means, bands;
   for (const Series& s : panel.series) {
+    if (s.crosses) continue;
     for (double value : s.y)
       if (!panel.log_y || value > 0) means.add(value);
     for (double value : s.low) bands.add(value);
@@ -100,6 +130,26 @@ Range y_range(const Panel& panel) {
   return out;
 }
 
+Range y_range(const Panel& panel) { return with_room(curve_range(panel), panel); }
+
+/// One range for all panels.
+Range common_range(const std::vector<Panel>& panels) {
+  Panel all = panels.front();
+  for (std::size_t p = 1; p < panels.size(); ++p)
+    all.series.insert(all.series.end(), panels[p].series.begin(), panels[p].series.end());
+  return y_range(all);
+}
+
+/// A logarithmic axis has a tic at each x where there are few of them.
+std::string log_x_ticks(const Panel& panel) {
+  std::set<double> at;
+  for (const Series& s : panel.series) at.insert(s.x.begin(), s.x.end());
+  if (at.size() > 14) return "set xtics autofreq offset 0,0.2\n";
+  std::vector<std::string> tics;
+  for (double x : at) tics.push_back(fmt::format("'{0:.6g}' {0:.8g}", x));
+  return fmt::format("set xtics ({}) offset 0,0.2\n", fmt::join(tics, ", "));
+}
+
 /// gnuplot labels a logarithmic axis at powers of ten only: where there are less than two of them, at 1, 2, 5, at every
 /// digit, or closer, whatever is enough.
 std::string log_ticks(const Range& y) {
@@ -118,8 +168,11 @@ std::string log_ticks(const Range& y) {
   return fmt::format("set ytics ({})\n", fmt::join(found, ", "));
 }
 
-std::string data_block(const std::string& name, const Series& s, const Range& y) {
+std::string data_block(const std::string& name, const Series& s, const Range& y, const Panel& panel) {
   std::string out = "$" + name + " << EOD\n";
+  for (std::size_t i = 0; s.crosses && i < s.x.size(); ++i)
+    out += fmt::format("{:.8g} {:.8g}\n", s.x[i], cross_height(s.y[i], panel, y));
+  if (s.crosses) return out + "EOD\n";
   for (std::size_t i = 0; i < s.x.size(); ++i) {
     if (!std::isfinite(s.y[i])) continue;
     const bool band = i < s.low.size() && std::isfinite(s.low[i]) && std::isfinite(s.high[i]);
@@ -140,6 +193,10 @@ std::string plot_command(const std::vector<Series>& series, const std::vector<st
     const Series& s = series[i];
     if (!has_points(s)) continue;
     const std::string block = "$" + blocks[i];
+    if (s.crosses) {
+      lines += fmt::format("{} u 1:2 w points pt 2 ps 0.9 lw 2 lc rgb '{}' notitle, \\\n", block, s.color);
+      continue;
+    }
     if (!s.low.empty() && !s.bars) {
       bands += fmt::format("{} u 1:3:4 w filledcurves lc rgb '{}' notitle, \\\n", block, s.color);
     } else if (!s.low.empty()) {
@@ -157,7 +214,13 @@ std::string plot_command(const std::vector<Series>& series, const std::vector<st
   return "plot " + bands + lines + "NaN notitle\n";
 }
 
-std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid, double x0, double x1, double top) {
+/// Where a panel stands, in pixels.
+struct Frame {
+  double x0, x1, top, height;
+};
+
+std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid, const Frame& at, const Range& y) {
+  const auto [x0, x1, top, height] = at;
   Range x;
   for (const Series& s : panel.series) {
     for (double value : s.x) x.add(value);
@@ -166,13 +229,15 @@ std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid
   // Bars and points stand inside the frame, lines and bands reach its edges.
   const bool inset =
       std::any_of(panel.series.begin(), panel.series.end(), [](const Series& s) { return s.bars || s.x.size() == 1; });
-  if (inset) x = {x.low - 0.5, x.high + 0.5};
-  if (x.high <= x.low) x = {x.low - 0.5, x.high + 0.5};
-  const Range y = y_range(panel);
+  if (panel.log_x)
+    x = {x.low / 1.5, x.high * 1.5};
+  else if (inset)
+    x = {x.low - 0.5, x.high + 0.5};
+  if (x.high <= x.low && !panel.log_x) x = {x.low - 0.5, x.high + 0.5};
 
   std::string out;
   out += fmt::format("set lmargin at {}; set rmargin at {}; set tmargin at {}; set bmargin at {}\n", grid.x(x0),
-                     grid.x(x1), grid.y(top), grid.y(top + kPlotHeight));
+                     grid.x(x1), grid.y(top), grid.y(top + height));
   out += fmt::format("set label 9 '{}' at {},{} left textcolor rgb '{}'\n", gp_bold(panel.title, x1 - x0, 14),
                      grid.x(x0), grid.y(top - (panel.note.empty() ? 14 : 31)), kInk);
   if (!panel.note.empty()) {
@@ -187,8 +252,12 @@ std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid
   out += fmt::format("set xlabel '{}' offset 0,0.4 textcolor rgb '{}'; set ylabel '{}' offset 1,0 textcolor rgb '{}'\n",
                      panel.xlabel, kInk, panel.ylabel, kInk);
   out += fmt::format("set xrange [{:.8g}:{:.8g}]; set yrange [{:.8g}:{:.8g}]\n", x.low, x.high, y.low, y.high);
-  out += panel.log_y ? "set logscale y\n" + log_ticks(y) : "unset logscale\nset ytics autofreq\n";
-  if (panel.integer_x && x.high - x.low <= 13) {
+  out += "unset logscale\n";
+  if (panel.log_x) out += "set logscale x\n";
+  out += panel.log_y ? "set logscale y\n" + log_ticks(y) : "set ytics autofreq\n";
+  if (panel.log_x) {
+    out += log_x_ticks(panel);
+  } else if (panel.integer_x && x.high - x.low <= 13) {
     out += fmt::format("set xtics {},1,{} offset 0,0.2\n", std::ceil(x.low), std::floor(x.high));
   } else {
     out += "set xtics autofreq offset 0,0.2\n";
@@ -200,7 +269,7 @@ std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid
   std::vector<std::string> blocks;
   for (std::size_t i = 0; i < panel.series.size(); ++i) {
     blocks.push_back(fmt::format("p{}s{}", index, i));
-    out += data_block(blocks.back(), panel.series[i], y);
+    out += data_block(blocks.back(), panel.series[i], y, panel);
   }
   std::string plot = plot_command(panel.series, blocks);
   if (panel.line_at) {
@@ -216,10 +285,14 @@ std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid
 
 std::string curve_script(const CurveFigure& figure, int* width, int* height) {
   const Legend legend = lay_out(figure.legend);
+  const std::size_t count = figure.panels.size(), columns = figure.columns == 0 ? count : figure.columns;
+  const std::size_t rows = (count + columns - 1) / columns;
   const bool notes =
       std::any_of(figure.panels.begin(), figure.panels.end(), [](const Panel& p) { return !p.note.empty(); });
-  const double top = 10 + legend.rows * kLegendRow + (notes ? 44 : 28) + (legend.rows > 0 ? 6 : 0);
-  const Grid grid{kWidth, static_cast<int>(top) + kPlotHeight + kBottom};
+  const double head = (notes ? 44 : 28) + (legend.rows > 0 ? 6 : 0), plot = columns > 2 ? 190 : 262;
+  const double row_height = head + plot + kBottom, left = columns > 2 ? 66 : kLeft;
+  const double top = 10 + legend.rows * kLegendRow;
+  const Grid grid{kWidth, static_cast<int>(top + static_cast<double>(rows) * row_height)};
   *width = grid.width;
   *height = grid.height;
 
@@ -229,10 +302,11 @@ std::string curve_script(const CurveFigure& figure, int* width, int* height) {
       "unset key\nset bars 0.6\n",
       kInk, kFaint);
   out += "set multiplot\n" + legend_script(figure.legend, legend, grid);
-  const double each = static_cast<double>(kWidth) / static_cast<double>(figure.panels.size());
-  for (std::size_t p = 0; p < figure.panels.size(); ++p) {
-    const double left = static_cast<double>(p) * each;
-    out += panel_script(figure.panels[p], p, grid, left + kLeft, left + each - kRight, top);
+  const double each = static_cast<double>(kWidth) / static_cast<double>(columns);
+  for (std::size_t p = 0; p < count; ++p) {
+    const double x = static_cast<double>(p % columns) * each, y = static_cast<double>(p / columns) * row_height;
+    out += panel_script(figure.panels[p], p, grid, {x + left, x + each - kRight, top + y + head, plot},
+                        figure.same_y ? common_range(figure.panels) : y_range(figure.panels[p]));
   }
   return out + "unset multiplot\n";
 }

@@ -67,6 +67,16 @@ std::string cells(const MapFigure& figure, const MapPanel& panel, std::size_t in
   return out + "EOD\n";
 }
 
+/// The marked cells, or empty.
+std::string marks(const MapFigure& figure, const MapPanel& panel, std::size_t index) {
+  std::string out;
+  for (std::size_t r = 0; r < panel.marks.size(); ++r)
+    for (std::size_t c = 0; c < panel.marks[r].size(); ++c)
+      if (panel.marks[r][c])
+        out += fmt::format("{:.8g} {}\n", figure.x_first + figure.x_step * static_cast<double>(c), r);
+  return out.empty() ? out : fmt::format("$k{} << EOD\n{}EOD\n", index, out);
+}
+
 }  // namespace
 
 std::string map_script(const MapFigure& figure, int* width, int* height) {
@@ -122,8 +132,13 @@ std::string map_script(const MapFigure& figure, int* width, int* height) {
     const std::string data = cells(figure, figure.panels[p], p);
     const bool empty = std::count(data.begin(), data.end(), '\n') < 3;
     out += data;
-    out += empty ? "plot NaN notitle\n"
-                 : fmt::format("plot $m{} u 1:2:({:.8g}):(0.5):3 w boxxyerror lc palette notitle\n", p, half);
+    const std::string dots = marks(figure, figure.panels[p], p);
+    out += dots;
+    out += empty
+               ? "plot NaN notitle\n"
+               : fmt::format(
+                     "plot $m{} u 1:2:({:.8g}):(0.5):3 w boxxyerror lc palette notitle{}\n", p, half,
+                     dots.empty() ? "" : fmt::format(", $k{} u 1:2 w points pt 7 ps 0.3 lc rgb '{}' notitle", p, kInk));
     out += "unset label\n";
   }
   return out + "unset multiplot\n";

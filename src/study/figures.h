@@ -24,6 +24,9 @@ std::vector<FigureItem> run_figures(const RunData& run);
 struct RunGroup {
   std::string label;  ///< plain text
   std::vector<const RunData*> runs;
+  std::vector<std::uint64_t> seeds{};  ///< of each run
+  std::size_t base = 0;                ///< the group that it is compared with; its own number: none
+  std::string base_label{};            ///< what the base is called beside it
 };
 std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups);
 /// Residual gradient against depth, and its product with the stream, over the last epoch.
@@ -38,9 +41,18 @@ std::vector<RunGroup> run_groups(const ReportInput& input);
 /// blocks.3.attn.q.weight.
 const RunData* model_of(const std::vector<RunGroup>& groups);
 MapFigure map_frame(const RunData& model, const Columns& columns);
+/// Each group against its base, cell by cell: log2 of the ratio of paired runs, a dot where the 95 % interval over the
+/// seeds excludes equality. maps[group][run] are [row][column] as `base` averages them. Nothing is added without a
+/// pair.
+void add_ratio_map(const MapFigure& base, const std::vector<RunGroup>& groups,
+                   const std::vector<std::vector<std::vector<std::vector<double>>>>& maps, const std::string& heading,
+                   const std::string& what, std::vector<FigureItem>* items);
 /// Columns of all maps: epochs, or 40 bins of steps when there are fewer than three.
 Columns map_columns(const RunData& run);
 std::string short_name(const std::string& path);
+
+/// Loss against learning rate where it is an axis, diverged runs at the top.
+std::vector<FigureItem> sweep_figures(const Study& study);
 
 /// "epoch", or "pseudo-epoch (50 steps)".
 std::string epoch_label(const RunData& run);

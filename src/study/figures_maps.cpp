@@ -80,35 +80,6 @@ Map weight_map(const RunData& run, const RowPlan& plan, const Columns& columns) 
   return out;
 }
 
-/// log10(b / a) of two panels, cell by cell.
-Map log_ratio(const Map& a, const Map& b) {
-  Map out = b;
-  for (std::size_t r = 0; r < out.size(); ++r) {
-    for (std::size_t c = 0; c < out[r].size(); ++c) {
-      out[r][c] = r < a.size() && c < a[r].size() ? (b[r][c] - a[r][c]) / std::log10(2.0) : kNaN;
-    }
-  }
-  return out;
-}
-
-void add_ratio_map(const MapFigure& base, const std::vector<RunGroup>& groups, const std::string& heading,
-                   const std::string& what, std::vector<FigureItem>* items) {
-  if (base.panels.size() < 2) return;
-  MapFigure figure = base;
-  figure.name += "_ratio";
-  figure.title = what + " relative to " + gp_text(groups.front().label);
-  figure.cblabel = "log_2 of the ratio";
-  figure.diverging = true;
-  figure.panels.clear();
-  for (std::size_t p = 1; p < base.panels.size(); ++p) {
-    figure.panels.push_back({base.panels[p].title, log_ratio(base.panels.front().z, base.panels[p].z)});
-  }
-  items->push_back({figure, heading,
-                    fmt::format("The same cells divided by those of {}: red is larger, blue smaller, white "
-                                "equal; one unit of the scale is a factor of two.",
-                                groups.front().label)});
-}
-
 }  // namespace
 
 const RunData* model_of(const std::vector<RunGroup>& groups) {
@@ -155,17 +126,20 @@ std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups) {
     figure.ylabel = plan.by_block ? "block" : "";
     figure.cblabel = "log_{10} ‖∂L/∂W‖";
     for (const std::string& name : plan.names) figure.rows.push_back(gp_text(name));
+    std::vector<std::vector<Map>> all;
     for (const RunGroup& group : groups) {
       std::vector<Map> maps;
       for (const RunData* run : group.runs) maps.push_back(weight_map(*run, plan, map_columns(*run)));
       figure.panels.push_back({gp_text(group.label), log_mean(maps)});
+      all.push_back(maps);
     }
     items.push_back(
         {figure, "Weight gradients, layer by layer",
          fmt::format("Each cell: the mean over the {}'s steps of the L2 norm of the gradient before clipping{}, first "
                      "block at the bottom. One colour scale for all panels.",
                      columns.epochs ? "epoch" : "bin", plan.by_block ? ", averaged over the block's matrices" : "")});
-    add_ratio_map(figure, groups, "Weight gradients, layer by layer", "Gradient norm of each weight matrix", &items);
+    add_ratio_map(figure, groups, all, "Weight gradients, layer by layer", "Gradient norm of each weight matrix",
+                  &items);
   }
   if (!model->residual.empty()) {
     MapFigure figure = map_frame(*model, columns);
@@ -179,6 +153,7 @@ std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups) {
       figure.rows.push_back(gp_text(name.rfind("residual.", 0) == 0 ? name.substr(9) : name));
       rows.push_back(r);
     }
+    std::vector<std::vector<Map>> all;
     for (const RunGroup& group : groups) {
       std::vector<Map> maps;
       for (const RunData* run : group.runs) {
@@ -187,12 +162,13 @@ std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups) {
         maps.push_back(map_of(run->column("residual/grad_norm"), own, map_columns(*run)));
       }
       figure.panels.push_back({gp_text(group.label), log_mean(maps)});
+      all.push_back(maps);
     }
     items.push_back(
         {figure, "Residual stream",
          "Each cell: root mean square over tokens of the gradient at that point of the residual stream. Point 0 is "
          "before the first block, then after each sub-layer; the last is after the final norm."});
-    add_ratio_map(figure, groups, "Residual stream", "Gradient of the residual stream", &items);
+    add_ratio_map(figure, groups, all, "Residual stream", "Gradient of the residual stream", &items);
   }
   return items;
 }

@@ -13,62 +13,74 @@ namespace {
 
 constexpr std::size_t kFewEpochs = 3, kStepBins = 60, kLossBins = 80;
 
-/// The runs of an arm that figures show: the finished ones, or whatever there is when none is.
+/// The runs of an arm that figures show: the finished ones, or whatever there is when no arm has one.
 struct ArmRuns {
   Arm arm;
   std::string label;
+  std::size_t value = 0;  ///< of the first axis: its colour
   std::map<std::uint64_t, const RunData*> by_seed;
 };
 
 std::vector<ArmRuns> arm_runs(const ReportInput& input) {
   std::vector<ArmRuns> out;
-  for (const Arm& arm : arms_of(input.study.axes)) {
-    ArmRuns entry{arm, arm_label(arm, input.study.axes), {}};
-    for (const bool done : {true, false}) {
-      for (std::size_t i = 0; i < input.study.runs.size() && i < input.runs.size(); ++i) {
-        const StudyRun& run = input.study.runs[i];
+  const Study& study = input.study;
+  for (const bool done : {true, false}) {
+    for (const Arm& arm : arms_of(study.axes)) {
+      ArmRuns entry{arm, arm_label(arm, study.axes), first_value(arm, study.axes), {}};
+      for (std::size_t i = 0; i < study.runs.size() && i < input.runs.size(); ++i) {
+        const StudyRun& run = study.runs[i];
         if (run.arm != arm || input.runs[i].step.empty() || (done && run.status != "done")) continue;
         entry.by_seed[run.seed] = &input.runs[i];
       }
-      if (!entry.by_seed.empty()) break;
+      if (!entry.by_seed.empty()) out.push_back(std::move(entry));
     }
-    if (!entry.by_seed.empty()) out.push_back(std::move(entry));
+    if (!out.empty()) break;
   }
   return out;
 }
 
-std::vector<RunGroup> groups_of(const std::vector<ArmRuns>& arms) {
-  std::vector<RunGroup> groups;
-  for (const ArmRuns& arm : arms) {
-    groups.push_back({arm.label, {}});
-    for (const auto& [seed, run] : arm.by_seed) groups.back().runs.push_back(run);
-  }
-  return groups;
-}
-
-/// Which arms are compared: the first axis that has two values, at each combination of the others.
-struct Pairing {
-  std::vector<std::pair<std::size_t, std::size_t>> arms;  ///< a, b
-  std::string base;                                       ///< what a is called
+/// One panel of small multiples: the arms of one combination of the axes beside the first.
+struct Context {
+  std::string label, missing;  ///< missing: arms without a finished run
+  std::vector<ArmRuns> arms;
 };
 
-Pairing pairing_of(const ReportInput& input, const std::vector<ArmRuns>& arms) {
-  Pairing out;
-  for (const auto& [key, values] : input.study.axes) {
-    if (values.size() < 2) continue;
-    for (const ArmPair& pair : arm_pairs(input.study.axes)) {
-      if (pair.axis != key) continue;
-      const auto find = [&](const Arm& arm) {
-        return static_cast<std::size_t>(
-            std::find_if(arms.begin(), arms.end(), [&](const ArmRuns& r) { return r.arm == arm; }) - arms.begin());
-      };
-      const std::size_t a = find(pair.a), b = find(pair.b);
-      if (a < arms.size() && b < arms.size()) out.arms.emplace_back(a, b);
+std::vector<Context> contexts_of(const Study& study, const std::vector<ArmRuns>& arms) {
+  std::vector<Context> out;
+  for (const Arm& arm : arms_of(study.axes)) {
+    const std::string label = context_label(arm, study.axes);
+    if (out.empty() || out.back().label != label) out.push_back({label, "", {}});
+    const auto found = std::find_if(arms.begin(), arms.end(), [&](const ArmRuns& one) { return one.arm == arm; });
+    if (found != arms.end()) {
+      out.back().arms.push_back(*found);
+    } else {
+      const std::string key = first_axis(study.axes);
+      const std::string name = key.empty() ? arm_label(arm, study.axes) : value_label(key, arm.at(key));
+      out.back().missing += (out.back().missing.empty() ? "no finished run: " : ", ") + name;
     }
-    out.base = key == "norm" ? norm_label(values.front()) : key == "run" ? values.front() : key + " " + values.front();
-    break;
   }
   return out;
+}
+
+std::vector<RunGroup> groups_of(const Study& study, const std::vector<ArmRuns>& arms) {
+  std::vector<RunGroup> groups;
+  const std::string key = first_axis(study.axes);
+  for (std::size_t g = 0; g < arms.size(); ++g) {
+    RunGroup group{arms[g].label, {}, {}, g};
+    for (const auto& [seed, run] : arms[g].by_seed) {
+      group.runs.push_back(run);
+      group.seeds.push_back(seed);
+    }
+    if (!key.empty()) {
+      Arm base = arms[g].arm;
+      base[key] = values_of(study.axes, key).front();
+      const auto found = std::find_if(arms.begin(), arms.end(), [&](const ArmRuns& one) { return one.arm == base; });
+      if (found != arms.end()) group.base = static_cast<std::size_t>(found - arms.begin());
+      group.base_label = value_label(key, base[key]);
+    }
+    groups.push_back(std::move(group));
+  }
+  return groups;
 }
 
 using CurveOf = std::function<Curve(const RunData&)>;
@@ -100,6 +112,7 @@ struct Look {
   bool few = false;  ///< few points: bars side by side
   std::string xlabel, note;
   bool ratio = true;
+  bool one_pair = false;
 };
 
 Panel arms_panel(const std::vector<ArmRuns>& arms, const CurveOf& curve, const Look& look) {
@@ -108,7 +121,7 @@ Panel arms_panel(const std::vector<ArmRuns>& arms, const CurveOf& curve, const L
   std::size_t seeds = 0;
   double low = INFINITY, high = 0;
   for (std::size_t a = 0; a < arms.size(); ++a) {
-    const Ink ink = arm_ink(a);
+    const Ink ink = arm_ink(arms[a].value);
     const Bundle mean = bundle(curves_of(arms[a], curve), Band::range);
     Series series{ink.color, ink.dash, mean.x, mean.mean, {}, {}};
     if (mean.count > 1) series.low = mean.low, series.high = mean.high;
@@ -128,19 +141,19 @@ Panel arms_panel(const std::vector<ArmRuns>& arms, const CurveOf& curve, const L
   return panel;
 }
 
-Panel pairs_panel(const std::vector<ArmRuns>& arms, const Pairing& pairing, const CurveOf& curve, const Look& look) {
+/// The first arm against each other one; no series when its first value has no run.
+Panel pairs_panel(const std::vector<ArmRuns>& arms, const CurveOf& curve, const Look& look) {
   Panel panel;
   panel.xlabel = look.xlabel;
   panel.line_at = look.ratio ? 1 : 0;
   std::size_t pairs = 0;
-  for (std::size_t i = 0; i < pairing.arms.size(); ++i) {
-    const auto [a, b] = pairing.arms[i];
-    Ink ink = arm_ink(b);
-    if (pairing.arms.size() == 1) ink = {kGreen, 1};  // the house's colour of a single ratio
-    const Bundle result = paired_of(arms[a], arms[b], curve, look.ratio);
+  for (std::size_t i = 1; i < arms.size() && arms.front().value == 0; ++i) {
+    Ink ink = arm_ink(arms[i].value);
+    if (look.one_pair) ink = {kGreen, 1};  // the house's colour of a single ratio
+    const Bundle result = paired_of(arms.front(), arms[i], curve, look.ratio);
     Series series{ink.color, ink.dash, result.x, result.mean, {}, {}};
     if (result.count > 1) series.low = result.low, series.high = result.high;
-    if (look.few) dodge(&series, i, pairing.arms.size());
+    if (look.few) dodge(&series, i - 1, arms.size() - 1);
     panel.series.push_back(series);
     pairs = std::max(pairs, result.count);
   }
@@ -149,122 +162,223 @@ Panel pairs_panel(const std::vector<ArmRuns>& arms, const Pairing& pairing, cons
   return panel;
 }
 
-std::vector<LegendEntry> legend_of(const std::vector<ArmRuns>& arms) {
+/// The arms of all panels by the first axis.
+std::vector<LegendEntry> legend_of(const Study& study, const std::vector<Context>& contexts) {
+  std::map<std::size_t, LegendEntry> found;
+  for (const Context& context : contexts)
+    for (const ArmRuns& one : context.arms) {
+      const Ink ink = arm_ink(one.value);
+      const std::string key = first_axis(study.axes);
+      const std::string label = key.empty() ? one.label : value_label(key, one.arm.at(key));
+      LegendEntry& entry = found[one.value];
+      entry = {gp_text(label), ink.color, ink.dash, entry.band || one.by_seed.size() > 1};
+    }
   std::vector<LegendEntry> out;
-  for (std::size_t a = 0; a < arms.size(); ++a) {
-    const Ink ink = arm_ink(a);
-    out.push_back({gp_text(arms[a].label), ink.color, ink.dash, arms[a].by_seed.size() > 1});
-  }
+  for (const auto& [value, entry] : found) out.push_back(entry);
   return out;
 }
 
-std::string pair_title(const std::vector<ArmRuns>& arms, const Pairing& pairing, const char* sign) {
-  if (pairing.arms.size() != 1)
-    return sign == std::string("/") ? "Ratio to " + gp_text(pairing.base) : "difference from " + gp_text(pairing.base);
-  const auto [a, b] = pairing.arms.front();
-  return gp_text(arms[b].label) + " " + sign + " " + gp_text(arms[a].label);
-}
+/// What a study's curves are drawn from.
+struct Plan {
+  const Study& study;
+  std::vector<Context> contexts;
 
-/// A panel of arms and, when there are pairs, one of what the pairs say.
-CurveFigure two_panels(const std::vector<ArmRuns>& arms, const Pairing& pairing, const CurveOf& curve, const Look& look,
-                       const std::string& title, const std::string& ylabel) {
-  CurveFigure figure;
-  figure.legend = legend_of(arms);
-  figure.panels.push_back(arms_panel(arms, curve, look));
-  figure.panels.back().title = title;
-  figure.panels.back().ylabel = ylabel;
-  if (!pairing.arms.empty()) {
-    figure.panels.push_back(pairs_panel(arms, pairing, curve, look));
-    figure.panels.back().title = pair_title(arms, pairing, look.ratio ? "/" : "−");
-    figure.panels.back().ylabel = look.ratio ? "ratio" : "difference in nats";
+  bool multiples() const { return contexts.size() > 1; }
+  std::size_t compared() const {
+    const std::string key = first_axis(study.axes);
+    return key.empty() ? 0 : values_of(study.axes, key).size() - 1;
   }
+  /// "RMSNorm / LayerNorm", or "ratio to LayerNorm".
+  std::string pair_label(bool ratio) const {
+    const std::string key = first_axis(study.axes);
+    const auto& values = values_of(study.axes, key);
+    const std::string base = gp_text(value_label(key, values.front()));
+    if (values.size() > 2) return (ratio ? "ratio to " : "difference from ") + base;
+    return gp_text(value_label(key, values[1])) + (ratio ? " / " : " − ") + base;
+  }
+  /// Columns of a grid: the values of the axis that changes fastest from panel to panel, at most four.
+  std::size_t columns() const { return std::min<std::size_t>(4, context_axes(study.axes).front().second.size()); }
+};
+
+/// One panel for each combination of the axes beside the first, all with one scale.
+CurveFigure grid_of(const Plan& plan, const std::function<Panel(const std::vector<ArmRuns>&)>& make) {
+  CurveFigure figure;
+  figure.columns = plan.columns();
+  figure.same_y = true;
+  for (const Context& context : plan.contexts) {
+    Panel panel = make(context.arms);
+    panel.title = gp_text(context.label);
+    panel.note = gp_text(context.missing);
+    figure.panels.push_back(std::move(panel));
+  }
+  for (const Panel& panel : figure.panels)
+    if (panel.log_y)
+      for (Panel& other : figure.panels) other.log_y = true, other.zero_y = false;
   return figure;
 }
 
-FigureItem loss_figure(const std::vector<ArmRuns>& arms, const Pairing& pairing) {
+struct Texts {
+  std::string name, title, ylabel, heading, left, right;  ///< left and right: what the two panels show
+};
+
+const char* kRange = " Bands reach from the smallest to the largest seed.";
+const char* kInterval = " Bands are 95 % intervals over the paired seeds.";
+
+/// The arms and, when there are pairs, what the pairs say: two panels, or two grids when other axes vary.
+std::vector<FigureItem> two_views(const Plan& plan, const CurveOf& curve, Look look, const Texts& texts,
+                                  const std::function<void(Panel*, const std::vector<ArmRuns>&)>& finish) {
+  look.one_pair = plan.compared() == 1;
+  const std::vector<LegendEntry> legend = legend_of(plan.study, plan.contexts);
+  const auto arms = [&](const std::vector<ArmRuns>& runs) {
+    Panel panel = arms_panel(runs, curve, look);
+    panel.ylabel = texts.ylabel;
+    finish(&panel, runs);
+    return panel;
+  };
+  const auto pairs = [&](const std::vector<ArmRuns>& runs) {
+    Panel panel = pairs_panel(runs, curve, look);
+    panel.ylabel = look.ratio ? "ratio" : "difference in nats";
+    return panel;
+  };
+  if (!plan.multiples()) {
+    CurveFigure figure{texts.name, legend, {arms(plan.contexts.front().arms)}};
+    figure.panels.front().title = texts.title;
+    std::string caption = texts.left;
+    if (plan.compared() > 0) {
+      figure.panels.push_back(pairs(plan.contexts.front().arms));
+      figure.panels.back().title = (look.ratio ? "" : texts.title + ": ") + plan.pair_label(look.ratio);
+      caption = "Left: " + texts.left + " Right: " + texts.right;
+    }
+    return {{figure, texts.heading, caption}};
+  }
+  CurveFigure first = grid_of(plan, arms), second = grid_of(plan, pairs);
+  first.name = texts.name;
+  first.legend = legend;
+  second.name = texts.name + (look.ratio ? "_ratio" : "_difference");
+  for (Panel& panel : second.panels) panel.ylabel = plan.pair_label(look.ratio);
+  if (look.one_pair)
+    second.legend = {{plan.pair_label(look.ratio), kGreen, 1, true}};
+  else
+    second.legend.assign(legend.begin() + 1, legend.end());
+  return {{first, texts.heading, texts.left + kRange}, {second, texts.heading, texts.right + kInterval}};
+}
+
+std::vector<FigureItem> loss_figures(const Plan& plan) {
   const CurveOf loss = [](const RunData& run) {
     return binned(run, kLossBins, [&](std::size_t i) { return run.loss[i]; });
   };
-  Look look{false, "step", "", false};
-  CurveFigure figure = two_panels(arms, pairing, loss, look, "Loss", "nats a token");
-  figure.name = "loss";
-  Panel& panel = figure.panels.front();
-  panel.zero_y = panel.log_y = false;
-  panel.clip_bands = true;
-  for (std::size_t a = 0; a < arms.size(); ++a) {
-    const Bundle points = bundle(curves_of(arms[a],
-                                           [](const RunData& run) {
-                                             Curve curve;
-                                             for (const EvalRow& row : run.evals) {
-                                               curve.x.push_back(static_cast<double>(row.step));
-                                               curve.y.push_back(row.val_loss);
-                                             }
-                                             return curve;
-                                           }),
-                                 Band::range);
-    Series series{arm_ink(a).color, 1, points.x, points.mean, {}, {}};
-    series.points = true;
-    series.line = false;
-    panel.series.push_back(series);
+  const CurveOf validation = [](const RunData& run) {
+    Curve curve;
+    for (const EvalRow& row : run.evals) {
+      curve.x.push_back(static_cast<double>(row.step));
+      curve.y.push_back(row.val_loss);
+    }
+    return curve;
+  };
+  const auto finish = [&](Panel* panel, const std::vector<ArmRuns>& arms) {
+    panel->zero_y = panel->log_y = false;
+    panel->clip_bands = true;
+    for (const ArmRuns& arm : arms) {
+      const Bundle points = bundle(curves_of(arm, validation), Band::range);
+      Series series{arm_ink(arm.value).color, 1, points.x, points.mean, {}, {}};
+      series.points = true;
+      series.line = false;
+      panel->series.push_back(series);
+    }
+    panel->note = "line: training; dots: validation";
+    const double floor = arms.empty() ? kNaN : entropy_rate(*arms.front().by_seed.begin()->second);
+    if (std::isfinite(floor)) {
+      panel->line_at = floor;
+      panel->line_label = "entropy rate of the data";
+    }
+  };
+  return two_views(
+      plan, loss, {false, "step", "", false},
+      {"loss", "Training loss", "nats a token", "Loss",
+       "training loss averaged in bins of steps and over seeds (line), validation loss (dots, the last one "
+       "exact, over the whole split).",
+       "the paired difference of the training loss, batch by batch: both arms saw the same batches."},
+      finish);
+}
+
+/// The curves of all arms in one panel, as one row of panels for each combination of the other axes.
+void split_contexts(CurveFigure* figure, const Plan& plan, const std::vector<ArmRuns>& arms) {
+  figure->legend = legend_of(plan.study, plan.contexts);
+  const std::vector<Panel> whole = figure->panels;
+  figure->columns = std::max<std::size_t>(whole.size(), plan.multiples() && whole.size() == 1 ? plan.columns() : 1);
+  figure->panels.clear();
+  std::size_t begin = 0;
+  for (const Context& context : plan.contexts) {
+    for (const Panel& panel : whole) {
+      Panel part = panel;
+      part.series.assign(panel.series.begin() + static_cast<std::ptrdiff_t>(begin),
+                         panel.series.begin() + static_cast<std::ptrdiff_t>(begin + context.arms.size()));
+      for (std::size_t a = 0; a < part.series.size(); ++a) {
+        const Ink ink = arm_ink(arms[begin + a].value);
+        part.series[a].color = ink.color;
+        part.series[a].dash = ink.dash;
+      }
+      if (plan.multiples()) part.title = gp_text(context.label) + (whole.size() > 1 ? ": " + part.title : "");
+      figure->panels.push_back(std::move(part));
+    }
+    begin += context.arms.size();
   }
-  panel.note = "line: training; dots: validation";
-  const double floor = entropy_rate(*arms.front().by_seed.begin()->second);
-  if (std::isfinite(floor)) {
-    panel.line_at = floor;
-    panel.line_label = "entropy rate of the data";
-  }
-  if (figure.panels.size() > 1) figure.panels[1].title = "Training loss: " + figure.panels[1].title;
-  return {figure, "Loss",
-          "Training loss averaged in bins of steps and over seeds, validation loss as dots (the last one exact, over "
-          "the whole "
-          "split). The paired difference is taken batch by batch: both arms saw the same batches."};
 }
 
 }  // namespace
 
 std::vector<FigureItem> study_figures(const ReportInput& input) {
-  std::vector<FigureItem> items;
+  std::vector<FigureItem> items = sweep_figures(input.study);
+  const auto add = [&](std::vector<FigureItem> more) {
+    for (FigureItem& item : more) items.push_back(std::move(item));
+  };
   const std::vector<ArmRuns> arms = arm_runs(input);
   if (arms.empty()) return items;
-  const Pairing pairing = pairing_of(input, arms);
+  const Plan plan{input.study, contexts_of(input.study, arms)};
   const RunData& model = *arms.front().by_seed.begin()->second;
   std::int64_t epochs = 0;
   for (const EpochRow& row : model.epochs) epochs = std::max(epochs, row.epoch);
 
   const char* quantity = "‖∂L/∂W‖, mean over matrices";
+  const auto plain = [](Panel*, const std::vector<ArmRuns>&) {};
   if (epochs > 0) {
     Look look{epochs <= static_cast<std::int64_t>(kFewEpochs), gp_text(epoch_label(model)),
               unfinished_epoch(model) ? fmt::format("epoch {} unfinished", epochs) : "", true};
-    CurveFigure figure =
-        two_panels(arms, pairing, epoch_curve, look, "Mean gradient norm of the weight matrices", quantity);
-    figure.name = "gradient_norm";
-    for (Panel& panel : figure.panels) panel.integer_x = true;
-    items.push_back(
-        {figure, "Gradient norm",
-         fmt::format(
-             "Left: the epoch's mean of the L2 norm of each weight matrix's gradient before clipping, averaged over "
-             "the blocks' matrices. Right: the ratio within each seed, geometric mean{}.",
-             unfinished_epoch(model) ? "; the last epoch has not all its steps" : "")});
+    const std::string last = unfinished_epoch(model) ? " The last epoch has not all its steps." : "";
+    std::vector<FigureItem> views = two_views(
+        plan, epoch_curve, look,
+        {"gradient_norm", "Mean gradient norm of the weight matrices", quantity, "Gradient norm",
+         "the epoch's mean of the L2 norm of each weight matrix's gradient before clipping, averaged over the blocks' "
+         "matrices." +
+             last,
+         "the ratio within each seed, averaged over the seeds as a logarithm."},
+        plain);
+    for (FigureItem& item : views)
+      for (Panel& panel : std::get<CurveFigure>(item.figure).panels) panel.integer_x = true;
+    add(std::move(views));
   }
   if (epochs <= 3) {  // few epochs hide what happens inside them
     const CurveOf steps = [](const RunData& run) {
       return binned(run, kStepBins, [&](std::size_t i) { return matrix_norm_mean(run, i); });
     };
-    CurveFigure figure =
-        two_panels(arms, pairing, steps, {false, "step", "", true}, "Mean gradient norm by step", quantity);
-    figure.name = "gradient_norm_steps";
-    items.push_back({figure, "Gradient norm", "The same, step by step in bins."});
+    add(two_views(plan, steps, {false, "step", "", true},
+                  {"gradient_norm_steps", "Mean gradient norm by step", quantity, "Gradient norm",
+                   "the same step by step, in bins.", "the ratio within each seed."},
+                  plain));
   }
-  const std::vector<RunGroup> groups = groups_of(arms);
-  for (FigureItem& item : map_figures(groups)) items.push_back(std::move(item));
-  for (FigureItem& item : depth_figures(groups)) items.push_back(std::move(item));
-  for (FigureItem& item : statistic_figures(groups)) items.push_back(std::move(item));
-  items.push_back(loss_figure(arms, pairing));
+  const std::vector<RunGroup> groups = groups_of(input.study, arms);
+  add(map_figures(groups));
+  for (std::vector<FigureItem> more : {depth_figures(groups), statistic_figures(groups)}) {
+    for (FigureItem& item : more)
+      if (auto* figure = std::get_if<CurveFigure>(&item.figure)) split_contexts(figure, plan, arms);
+    add(std::move(more));
+  }
+  add(loss_figures(plan));
   return items;
 }
 
 std::vector<RunGroup> run_groups(const ReportInput& input) {
-  if (!input.study.axes.empty()) return groups_of(arm_runs(input));
+  if (!input.study.axes.empty()) return groups_of(input.study, arm_runs(input));
   if (input.runs.empty() || input.runs.front().step.empty()) return {};
   return {{"", {&input.runs.front()}}};
 }

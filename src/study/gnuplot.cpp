@@ -60,8 +60,9 @@ std::string first_message(const fs::path& log) {
 }  // namespace
 
 Ink arm_ink(std::size_t arm) {
-  static constexpr std::array<const char*, 7> kColors{"#0072B2", "#D55E00", "#009E73", "#CC79A7",
-                                                      "#56B4E9", "#E69F00", "#1f2933"};
+  static constexpr std::array<const char*, 12> kColors{"#0072B2", "#D55E00", "#009E73", "#CC79A7",
+                                                       "#56B4E9", "#E69F00", "#1f2933", "#882255",
+                                                       "#999933", "#6A3D9A", "#8C564B", "#7F7F7F"};
   static constexpr std::array<int, 4> kDashes{1, 2, 4, 5};
   return {kColors[arm % kColors.size()], kDashes[arm / kColors.size() % kDashes.size()]};
 }

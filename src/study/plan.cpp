@@ -59,10 +59,19 @@ Axes canonical_axes(const StudyOptions& options) {
   return axes;
 }
 
+/// The axes in the order of the table of keys, whatever order they were written in: files keep their names.
+Axes in_table_order(const Axes& axes) {
+  Axes out;
+  for (const KeyInfo& key : config_keys())
+    for (const auto& axis : axes)
+      if (axis.first == key.name) out.push_back(axis);
+  return out;
+}
+
 std::string default_dir(const StudyOptions& options, const Axes& axes) {
   if (!options.base.name.empty()) return "studies/" + file_name(options.base.name);
   std::string name;
-  for (const auto& [key, values] : axes) {
+  for (const auto& [key, values] : in_table_order(axes)) {
     name += (name.empty() ? "" : "_") + key;
     for (const std::string& value : values) name += "-" + value;
   }
@@ -91,7 +100,7 @@ void set_workers(const StudyOptions& options, Plan* plan) {
 
 std::string run_name(const Arm& arm, const Axes& axes, std::uint64_t seed) {
   std::string name;
-  for (const auto& [key, values] : axes) name += key + "-" + arm.at(key) + "_";
+  for (const auto& [key, values] : in_table_order(axes)) name += key + "-" + arm.at(key) + "_";
   return file_name(name + fmt::format("seed-{}", seed));
 }
 

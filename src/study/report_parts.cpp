@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <functional>
 #include <set>
 
 #include "config/config_text.h"
 #include "study/arms.h"
+#include "core/decimal_text.h"
 #include "study/figures.h"
 #include "study/html.h"
+#include "study/sentences.h"
 #include "study/verdict.h"
 
 namespace normscope {
@@ -35,46 +38,26 @@ std::string typeset(const std::string& text) {
   return html_text(out);
 }
 
-std::string swatch(std::size_t arm) {
-  return fmt::format("<span class=\"swatch\" style=\"background:{}\"></span>", arm_ink(arm).color);
+std::string paragraph(const std::string& sentence, const char* kind = "") {
+  return sentence.empty() ? "" : fmt::format("<p{}>{}</p>\n", kind, typeset(sentence));
 }
 
-std::string finding(const Comparison& row) {
-  return row.result.has_interval() ? " &mdash; <b>" + comparison_finding(row) + "</b>" : "";
-}
+constexpr const char* kSmall = " class=\"muted small\"";
 
-std::string pair_sentence(const Study& study, const ArmPair& pair) {
-  std::string out = fmt::format("<p><b>{} against {}</b>: ", html_text(arm_label(pair.b, study.axes)),
-                                html_text(arm_label(pair.a, study.axes)));
-  if (const std::string diverged = divergence_finding(study, pair); !diverged.empty())
-    out += "<b>" + html_text(diverged) + "</b>; ";
-  for (const Comparison* row : rows_of(study.comparisons, pair.a, pair.b, kValLoss)) {
-    out += "validation loss " + typeset(comparison_numbers(*row)) + finding(*row);
-  }
-  const auto ratios = rows_of(study.comparisons, pair.a, pair.b, kGradRatio);
-  if (!ratios.empty()) {
-    const Comparison& last = *ratios.back();
-    out += fmt::format("; ratio of the mean gradient norms in {} {}: {}{}",
-                       ratios.size() == 1 ? "epoch" : "the last epoch,", last.epoch, typeset(comparison_numbers(last)),
-                       finding(last));
-  }
-  return out + ".</p>\n";
-}
-
-/// The pairs of the first axis that varies, a few of them: the tables have all.
+/// The pairs of the first axis, all of them; many are folded.
 std::string finding_sentences(const Study& study) {
-  constexpr std::size_t most = 4;
-  std::string out, axis;
-  std::size_t count = 0;
-  const auto pairs = arm_pairs(study.axes);
+  constexpr std::size_t most = 12;
+  std::string overview, out;
+  for (const std::string& sentence : overview_sentences(study)) overview += paragraph(sentence);
+  const auto pairs = first_pairs(study.axes);
+  if (pairs.empty()) return "<p>One arm only: nothing to compare.</p>\n";
   for (const ArmPair& pair : pairs) {
-    if (axis.empty()) axis = pair.axis;
-    if (pair.axis == axis && count < most) out += pair_sentence(study, pair), ++count;
+    const PairVerdict verdict = pair_verdict(study, pair);
+    out += paragraph(verdict.finding);
+    out += paragraph(verdict.gradient + (verdict.gradient.empty() ? "" : " ") + verdict.power, kSmall);
   }
-  if (count < pairs.size())
-    out +=
-        fmt::format("<p class=\"muted\">{} further pairs stand in the table of results.</p>\n", pairs.size() - count);
-  return out.empty() ? "<p>One arm only: nothing to compare.</p>\n" : out;
+  if (pairs.size() > most) out = html_details(fmt::format("All {} pairs", pairs.size()), out);
+  return overview + out;
 }
 
 std::string value_or(const std::map<std::string, std::string>& config, const char* key) {
@@ -108,6 +91,14 @@ std::string run_sentence(const StudyRun& run, const RunData& data) {
   return out + (run.status == "done" ? ".</p>\n" : fmt::format(" (status: {}).</p>\n", html_text(run.status)));
 }
 
+/// The colour and the line of an arm in the figures.
+std::string swatch(const Ink& ink) {
+  const std::string fill = ink.dash == 1 ? ink.color
+                                         : fmt::format("repeating-linear-gradient(90deg,{} 0 {}px,#fff {}px {}px)",
+                                                       ink.color, 6 - ink.dash, 6 - ink.dash, 8 - ink.dash);
+  return fmt::format("<span class=\"swatch\" style=\"background:{}\"></span>", fill);
+}
+
 std::string arms_table(const Study& study) {
   std::vector<std::vector<std::string>> rows;
   const auto arms = arms_of(study.axes);
@@ -120,14 +111,14 @@ std::string arms_table(const Study& study) {
       train.push_back(run->train_loss);
       norms.push_back(run->epoch_mean_grad_norm.empty() ? kNaN : run->epoch_mean_grad_norm.back());
     }
-    const auto cell = [](const Interval& value, int digits) {
+    const auto cell = [](const Interval& value, const std::function<std::string(double)>& text) {
       if (value.n == 0) return std::string("–");
-      return number_text(value.mean, digits) +
-             (value.has_interval() ? " ± " + number_text(value.high - value.mean, digits) : "");
+      return text(value.mean) + (value.has_interval() ? " ± " + text(value.high - value.mean) : "");
     };
-    rows.push_back({swatch(a) + html_text(arm_label(arms[a], study.axes)), arm_status(study.runs, arms[a]),
-                    cell(arm_loss(study.runs, arms[a]), 4), cell(mean_interval(train), 4),
-                    cell(mean_interval(norms), 4)});
+    const auto loss = [](double value) { return number_text(value, 4); };
+    rows.push_back({swatch(arm_ink(first_value(arms[a], study.axes))) + html_text(arm_label(arms[a], study.axes)),
+                    arm_status(study.runs, arms[a]), cell(arm_loss(study.runs, arms[a]), loss),
+                    cell(mean_interval(train), loss), cell(mean_interval(norms), gradient_text)});
   }
   return html_table({"arm", "runs", "validation loss (nats)", "training loss (nats)", "gradient norm, last epoch"},
                     rows);
@@ -135,11 +126,20 @@ std::string arms_table(const Study& study) {
 
 std::string pairs_table(const Study& study) {
   std::vector<std::vector<std::string>> rows;
+  const auto facts = [](const Comparison& row) -> std::vector<std::string> {
+    const PairFacts& f = row.facts;
+    const bool loss = row.metric == kValLoss;
+    const double effect = loss ? f.detectable : std::exp(f.detectable);
+    return {std::isfinite(effect) ? significant_text(effect, loss ? 2 : 4) + (loss ? " nats" : " times") : "–",
+            std::isfinite(f.correlation) ? typeset(number_text(f.correlation, 3)) : "–",
+            std::isfinite(f.unpaired) ? fmt::format("{:.0f}", f.unpaired) : "–"};
+  };
   for (const ArmPair& pair : arm_pairs(study.axes)) {
     const std::string name = html_text(arm_label(pair.b, study.axes)) + " <span class=\"muted\">against</span> " +
                              html_text(arm_label(pair.a, study.axes));
     const auto add = [&](const Comparison& row, const std::string& metric, bool first) {
       rows.push_back({first ? name : "", metric, typeset(comparison_numbers(row)), comparison_finding(row)});
+      for (const std::string& cell : facts(row)) rows.back().push_back(cell);
     };
     for (const auto* row : rows_of(study.comparisons, pair.a, pair.b, kValLoss))
       add(*row, "validation loss, difference", true);
@@ -148,11 +148,25 @@ std::string pairs_table(const Study& study) {
       add(*ratios[static_cast<std::size_t>(e - 1)], fmt::format("gradient norm, ratio, epoch {}", e), false);
     }
   }
-  return rows.empty() ? "" : html_table({"pair", "quantity", "mean and 95 % interval", "finding"}, rows);
+  return rows.empty()
+             ? ""
+             : html_table({"pair", "quantity", "mean and 95 % interval", "finding", "smallest effect with 80 % power",
+                           "correlation within pairs", "unpaired seeds for the same interval"},
+                          rows);
+}
+
+std::string interactions_html(const Study& study) {
+  std::vector<std::vector<std::string>> rows = interaction_rows(study);
+  if (rows.empty()) return "";
+  for (auto& row : rows)
+    for (std::string& cell : row) cell = typeset(cell);
+  return "<h3>Dependence on the other axes</h3>\n" +
+         paragraph(say(Sentence::interactions, {{"key", first_axis(study.axes)}})) + html_table(kInteractionHead, rows);
 }
 
 std::string times_html(const Study& study) {
-  std::vector<std::vector<std::string>> arms, pairs;
+  std::vector<std::vector<std::string>> arms;
+  std::string pairs;
   std::size_t rounds = 0;
   for (const StepTimes& times : study.step_times) {
     rounds = std::max(rounds, times.seconds.size());
@@ -160,12 +174,9 @@ std::string times_html(const Study& study) {
   }
   for (const Comparison& row : study.comparisons) {
     if (row.metric != kTimeRatio) continue;
-    pairs.push_back({html_text(arm_label(row.b, study.axes)) + " <span class=\"muted\">against</span> " +
-                         html_text(arm_label(row.a, study.axes)),
-                     typeset(comparison_numbers(row)), comparison_finding(row)});
+    pairs += paragraph(time_sentence(row, study.axes));
   }
-  return fmt::format("<h2>{}</h2>\n", kTimeTitle) + html_table({"arm", "ms a step (median)"}, arms) +
-         (pairs.empty() ? "" : html_table({"pair", "ratio and 95 % interval", "finding"}, pairs)) +
+  return fmt::format("<h2>{}</h2>\n", kTimeTitle) + html_table({"arm", "ms a step (median)"}, arms) + pairs +
          fmt::format(
              "<p class=\"muted small\">After training, one process measured all arms on one core in {} rounds; in each "
              "round every arm trained a block of at least 5 steps and 20 ms. A ratio is taken within a round; the "
@@ -195,6 +206,8 @@ std::string headline_html(const ReportInput& input) {
     if (run.status != "done" && run.status != "diverged") open.insert(run.name.empty() ? run.file : run.name);
   }
   std::string out = "<div class=\"finding\">\n" + body + "</div>\n";
+  if (is_study(input))
+    for (const std::string& sentence : reading_sentences(input.study)) out += paragraph(sentence, kSmall);
   if (is_study(input) && !open.empty()) {
     out += fmt::format(
         "<div class=\"finding warning\"><p>{} of {} runs are not finished; their pairs are left out.</p></div>\n",
@@ -227,22 +240,9 @@ std::string subtitle_html(const ReportInput& input) {
 
 std::string tables_html(const ReportInput& input) {
   if (!is_study(input)) return "";
-  std::string out = "<h2>Results</h2>\n" + arms_table(input.study) + pairs_table(input.study);
-  out +=
-      "<p class=\"muted small\">Pairs share, for each seed, the batches in order and the initial value of every "
-      "parameter of "
-      "the same path and shape. Differences are second minus first, ratios second over first (geometric mean); "
-      "intervals "
-      "are Student's t over the seeds at 95 %, each on its own and not corrected for their number. "
-      "An interval that includes no difference is reported as &ldquo;no difference shown&rdquo;, not as "
-      "equality.</p>\n";
-  for (const auto& [key, values] : input.study.axes) {
-    if (values.size() < 2 || !role_is(key, {KeyRole::batch})) continue;
-    out += fmt::format(
-        "<p class=\"muted small\">Arms with another {} do not see the same batches: those pairs share initial values "
-        "only.</p>\n",
-        html_text(key));
-  }
+  std::string out = "<h2>Results</h2>\n" + arms_table(input.study) + interactions_html(input.study);
+  if (const std::string pairs = pairs_table(input.study); !pairs.empty()) out += "<h3>All pairs</h3>\n" + pairs;
+  for (const std::string& sentence : method_sentences(input.study)) out += paragraph(sentence, kSmall);
   if (!input.study.step_times.empty()) out += times_html(input.study);
   return out;
 }

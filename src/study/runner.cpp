@@ -168,9 +168,7 @@ class Runner {
 
   void save() {
     Study& study = plan_.study;
-    study.comparisons = compare_arms(study.axes, runs());
-    for (Comparison& row : compare_step_times(study.axes, study.step_times))
-      study.comparisons.push_back(std::move(row));
+    study.comparisons = all_comparisons(study);
     write_text_atomically((dir_ / "study.json").string(), study_to_json(plan_.study));
   }
 

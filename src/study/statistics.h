@@ -2,6 +2,7 @@
 // Small-sample statistics of paired runs: means with Student's t-intervals, differences, ratios, medians.
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "core/numbers.h"
 
@@ -27,6 +28,32 @@ Interval paired_difference(std::span<const double> a, std::span<const double> b)
 /// The geometric mean of b / a over pairs: exp of the interval of the mean of log(b / a). Pairs with a value that is
 /// not finite and positive are left out and counted; sd is that of the logarithms.
 Interval paired_ratio(std::span<const double> a, std::span<const double> b);
+/// What paired values say beside their interval; NaN where it cannot be said.
+struct PairFacts {
+  double base = kNaN;         ///< mean of a over the pairs that count
+  double p = kNaN;            ///< two-sided p of the paired t-test
+  double correlation = kNaN;  ///< Pearson's r between a and b over the pairs, of which it takes 3
+  double detectable = kNaN;   ///< smallest_effect() of these pairs
+  double unpaired = kNaN;     ///< unpaired_seeds() of these pairs
+};
+/// Facts of b - a; pairs with a value that is not finite are left out.
+PairFacts pair_facts(std::span<const double> a, std::span<const double> b);
+
+/// Two-sided p of Student's t-test that the mean is 0: t = mean / (sd / sqrt n), n - 1 degrees of freedom. NaN when
+/// n < 2; with sd = 0 it is 0, or 1 where the mean is 0 as well.
+double t_test(double mean, double sd, std::int64_t n);
+/// The smallest true mean difference that a two-sided paired t-test at 5 % finds with a probability of 80 %, when the
+/// differences have the standard deviation `sd`: ncp sd / sqrt(n), where a noncentral t of n - 1 degrees of freedom
+/// with noncentrality ncp lies outside +-t(0.975) with probability 0.8 (Cohen, Statistical Power Analysis for the
+/// Behavioral Sciences, 2nd ed. 1988, chapter 2). NaN when n < 2.
+double smallest_effect(double sd, std::int64_t n);
+/// How many runs an arm the same half width would have needed without pairs: the smallest m >= 2 with
+/// t(0.975, 2m - 2) sqrt((var_a + var_b) / m) <= half, the two-sample interval of equal sizes. NaN when half is 0.
+double unpaired_seeds(double var_a, double var_b, double half);
+/// Holm's adjusted p-values (Scandinavian Journal of Statistics 6, 1979): of m sorted p, the largest of
+/// (m - i + 1) p_i over the first ones, at most 1. NaN stays NaN and is not counted.
+std::vector<double> holm(std::span<const double> p);
+
 /// The median of `values`, in `mean`, and its 95 % interval: the percentiles 2.5 and 97.5 of the medians of 2,000
 /// samples drawn from them with replacement. `seed` fixes the draws. Values that are not finite are left out and
 /// counted; sd is NaN.

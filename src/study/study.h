@@ -20,7 +20,8 @@ using Axes = std::vector<std::pair<std::string, std::vector<std::string>>>;
 
 struct StudyOptions {
   Config base;             ///< not resolved: every run's config is base, then its axis values, then resolve()
-  Axes axes;               ///< key and its values in order; the first value is what the others are compared with
+  Axes axes;               ///< in the user's order: the first axis is the one that is compared, and the first value
+                           ///< of an axis is what its others are compared with
   std::int64_t seeds = 5;  ///< base.seed, base.seed + 1, ...
   int jobs = 0;            ///< workers; 0: as many as fit the cores, one thread each unless base.threads says more
   std::string out_dir;     ///< the study's folder (empty: studies/NAME, NAME = base.name or the axes' names)
@@ -62,6 +63,16 @@ struct Comparison {
   Interval result;            ///< n pairs, mean (geometric for ratios), 95 % interval (NaN when n < 2); of times n
                               ///< rounds and the median of their ratios
   std::int64_t excluded = 0;  ///< pairs left out: a run diverged or is not there
+  PairFacts facts{};          ///< of the values, for ratios of their logarithms; NaN for times
+  double p_holm = kNaN;       ///< ratios of epochs: p after Holm's correction over the epochs of the pair
+};
+
+/// How the effect of the study's first axis on the validation loss changes with another axis: (b - a) at its value
+/// `to` minus (b - a) at `from`, averaged over all other axes within each seed.
+struct Interaction {
+  std::string key, a, b;       ///< the first axis, its first value and another one
+  std::string axis, from, to;  ///< the other axis, its first value and another one
+  Interval result;             ///< over the seeds that have all runs done
 };
 
 /// A study in memory: what study.json holds.
@@ -105,10 +116,17 @@ CompareOutcome compare(const CompareOptions& options);
 StudyRun summarize(const RunData& run, const std::vector<std::string>& axes);
 /// All comparisons of a grid: for each axis, its first value against each other one, at each value of the other axes.
 std::vector<Comparison> compare_arms(const Axes& axes, const std::vector<StudyRun>& runs);
+/// For each further value of the first axis that varies, and each further value of every other axis.
+std::vector<Interaction> interactions(const Axes& axes, const std::vector<StudyRun>& runs);
+/// The effect of each further value of the first axis that varies on the validation loss, averaged over all
+/// combinations of the other axes within each seed; a and b have the first axis alone. Empty when no other axis varies.
+std::vector<Comparison> main_effects(const Axes& axes, const std::vector<StudyRun>& runs);
 /// The ratio of the time of a step for each pair of arms that was measured.
 std::vector<Comparison> compare_step_times(const Axes& axes, const std::vector<StepTimes>& times);
+/// Both of them, from the study's own axes, runs and times.
+std::vector<Comparison> all_comparisons(const Study& study);
 std::string study_to_json(const Study& study);
-/// Raises UsageError when the text is not a study.
+/// What is compared is computed again from the runs. Raises UsageError when the text is not a study.
 Study study_from_json(const std::string& text, const std::string& path);
 Study read_study(const std::string& path);
 /// The verdict as text: a table of the arms and one line for each comparison.

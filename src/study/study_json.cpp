@@ -93,6 +93,12 @@ Json comparison_json(const Comparison& row) {
   out["mean"] = finite(row.result.mean);
   out["ci95"] = Json::array({finite(row.result.low), finite(row.result.high)});
   out["excluded"] = row.excluded;
+  if (row.metric == kTimeRatio) return out;
+  out["p"] = finite(row.facts.p);
+  if (row.metric == kGradRatio) out["p_holm"] = finite(row.p_holm);
+  out["smallest_effect"] = finite(row.facts.detectable);
+  out["correlation"] = finite(row.facts.correlation);
+  out["unpaired_seeds"] = finite(row.facts.unpaired);
   return out;
 }
 
@@ -110,19 +116,20 @@ StepTimes step_times_from(const Json& json) {
   return times;
 }
 
-Comparison comparison_from(const Json& json) {
-  Comparison row;
-  row.a = arm_from(json.at("a"));
-  row.b = arm_from(json.at("b"));
-  row.metric = json.at("metric").get<std::string>();
-  row.epoch = json.at("epoch").is_number() ? json.at("epoch").get<std::int64_t>() : 0;
-  row.result.n = json.at("n").get<std::int64_t>();
-  row.result.mean = number_or_nan(json, "mean");
-  const Json& ends = json.at("ci95");
-  row.result.low = ends.at(0).is_number() ? ends.at(0).get<double>() : kNaN;
-  row.result.high = ends.at(1).is_number() ? ends.at(1).get<double>() : kNaN;
-  row.excluded = row.result.excluded = json.value("excluded", std::int64_t{0});
-  return row;
+Json interaction_json(const Interaction& row) {
+  Json out;
+  out["key"] = row.key;
+  out["a"] = typed(row.key, row.a);
+  out["b"] = typed(row.key, row.b);
+  out["axis"] = row.axis;
+  out["from"] = typed(row.axis, row.from);
+  out["to"] = typed(row.axis, row.to);
+  out["metric"] = kValLoss;
+  out["n"] = row.result.n;
+  out["mean"] = finite(row.result.mean);
+  out["ci95"] = Json::array({finite(row.result.low), finite(row.result.high)});
+  out["excluded"] = row.result.excluded;
+  return out;
 }
 
 }  // namespace
@@ -142,6 +149,9 @@ std::string study_to_json(const Study& study) {
   for (const StudyRun& run : study.runs) out["runs"].push_back(run_json(run));
   out["comparisons"] = Json::array();
   for (const Comparison& row : study.comparisons) out["comparisons"].push_back(comparison_json(row));
+  out["interactions"] = Json::array();
+  for (const Interaction& row : interactions(study.axes, study.runs))
+    out["interactions"].push_back(interaction_json(row));
   if (!study.step_times.empty()) out["step_times"] = Json::array();
   for (const StepTimes& times : study.step_times) out["step_times"].push_back(step_times_json(times));
   return out.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -165,11 +175,7 @@ Study study_from_json(const std::string& text, const std::string& path) {
     for (const Json& run : json.at("runs")) study.runs.push_back(run_from(run));
     for (const Json& times : json.value("step_times", Json::array()))
       study.step_times.push_back(step_times_from(times));
-    for (const Json& row : json.at("comparisons")) {
-      study.comparisons.push_back(comparison_from(row));
-      // Older studies compared the times of runs that shared the processor, which says nothing.
-      if (study.comparisons.back().metric == kTimeRatio && study.step_times.empty()) study.comparisons.pop_back();
-    }
+    study.comparisons = all_comparisons(study);
     study.command = json.value("command", "");
     return study;
   } catch (const Json::exception& error) {

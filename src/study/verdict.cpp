@@ -5,69 +5,26 @@
 #include <algorithm>
 #include <cmath>
 
-#include "config/config_text.h"
 #include "core/decimal_text.h"
-#include "core/text_table.h"
 #include "study/arms.h"
+#include "study/sentences.h"
 
 namespace normscope {
 namespace {
 
-std::string plus_minus(const Interval& value, int digits) {
-  if (value.n == 0) return "-";
-  if (!value.has_interval()) return number_text(value.mean, digits);
-  return decimal_text(value.mean, digits) + " +- " + decimal_text(value.high - value.mean, digits);
+/// The words {a}, {b} and {where} of a pair: the arms by what they differ in, and what both share.
+Words names_of(const Arm& a, const Arm& b, const Axes& axes) {
+  Axes differ, same;
+  for (const auto& axis : axes) {
+    if (!a.count(axis.first) || axis.second.size() < 2) continue;
+    (a.at(axis.first) == b.at(axis.first) ? same : differ).push_back(axis);
+  }
+  const std::string where = same.empty() ? "" : arm_label(a, same) + ": ";
+  return {{"a", arm_label(a, differ)}, {"b", arm_label(b, differ)}, {"where", where}};
 }
 
-std::string arm_rows(const Study& study) {
-  std::vector<std::vector<std::string>> rows;
-  for (const Arm& arm : arms_of(study.axes)) {
-    const auto runs = runs_of(study.runs, arm);
-    if (runs.empty()) continue;
-    std::vector<double> norms;
-    for (const StudyRun* run : runs) {
-      if (run->status != "done") continue;
-      norms.push_back(run->epoch_mean_grad_norm.empty() ? kNaN : run->epoch_mean_grad_norm.back());
-    }
-    const std::string text = arm_text(arm, study.axes);
-    rows.push_back({text.empty() ? "run" : text, arm_status(study.runs, arm), plus_minus(arm_loss(study.runs, arm), 4),
-                    plus_minus(mean_interval(norms), 4)});
-  }
-  return table({"arm", "runs", "validation loss (nats)", "gradient norm, last epoch"}, rows, {false, true, true, true});
-}
-
-std::string time_lines(const Study& study) {
-  std::vector<std::vector<std::string>> rows;
-  for (const StepTimes& times : study.step_times)
-    rows.push_back({arm_text(times.arm, study.axes), number_text(median(times.seconds) * 1e3, 3)});
-  std::string out = std::string(kTimeTitle) + "\n\n" + table({"arm", "ms/step (median)"}, rows, {false, true});
-  for (const Comparison& row : study.comparisons) {
-    if (row.metric != kTimeRatio) continue;
-    out += fmt::format("{} vs {}: ratio {}: {}\n", arm_text(row.b, study.axes), arm_text(row.a, study.axes),
-                       comparison_numbers(row), comparison_finding(row));
-  }
-  return out + "Ratios are medians over the rounds; [ ] are 95 % intervals (percentile bootstrap).\n";
-}
-
-std::string pair_lines(const Study& study, const ArmPair& pair) {
-  const std::string names = arm_text(pair.b, study.axes) + " vs " + arm_text(pair.a, study.axes);
-  std::string out;
-  if (const std::string diverged = divergence_finding(study, pair); !diverged.empty()) out += diverged + "\n";
-  for (const Comparison* row : rows_of(study.comparisons, pair.a, pair.b, kValLoss)) {
-    out += fmt::format("{}: validation loss {}: {}\n", names, comparison_numbers(*row), comparison_finding(*row));
-  }
-  if (role_is(pair.axis, {KeyRole::batch})) {
-    out += fmt::format("  (different {}: these pairs share initial values but not their batches)\n", pair.axis);
-  }
-  const auto ratios = rows_of(study.comparisons, pair.a, pair.b, kGradRatio);
-  for (std::int64_t e : shown_epochs(static_cast<std::int64_t>(ratios.size()), 12)) {
-    const Comparison& row = *ratios[static_cast<std::size_t>(e - 1)];
-    out += fmt::format("  gradient norm ratio, epoch {:>2}: {}: {}\n", e, comparison_numbers(row),
-                       comparison_finding(row));
-  }
-  if (ratios.size() > 12) out += fmt::format("  ({} epochs; all of them in study.json)\n", ratios.size());
-  return out;
-}
+std::string loss_text(double value) { return number_text(value, 4); }
+std::string ratio_text(double value) { return significant_text(value, value < 0.1 ? 3 : 4); }
 
 }  // namespace
 
@@ -76,21 +33,25 @@ std::string number_text(double value, int digits, bool sign) {
   return (sign && !std::signbit(value) ? "+" : "") + decimal_text(value, digits);
 }
 
+std::string correlation_text(double r) { return r > 0.9995 ? "> 0.999" : "= " + number_text(r, 3); }
+
+std::string gradient_text(double value) {
+  return !std::isfinite(value) || std::abs(value) >= 0.01 ? number_text(value, 4) : significant_text(value, 3);
+}
+
 std::string comparison_numbers(const Comparison& row) {
   const bool loss = row.metric == kValLoss;
   const Interval& r = row.result;
+  const auto text_of = [&](double value) { return loss ? number_text(value, 4, true) : ratio_text(value); };
   std::string text = "-";
-  if (r.n > 0) text = loss ? number_text(r.mean, 4, true) + " nats" : number_text(r.mean, 3);
+  if (r.n > 0) text = text_of(r.mean) + (loss ? " nats" : "");
   if (r.has_interval()) {
-    text += fmt::format(" [{}, {}], {} {}", number_text(r.low, loss ? 4 : 3, loss),
-                        number_text(r.high, loss ? 4 : 3, loss), r.n, row.metric == kTimeRatio ? "rounds" : "pairs");
+    text += fmt::format(" [{}, {}], {}", text_of(r.low), text_of(r.high),
+                        counted(r.n, row.metric == kTimeRatio ? "round" : "pair"));
   } else if (r.n == 1) {
     text += " (one seed, no interval)";
   }
-  if (row.excluded > 0) {
-    text +=
-        fmt::format(", {} {} left out (diverged or unfinished)", row.excluded, row.excluded == 1 ? "pair" : "pairs");
-  }
+  if (row.excluded > 0) text += fmt::format(", {} left out (diverged or unfinished)", counted(row.excluded, "pair"));
   return text;
 }
 
@@ -98,26 +59,104 @@ std::string comparison_finding(const Comparison& row) {
   const double neutral = row.metric == kValLoss ? 0 : 1;
   if (row.result.n == 0) return "no pair to compare";
   if (!row.result.has_interval()) return "nothing can be said from one seed";
-  if (row.result.includes(neutral)) return "no difference shown";
+  const bool corrected = std::isfinite(row.p_holm);
+  if (corrected ? row.p_holm >= 0.05 : row.result.includes(neutral)) return "no difference shown";
   const bool lower = row.result.mean < neutral;
   if (row.metric == kTimeRatio) return lower ? "faster" : "slower";
   return lower ? "lower" : "higher";
 }
 
-std::string divergence_finding(const Study& study, const ArmPair& pair) {
-  std::ptrdiff_t all_diverged = 0;
-  const auto words = [&](const Arm& arm) {
-    const auto runs = runs_of(study.runs, arm);
-    const auto count = [&](const char* status) {
-      return std::count_if(runs.begin(), runs.end(), [&](const StudyRun* run) { return run->status == status; });
-    };
-    const auto diverged = count("diverged"), shown = diverged > 0 ? diverged : count("done");
-    all_diverged += diverged;
-    return fmt::format("{}: {} of {} {} {}{}", arm_label(arm, study.axes), shown, runs.size(),
-                       runs.size() == 1 ? "run" : "runs", diverged > 0 ? "diverge" : "train", shown == 1 ? "s" : "");
+std::string loss_sentence(const Comparison& row, const Axes& axes) {
+  const Interval& r = row.result;
+  Words words = names_of(row.a, row.b, axes);
+  if (r.n == 0) return say(Sentence::no_pair, words);
+  const bool higher = r.mean >= 0, shown = r.has_interval() && !r.includes(0);
+  words["size"] = loss_text(std::abs(r.mean));
+  words["percent"] = significant_text(100 * std::abs(r.mean) / std::abs(row.facts.base), 2);
+  words["higher"] = higher ? "higher" : "lower";
+  words["worse"] = higher ? "worse" : "better";
+  words["seeds"] = counted(r.n, "seed");
+  words["low"] = shown ? loss_text(std::min(std::abs(r.low), std::abs(r.high))) : number_text(r.low, 4, true);
+  words["high"] = shown ? loss_text(std::max(std::abs(r.low), std::abs(r.high))) : number_text(r.high, 4, true);
+  std::string out = say(!r.has_interval() ? Sentence::loss_one_seed
+                        : shown           ? Sentence::loss_differs
+                                          : Sentence::loss_same,
+                        words);
+  if (row.excluded > 0) out += " " + say(Sentence::pairs_left_out, {{"count", counted(row.excluded, "pair")}});
+  return out;
+}
+
+std::string gradient_sentence(const Comparison& row, const Axes& axes, std::size_t epochs) {
+  if (row.result.n == 0) return "";
+  Words words = names_of(row.a, row.b, axes);
+  words["epoch"] = std::to_string(row.epoch);
+  words["ratio"] = ratio_text(row.result.mean);
+  words["low"] = ratio_text(row.result.low);
+  words["high"] = ratio_text(row.result.high);
+  words["corrected"] = epochs > 1 ? fmt::format(", corrected for {} epochs", epochs) : "";
+  words["higher"] = comparison_finding(row);
+  if (!row.result.has_interval()) return say(Sentence::gradient_one_seed, words);
+  return say(words["higher"] == "no difference shown" ? Sentence::gradient_same : Sentence::gradient_differs, words);
+}
+
+std::string time_sentence(const Comparison& row, const Axes& axes) {
+  return say(Sentence::step_time, {{"a", arm_label(row.a, axes)},
+                                   {"b", arm_label(row.b, axes)},
+                                   {"ratio", number_text(row.result.mean, 3)},
+                                   {"low", number_text(row.result.low, 3)},
+                                   {"high", number_text(row.result.high, 3)},
+                                   {"rounds", counted(row.result.n, "round")},
+                                   {"finding", comparison_finding(row)}});
+}
+
+std::string power_sentence(const Comparison& row) {
+  if (!row.result.has_interval()) return "";
+  if (!std::isfinite(row.facts.unpaired)) return say(Sentence::pairing_same, {});
+  std::string out = say(Sentence::power, {{"seeds", counted(row.result.n, "seed")},
+                                          {"effect", significant_text(row.facts.detectable, 2)}});
+  if (std::isfinite(row.facts.correlation))
+    out += " " + say(Sentence::pairing_helps, {{"correlation", "r " + correlation_text(row.facts.correlation)},
+                                               {"unpaired", fmt::format("{:.0f}", row.facts.unpaired)}});
+  return out;
+}
+
+std::string divergence_sentence(const Study& study, const ArmPair& pair) {
+  const auto first = runs_of(study.runs, pair.a), second = runs_of(study.runs, pair.b);
+  const auto diverged = [](const std::vector<const StudyRun*>& runs) {
+    return std::count_if(runs.begin(), runs.end(), [](const StudyRun* run) { return run->status == "diverged"; });
   };
-  const std::string text = words(pair.a) + "; " + words(pair.b);
-  return all_diverged > 0 ? text : "";
+  const auto text = [&](const std::vector<const StudyRun*>& runs) {
+    return fmt::format("{} of {}", diverged(runs), counted(static_cast<std::int64_t>(runs.size()), "run"));
+  };
+  Words words = names_of(pair.a, pair.b, study.axes);
+  words["count_a"] = text(first);
+  words["count_b"] = text(second);
+  if (diverged(first) > 0 && diverged(second) > 0) return say(Sentence::both_diverge, words);
+  if (diverged(first) + diverged(second) == 0) return "";
+  const bool a_is_bad = diverged(first) > 0;
+  words["bad"] = words[a_is_bad ? "a" : "b"];
+  words["good"] = words[a_is_bad ? "b" : "a"];
+  words["count"] = words[a_is_bad ? "count_a" : "count_b"];
+  return say(Sentence::one_diverges, words);
+}
+
+PairVerdict pair_verdict(const Study& study, const ArmPair& pair) {
+  PairVerdict out{pair, divergence_sentence(study, pair), "", ""};
+  for (const Comparison* row : rows_of(study.comparisons, pair.a, pair.b, kValLoss)) {
+    if (row->result.n == 0 && !out.finding.empty()) continue;  // that is why
+    out.finding += (out.finding.empty() ? "" : " ") + loss_sentence(*row, study.axes);
+    out.power = power_sentence(*row);
+  }
+  const auto ratios = rows_of(study.comparisons, pair.a, pair.b, kGradRatio);
+  if (!ratios.empty()) out.gradient = gradient_sentence(*ratios.back(), study.axes, ratios.size());
+  return out;
+}
+
+std::vector<ArmPair> first_pairs(const Axes& axes) {
+  std::vector<ArmPair> out;
+  for (const ArmPair& pair : arm_pairs(axes))
+    if (pair.axis == first_axis(axes)) out.push_back(pair);
+  return out;
 }
 
 std::vector<std::int64_t> shown_epochs(std::int64_t epochs, std::int64_t limit) {
@@ -149,18 +188,6 @@ std::string arm_status(const std::vector<StudyRun>& runs, const Arm& arm) {
   for (const auto& [status, count] : counts) {
     if (status != "done") out += fmt::format(", {} {}", count, status);
   }
-  return out;
-}
-
-std::string verdict_text(const Study& study) {
-  std::string out = arm_rows(study);
-  for (const ArmPair& pair : arm_pairs(study.axes)) out += "\n" + pair_lines(study, pair);
-  if (study.seeds.size() > 1) {
-    out +=
-        "\nPaired over seeds; +- and [ ] are 95 % intervals (Student's t), each on its own. Losses are differences,\n"
-        "gradient norms ratios (geometric mean).\n";
-  }
-  if (!study.step_times.empty()) out += "\n" + time_lines(study);
   return out;
 }
 

@@ -80,7 +80,7 @@ TEST_F(ReportTest, AStudyHasItsFiguresAndFindings) {
   std::size_t inlined = 0;
   for (auto at = html.find("<svg"); at != std::string::npos; at = html.find("<svg", at + 1)) ++inlined;
   EXPECT_EQ(inlined, figures);
-  for (const char* text : {"RMSNorm against LayerNorm", "normscope ablate --norm layernorm,rmsnorm --seeds 3",
+  for (const char* text : {"RMSNorm&#39;s validation loss is", "normscope ablate --norm layernorm,rmsnorm --seeds 3",
                            "entropy rate", "smallest to largest of 3 seeds", "95 % interval"}) {
     EXPECT_NE(html.find(text), std::string::npos) << text;
   }

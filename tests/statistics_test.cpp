@@ -109,6 +109,9 @@ TEST(Statistics, PairFactsLeaveOutWhatDiverged) {
   EXPECT_EQ(facts.base, whole.base);
   EXPECT_TRUE(std::isnan(pair_facts(std::vector<double>{1}, std::vector<double>{2}).p)) << "one pair says nothing";
   EXPECT_TRUE(std::isnan(pair_facts({}, {}).base));
+  const PairFacts two = pair_facts(std::vector<double>{1, 2}, std::vector<double>{2, 5});
+  EXPECT_TRUE(std::isfinite(two.p));
+  EXPECT_TRUE(std::isnan(two.correlation)) << "two pairs lie on a line always";
 }
 
 TEST(Statistics, TTestHasItsClosedForms) {
@@ -152,6 +155,7 @@ TEST(Statistics, UnpairedSeedsIsTheFirstThatIsEnough) {
     }
   }
   EXPECT_TRUE(std::isnan(unpaired_seeds(1, 1, 0)));
+  EXPECT_TRUE(std::isnan(unpaired_seeds(1, 1, 1e-17))) << "rounding is no spread";
 }
 
 TEST(Statistics, Holm) {

@@ -34,7 +34,9 @@ TEST(StepTime, TheWordsFollowTheRatio) {
   const std::vector<double> one(30, 0.010);
   std::vector<double> more(30, 0.012), same(30, 0.010);
   for (std::size_t i = 0; i < same.size(); ++i) same[i] *= i % 2 ? 1.01 : 0.99;
-  const std::string slower = "rmsnorm vs layernorm: ratio 1.200 [1.200, 1.200], 30 rounds: slower";
+  const std::string slower =
+      "A step with RMSNorm takes 1.200 times as long as with LayerNorm; with 95 % confidence between 1.200 and 1.200, "
+      "30 rounds: slower.";
   EXPECT_NE(verdict_text(timed_study(one, more).study).find(slower), std::string::npos);
   EXPECT_NE(verdict_text(timed_study(more, one).study).find("30 rounds: faster"), std::string::npos);
   EXPECT_NE(verdict_text(timed_study(one, same).study).find("30 rounds: no difference shown"), std::string::npos);

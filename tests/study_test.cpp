@@ -177,7 +177,7 @@ TEST_F(StudyTest, DivergedRunsAreResults) {
   const StudyOutcome outcome = run_study(options());
   EXPECT_EQ(outcome.exit, ExitCode::done) << (outcome.problems.empty() ? "" : outcome.problems.front());
   EXPECT_NE(outcome.text.find("3 diverged"), std::string::npos);
-  const std::string finding = "LayerNorm: 3 of 3 runs train; RMSNorm: 3 of 3 runs diverge";
+  const std::string finding = "LayerNorm trains, RMSNorm diverges in 3 of 3 runs.";
   EXPECT_NE(outcome.text.find(finding), std::string::npos) << outcome.text;
   std::ifstream report(outcome.report);
   const std::string html(std::istreambuf_iterator<char>(report), {});
@@ -249,7 +249,8 @@ TEST_F(StudyTest, CompareTakesRunsAndStudies) {
   compared.paths = {(runs / "norm-layernorm_seed-1337").string(), (runs / "norm-rmsnorm_seed-1337").string()};
   compared.out_dir = (folder_ / "compared").string();
   const CompareOutcome pair = compare(compared);
-  EXPECT_NE(pair.text.find("rmsnorm vs layernorm: validation loss +0.5000 nats (one seed, no interval)"),
+  EXPECT_NE(pair.text.find("RMSNorm's validation loss is 0.5000 nats higher than LayerNorm's (29 %) with one seed: no "
+                           "interval"),
             std::string::npos)
       << pair.text;
   EXPECT_TRUE(fs::exists(pair.report));
@@ -269,7 +270,7 @@ TEST_F(StudyTest, CompareTakesRunsAndStudies) {
   other.base.learning_rate = 0.01;
   run_study(other);
   compared.paths = {options().out_dir, other.out_dir};
-  EXPECT_NE(compare(compared).text.find("learning_rate 0.01"), std::string::npos);
+  EXPECT_NE(compare(compared).text.find("lr 0.01"), std::string::npos);
 
   compared.paths = {(runs / "norm-layernorm_seed-1337").string(),
                     (folder_ / "other/runs/norm-rmsnorm_seed-1337").string()};

@@ -12,16 +12,17 @@ namespace normscope {
 namespace {
 
 /// Keys whose value stands behind a symbol that papers use.
-constexpr std::pair<const char*, const char*> kSymbols[] = {
-    {"n_layer", "L"}, {"n_embd", "C"}, {"n_head", "H"}, {"block_size", "T"}, {"batch_size", "B"}, {"learning_rate", "lr "}};
+constexpr std::pair<const char*, const char*> kSymbols[] = {{"n_layer", "L"},    {"n_embd", "C"},
+                                                            {"n_head", "H"},     {"block_size", "T"},
+                                                            {"batch_size", "B"}, {"learning_rate", "lr "}};
 
 /// Does the value say by itself what it is, as "post" and "swiglu" do? "4" and "true" do not, nor does a norm's name
 /// that is not the model's norm.
 bool speaks_for_itself(const std::string& key, const std::string& value) {
   const KeyInfo* info = find_key(key);
   return info && std::string_view(info->type) == "text" &&
-         std::string_view(info->choices).find("NORMS") == std::string_view::npos && value != "true" && value != "false" && value != "auto" &&
-         value != "none";
+         std::string_view(info->choices).find("NORMS") == std::string_view::npos && value != "true" &&
+         value != "false" && value != "auto" && value != "none";
 }
 
 /// The values of an arm on some axes, the norm set off by a comma: "RMSNorm, L2 post".

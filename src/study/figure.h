@@ -62,6 +62,7 @@ struct MapFigure {
   bool integer_x = true;
   bool diverging = false;        ///< colours around 0
   std::vector<MapPanel> panels;  ///< one colour scale for all
+  std::size_t columns = 0;       ///< panels in a row; 0: at most three
 };
 
 /// A drawn figure: the SVG as text, its files.

@@ -254,7 +254,8 @@ std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid
   out += fmt::format("set xrange [{:.8g}:{:.8g}]; set yrange [{:.8g}:{:.8g}]\n", x.low, x.high, y.low, y.high);
   out += "unset logscale\n";
   if (panel.log_x) out += "set logscale x\n";
-  out += panel.log_y ? "set logscale y\n" + log_ticks(y) : "set ytics autofreq\n";
+  out +=
+      panel.log_y ? "set format y '%g'; set logscale y\n" + log_ticks(y) : "set format y '% h'; set ytics autofreq\n";
   if (panel.log_x) {
     out += log_x_ticks(panel);
   } else if (panel.integer_x && x.high - x.low <= 13) {

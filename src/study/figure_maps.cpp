@@ -80,7 +80,8 @@ std::string marks(const MapFigure& figure, const MapPanel& panel, std::size_t in
 }  // namespace
 
 std::string map_script(const MapFigure& figure, int* width, int* height) {
-  const std::size_t count = figure.panels.size(), across = std::min<std::size_t>(count, 3);
+  const std::size_t count = figure.panels.size(),
+                    across = std::min<std::size_t>(count, figure.columns > 0 ? figure.columns : 3);
   const std::size_t down = (count + across - 1) / across, rows = figure.rows.size();
   std::size_t longest = 1, columns = 1;
   for (const std::string& row : figure.rows) longest = std::max(longest, row.size());

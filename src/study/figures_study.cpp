@@ -2,9 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <functional>
+#include <iterator>
 
-#include "study/arms.h"
+#include "study/contexts.h"
 #include "study/curves.h"
 #include "study/figures.h"
 
@@ -12,76 +15,6 @@ namespace normscope {
 namespace {
 
 constexpr std::size_t kFewEpochs = 3, kStepBins = 60, kLossBins = 80;
-
-/// The runs of an arm that figures show: the finished ones, or whatever there is when no arm has one.
-struct ArmRuns {
-  Arm arm;
-  std::string label;
-  std::size_t value = 0;  ///< of the first axis: its colour
-  std::map<std::uint64_t, const RunData*> by_seed;
-};
-
-std::vector<ArmRuns> arm_runs(const ReportInput& input) {
-  std::vector<ArmRuns> out;
-  const Study& study = input.study;
-  for (const bool done : {true, false}) {
-    for (const Arm& arm : arms_of(study.axes)) {
-      ArmRuns entry{arm, arm_label(arm, study.axes), first_value(arm, study.axes), {}};
-      for (std::size_t i = 0; i < study.runs.size() && i < input.runs.size(); ++i) {
-        const StudyRun& run = study.runs[i];
-        if (run.arm != arm || input.runs[i].step.empty() || (done && run.status != "done")) continue;
-        entry.by_seed[run.seed] = &input.runs[i];
-      }
-      if (!entry.by_seed.empty()) out.push_back(std::move(entry));
-    }
-    if (!out.empty()) break;
-  }
-  return out;
-}
-
-/// One panel of small multiples: the arms of one combination of the axes beside the first.
-struct Context {
-  std::string label, missing;  ///< missing: arms without a finished run
-  std::vector<ArmRuns> arms;
-};
-
-std::vector<Context> contexts_of(const Study& study, const std::vector<ArmRuns>& arms) {
-  std::vector<Context> out;
-  for (const Arm& arm : arms_of(study.axes)) {
-    const std::string label = context_label(arm, study.axes);
-    if (out.empty() || out.back().label != label) out.push_back({label, "", {}});
-    const auto found = std::find_if(arms.begin(), arms.end(), [&](const ArmRuns& one) { return one.arm == arm; });
-    if (found != arms.end()) {
-      out.back().arms.push_back(*found);
-    } else {
-      const std::string key = first_axis(study.axes);
-      const std::string name = key.empty() ? arm_label(arm, study.axes) : value_label(key, arm.at(key));
-      out.back().missing += (out.back().missing.empty() ? "no finished run: " : ", ") + name;
-    }
-  }
-  return out;
-}
-
-std::vector<RunGroup> groups_of(const Study& study, const std::vector<ArmRuns>& arms) {
-  std::vector<RunGroup> groups;
-  const std::string key = first_axis(study.axes);
-  for (std::size_t g = 0; g < arms.size(); ++g) {
-    RunGroup group{arms[g].label, {}, {}, g};
-    for (const auto& [seed, run] : arms[g].by_seed) {
-      group.runs.push_back(run);
-      group.seeds.push_back(seed);
-    }
-    if (!key.empty()) {
-      Arm base = arms[g].arm;
-      base[key] = values_of(study.axes, key).front();
-      const auto found = std::find_if(arms.begin(), arms.end(), [&](const ArmRuns& one) { return one.arm == base; });
-      if (found != arms.end()) group.base = static_cast<std::size_t>(found - arms.begin());
-      group.base_label = value_label(key, base[key]);
-    }
-    groups.push_back(std::move(group));
-  }
-  return groups;
-}
 
 using CurveOf = std::function<Curve(const RunData&)>;
 
@@ -157,6 +90,12 @@ Panel pairs_panel(const std::vector<ArmRuns>& arms, const CurveOf& curve, const 
     panel.series.push_back(series);
     pairs = std::max(pairs, result.count);
   }
+  double low = 1, high = 1;
+  for (const Series& series : panel.series)
+    for (double y : series.y)
+      if (y > 0) low = std::min(low, y), high = std::max(high, y);
+  if (look.ratio) panel.low_limit = 0;
+  panel.log_y = look.ratio && (low < 0.2 || high > 5);
   panel.note = pairs > 1 ? fmt::format("paired over {} seeds; {}: 95 % interval", pairs, look.few ? "bar" : "band")
                          : "one pair, no interval";
   return panel;
@@ -188,13 +127,16 @@ struct Plan {
     const std::string key = first_axis(study.axes);
     return key.empty() ? 0 : values_of(study.axes, key).size() - 1;
   }
+  std::string base() const {
+    const std::string key = first_axis(study.axes);
+    return key.empty() ? "" : value_label(key, values_of(study.axes, key).front());
+  }
   /// "RMSNorm / LayerNorm", or "ratio to LayerNorm".
   std::string pair_label(bool ratio) const {
     const std::string key = first_axis(study.axes);
     const auto& values = values_of(study.axes, key);
-    const std::string base = gp_text(value_label(key, values.front()));
-    if (values.size() > 2) return (ratio ? "ratio to " : "difference from ") + base;
-    return gp_text(value_label(key, values[1])) + (ratio ? " / " : " − ") + base;
+    if (values.size() > 2) return (ratio ? "ratio to " : "difference from ") + gp_text(base());
+    return gp_text(value_label(key, values[1])) + (ratio ? " / " : " − ") + gp_text(base());
   }
   /// Columns of a grid: the values of the axis that changes fastest from panel to panel, at most four.
   std::size_t columns() const { return std::min<std::size_t>(4, context_axes(study.axes).front().second.size()); }
@@ -207,10 +149,17 @@ CurveFigure grid_of(const Plan& plan, const std::function<Panel(const std::vecto
   figure.same_y = true;
   for (const Context& context : plan.contexts) {
     Panel panel = make(context.arms);
+    if (panel.series.empty()) continue;
     panel.title = gp_text(context.label);
     panel.note = gp_text(context.missing);
     figure.panels.push_back(std::move(panel));
   }
+  figure.columns = std::min(figure.columns, figure.panels.size());
+  const bool notes = std::any_of(figure.panels.begin(), figure.panels.end(), [](auto& p) { return !p.note.empty(); });
+  for (Panel& panel : figure.panels)
+    if (notes && panel.note.empty()) panel.note = " ";  // titles of a row stand at one height
+  for (std::size_t p = 0; p < figure.panels.size(); ++p)
+    if (p % figure.columns != 0) figure.panels[p].ylabel.clear();  // they share the first one's axis
   for (const Panel& panel : figure.panels)
     if (panel.log_y)
       for (Panel& other : figure.panels) other.log_y = true, other.zero_y = false;
@@ -223,6 +172,11 @@ struct Texts {
 
 const char* kRange = " Bands reach from the smallest to the largest seed.";
 const char* kInterval = " Bands are 95 % intervals over the paired seeds.";
+
+std::string capital(std::string text) {
+  text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+  return text;
+}
 
 /// The arms and, when there are pairs, what the pairs say: two panels, or two grids when other axes vary.
 std::vector<FigureItem> two_views(const Plan& plan, const CurveOf& curve, Look look, const Texts& texts,
@@ -237,13 +191,13 @@ std::vector<FigureItem> two_views(const Plan& plan, const CurveOf& curve, Look l
   };
   const auto pairs = [&](const std::vector<ArmRuns>& runs) {
     Panel panel = pairs_panel(runs, curve, look);
-    panel.ylabel = look.ratio ? "ratio" : "difference in nats";
+    panel.ylabel = plan.multiples() ? plan.pair_label(look.ratio) : look.ratio ? "ratio" : "difference in nats";
     return panel;
   };
   if (!plan.multiples()) {
     CurveFigure figure{texts.name, legend, {arms(plan.contexts.front().arms)}};
     figure.panels.front().title = texts.title;
-    std::string caption = texts.left;
+    std::string caption = capital(texts.left);
     if (plan.compared() > 0) {
       figure.panels.push_back(pairs(plan.contexts.front().arms));
       figure.panels.back().title = (look.ratio ? "" : texts.title + ": ") + plan.pair_label(look.ratio);
@@ -255,12 +209,14 @@ std::vector<FigureItem> two_views(const Plan& plan, const CurveOf& curve, Look l
   first.name = texts.name;
   first.legend = legend;
   second.name = texts.name + (look.ratio ? "_ratio" : "_difference");
-  for (Panel& panel : second.panels) panel.ylabel = plan.pair_label(look.ratio);
   if (look.one_pair)
     second.legend = {{plan.pair_label(look.ratio), kGreen, 1, true}};
   else
-    second.legend.assign(legend.begin() + 1, legend.end());
-  return {{first, texts.heading, texts.left + kRange}, {second, texts.heading, texts.right + kInterval}};
+    std::copy_if(legend.begin(), legend.end(), std::back_inserter(second.legend),
+                 [&](const LegendEntry& entry) { return entry.label != gp_text(plan.base()); });
+  std::vector<FigureItem> out{{first, texts.heading, capital(texts.left) + kRange}};
+  if (!second.panels.empty()) out.push_back({second, texts.heading, capital(texts.right) + kInterval});
+  return out;
 }
 
 std::vector<FigureItem> loss_figures(const Plan& plan) {
@@ -325,6 +281,13 @@ void split_contexts(CurveFigure* figure, const Plan& plan, const std::vector<Arm
   }
 }
 
+/// Rows of maps end where a combination of the other axes ends.
+void arrange(MapFigure* figure, const Plan& plan) {
+  if (!plan.multiples()) return;
+  const std::size_t each = figure->diverging ? plan.compared() : plan.compared() + 1, most = 4;
+  if (each <= most) figure->columns = each * std::min(plan.columns(), most / each);
+}
+
 }  // namespace
 
 std::vector<FigureItem> study_figures(const ReportInput& input) {
@@ -367,20 +330,19 @@ std::vector<FigureItem> study_figures(const ReportInput& input) {
                   plain));
   }
   const std::vector<RunGroup> groups = groups_of(input.study, arms);
-  add(map_figures(groups));
+  std::vector<FigureItem> maps = map_figures(groups);
+  for (FigureItem& item : maps) arrange(&std::get<MapFigure>(item.figure), plan);
+  add(std::move(maps));
   for (std::vector<FigureItem> more : {depth_figures(groups), statistic_figures(groups)}) {
     for (FigureItem& item : more)
-      if (auto* figure = std::get_if<CurveFigure>(&item.figure)) split_contexts(figure, plan, arms);
+      if (auto* figure = std::get_if<CurveFigure>(&item.figure))
+        split_contexts(figure, plan, arms);
+      else
+        arrange(&std::get<MapFigure>(item.figure), plan);
     add(std::move(more));
   }
   add(loss_figures(plan));
   return items;
-}
-
-std::vector<RunGroup> run_groups(const ReportInput& input) {
-  if (!input.study.axes.empty()) return groups_of(input.study, arm_runs(input));
-  if (input.runs.empty() || input.runs.front().step.empty()) return {};
-  return {{"", {&input.runs.front()}}};
 }
 
 std::string epoch_label(const RunData& run) { return run.epoch_label.empty() ? "epoch" : run.epoch_label; }

@@ -50,11 +50,12 @@ std::vector<FigureItem> sweep_figures(const Study& study) {
   panel.log_y = high > 4 * low;
   panel.note = several ? "point: mean over the seeds that finished; bar: smallest to largest" : "one seed";
   figure.panels = {panel};
-  return {{figure, "Learning rate",
-           std::string("The exact validation loss at the end of training.") +
-               (diverged ? " A cross at the top marks a rate at which at least one run diverged; each line has a row of "
-                           "crosses of its own, in its colour."
-                         : "")}};
+  return {
+      {figure, "Learning rate",
+       std::string("The exact validation loss at the end of training.") +
+           (diverged ? " A cross at the top marks a rate at which at least one run diverged; each line has a row of "
+                       "crosses of its own, in its colour."
+                     : "")}};
 }
 
 }  // namespace normscope

@@ -67,22 +67,24 @@ std::vector<std::string> overview_sentences(const Study& study) {
   return out;
 }
 
-std::vector<std::string> reading_sentences(const Study& study) {
-  std::vector<std::string> out;
-  std::int64_t intervals = 0, seeds = 0;
-  const auto count = [&](const Interval& interval) { intervals += interval.has_interval(); };
-  for (const Comparison& row : study.comparisons) {
-    count(row.result);
+std::string seeds_warning(const Study& study) {
+  std::int64_t seeds = 0;  // of the pair that has most
+  for (const Comparison& row : study.comparisons)
     if (row.metric == kValLoss) seeds = std::max(seeds, row.result.n);
-  }
-  for (const Interaction& row : interactions(study.axes, study.runs)) count(row.result);
-  if (sweep_lines(study).empty())
-    for (const Comparison& row : main_effects(study.axes, study.runs)) count(row.result);
-  if (intervals == 0) return out;
-  if (seeds > 0 && seeds < 4) out.push_back(say(Sentence::few_seeds, {{"seeds", counted(seeds, "seed")}}));
-  out.push_back(say(Sentence::chance, {{"count", std::to_string(intervals)},
-                                       {"expected", significant_text(0.05 * static_cast<double>(intervals), 2)}}));
-  return out;
+  return seeds > 0 && seeds < 4 ? say(Sentence::few_seeds, {{"seeds", counted(seeds, "seed")}}) : "";
+}
+
+std::string chance_sentence(const Study& study) {
+  std::int64_t intervals = 0;
+  const auto count = [&](const auto& rows) {
+    for (const auto& row : rows) intervals += row.result.has_interval();
+  };
+  count(study.comparisons);
+  count(interactions(study.axes, study.runs));
+  if (sweep_lines(study).empty()) count(main_effects(study.axes, study.runs));
+  if (intervals == 0) return "";
+  return say(Sentence::chance, {{"count", counted(intervals, "interval")},
+                                {"expected", significant_text(0.05 * static_cast<double>(intervals), 2)}});
 }
 
 std::vector<std::string> method_sentences(const Study& study) {
@@ -93,7 +95,8 @@ std::vector<std::string> method_sentences(const Study& study) {
   if (epochs > 1) out.push_back(say(Sentence::holm, {{"epochs", std::to_string(epochs)}}));
   out.push_back(say(Sentence::paired, {}));
   for (const auto& [key, values] : study.axes)
-    if (values.size() > 1 && role_is(key, {KeyRole::batch})) out.push_back(say(Sentence::other_batches, {{"axis", key}}));
+    if (values.size() > 1 && role_is(key, {KeyRole::batch}))
+      out.push_back(say(Sentence::other_batches, {{"axis", key}}));
   return out;
 }
 
@@ -104,7 +107,8 @@ std::vector<std::vector<std::string>> interaction_rows(const Study& study) {
     if (r.n == 0) continue;
     const bool shown = r.has_interval() && !r.includes(0);
     rows.push_back({value_label(one.key, one.b) + " − " + value_label(one.key, one.a),
-                    value_label(one.axis, one.from) + " → " + value_label(one.axis, one.to), number_text(r.mean, 4, true),
+                    value_label(one.axis, one.from) + " → " + value_label(one.axis, one.to),
+                    number_text(r.mean, 4, true),
                     r.has_interval() ? fmt::format("[{}, {}], {}", number_text(r.low, 4, true),
                                                    number_text(r.high, 4, true), counted(r.n, "seed"))
                                      : "one seed, no interval",

@@ -73,13 +73,15 @@ void add_ratio_map(const MapFigure& base, const std::vector<RunGroup>& groups,
   figure.title = what + " relative to " + gp_text(to);
   const std::string dots =
       cells == 0 ? ""
-                 : fmt::format(" A dot marks a cell whose 95 % interval over the seeds excludes a ratio of 1: {} of {} "
-                               "cells, of which about {} would be marked by chance if nothing differed.",
-                               marked, cells, significant_text(0.05 * static_cast<double>(cells), 2));
-  items->push_back({figure, heading,
-                    fmt::format("The same cells divided by those of {}, seed by seed: red is larger, blue smaller, white "
-                                "equal; one unit of the scale is a factor of two.{}",
-                                to, dots)});
+                 : fmt::format(
+                       " A dot marks a cell whose 95 % interval over the seeds excludes a ratio of 1: {} of {} "
+                       "cells, of which about {} would be marked by chance if nothing differed.",
+                       marked, cells, significant_text(0.05 * static_cast<double>(cells), 2));
+  items->push_back(
+      {figure, heading,
+       fmt::format("The same cells divided by those of {}, seed by seed: red is larger, blue smaller, white "
+                   "equal; one unit of the scale is a factor of two.{}",
+                   to, dots)});
 }
 
 }  // namespace normscope

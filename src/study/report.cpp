@@ -105,12 +105,10 @@ ReportInput study_input(const std::string& dir) {
   input.command = input.study.command;
   for (const auto& [key, values] : input.study.axes) {
     if (values.size() < 2) continue;
-    input.title += input.title.empty() ? "" : " × ";
+    input.title += (input.title.empty() ? "" : " × ") + (key == "norm" ? "" : key + " ");
     for (std::size_t v = 0; v < values.size() && v < 4; ++v) {
-      input.title += (v == 0                   ? ""
-                      : v + 1 == values.size() ? " and "
-                                               : ", ") +
-                     (key == "norm" ? norm_label(values[v]) : key + " " + values[v]);
+      input.title += v == 0 ? "" : v + 1 == values.size() ? " and " : ", ";
+      input.title += key == "norm" ? norm_label(values[v]) : values[v];
     }
     if (values.size() > 4) input.title += " and others";
   }

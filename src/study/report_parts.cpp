@@ -39,7 +39,13 @@ std::string typeset(const std::string& text) {
 }
 
 std::string paragraph(const std::string& sentence, const char* kind = "") {
-  return sentence.empty() ? "" : fmt::format("<p{}>{}</p>\n", kind, typeset(sentence));
+  if (sentence.empty()) return "";
+  std::string text = typeset(sentence);
+  for (const std::string_view word : {"no difference shown", "worse", "better"})
+    if (const auto at = text.find(word); at != std::string::npos) {
+      text.insert(at + word.size(), "</b>").insert(at, "<b>");
+    }
+  return fmt::format("<p{}>{}</p>\n", kind, text);
 }
 
 constexpr const char* kSmall = " class=\"muted small\"";
@@ -160,7 +166,7 @@ std::string interactions_html(const Study& study) {
   if (rows.empty()) return "";
   for (auto& row : rows)
     for (std::string& cell : row) cell = typeset(cell);
-  return "<h3>Dependence on the other axes</h3>\n" +
+  return "<h2>Dependence on the other axes</h2>\n" +
          paragraph(say(Sentence::interactions, {{"key", first_axis(study.axes)}})) + html_table(kInteractionHead, rows);
 }
 
@@ -206,14 +212,15 @@ std::string headline_html(const ReportInput& input) {
     if (run.status != "done" && run.status != "diverged") open.insert(run.name.empty() ? run.file : run.name);
   }
   std::string out = "<div class=\"finding\">\n" + body + "</div>\n";
-  if (is_study(input))
-    for (const std::string& sentence : reading_sentences(input.study)) out += paragraph(sentence, kSmall);
-  if (is_study(input) && !open.empty()) {
+  if (!is_study(input)) return out;
+  if (const std::string warning = seeds_warning(input.study); !warning.empty())
+    out += "<div class=\"finding warning\">" + paragraph(warning) + "</div>\n";
+  if (!open.empty()) {
     out += fmt::format(
         "<div class=\"finding warning\"><p>{} of {} runs are not finished; their pairs are left out.</p></div>\n",
         open.size(), input.study.runs.size());
   }
-  return out;
+  return out + paragraph(chance_sentence(input.study), kSmall) + interactions_html(input.study);
 }
 
 std::string subtitle_html(const ReportInput& input) {
@@ -240,7 +247,7 @@ std::string subtitle_html(const ReportInput& input) {
 
 std::string tables_html(const ReportInput& input) {
   if (!is_study(input)) return "";
-  std::string out = "<h2>Results</h2>\n" + arms_table(input.study) + interactions_html(input.study);
+  std::string out = "<h2>Results</h2>\n" + arms_table(input.study);
   if (const std::string pairs = pairs_table(input.study); !pairs.empty()) out += "<h3>All pairs</h3>\n" + pairs;
   for (const std::string& sentence : method_sentences(input.study)) out += paragraph(sentence, kSmall);
   if (!input.study.step_times.empty()) out += times_html(input.study);

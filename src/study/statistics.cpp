@@ -81,8 +81,10 @@ double unpaired_seeds(double var_a, double var_b, double half) {
   const auto enough = [&](std::int64_t m) {
     return t_quantile_95(2 * m - 2) * std::sqrt((var_a + var_b) / static_cast<double>(m)) <= half * (1 + 1e-9);
   };
+  constexpr std::int64_t kMost = 1 << 20;
   std::int64_t low = 1, high = 2;
-  while (!enough(high)) low = high, high *= 2;
+  while (!enough(high) && high < kMost) low = high, high *= 2;
+  if (!enough(high)) return kNaN;
   while (high - low > 1) (enough((low + high) / 2) ? high : low) = (low + high) / 2;
   return static_cast<double>(high);
 }

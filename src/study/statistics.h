@@ -48,7 +48,8 @@ double t_test(double mean, double sd, std::int64_t n);
 /// Behavioral Sciences, 2nd ed. 1988, chapter 2). NaN when n < 2.
 double smallest_effect(double sd, std::int64_t n);
 /// How many runs an arm the same half width would have needed without pairs: the smallest m >= 2 with
-/// t(0.975, 2m - 2) sqrt((var_a + var_b) / m) <= half, the two-sample interval of equal sizes. NaN when half is 0.
+/// t(0.975, 2m - 2) sqrt((var_a + var_b) / m) <= half, the two-sample interval of equal sizes. NaN when half is 0 or m
+/// would be over a million: the differences do not vary.
 double unpaired_seeds(double var_a, double var_b, double half);
 /// Holm's adjusted p-values (Scandinavian Journal of Statistics 6, 1979): of m sorted p, the largest of
 /// (m - i + 1) p_i over the first ones, at most 1. NaN stays NaN and is not counted.

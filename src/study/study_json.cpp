@@ -98,7 +98,8 @@ Json comparison_json(const Comparison& row) {
   if (row.metric == kGradRatio) out["p_holm"] = finite(row.p_holm);
   out["smallest_effect"] = finite(row.facts.detectable);
   out["correlation"] = finite(row.facts.correlation);
-  out["unpaired_seeds"] = finite(row.facts.unpaired);
+  out["unpaired_seeds"] =
+      std::isfinite(row.facts.unpaired) ? Json(static_cast<std::int64_t>(row.facts.unpaired)) : Json(nullptr);
   return out;
 }
 

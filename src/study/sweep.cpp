@@ -31,8 +31,10 @@ std::vector<SweepLine> sweep_lines(const Study& study) {
   Axes others;
   std::size_t rates = 0;
   for (const auto& axis : study.axes) {
-    if (axis.first == kRate) rates = axis.second.size();
-    else if (axis.second.size() > 1) others.push_back(axis);
+    if (axis.first == kRate)
+      rates = axis.second.size();
+    else if (axis.second.size() > 1)
+      others.push_back(axis);
   }
   std::vector<SweepLine> lines;
   if (rates < 2) return lines;

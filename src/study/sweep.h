@@ -11,7 +11,7 @@ namespace normscope {
 struct SweepPoint {
   std::string text;  ///< as the user's axis has it
   double rate = 0;
-  Interval loss;               ///< validation loss over the seeds that are done
+  Interval loss;                   ///< validation loss over the seeds that are done
   double low = kNaN, high = kNaN;  ///< smallest and largest of them
   std::int64_t runs = 0, diverged = 0;
 };

@@ -36,8 +36,10 @@ std::vector<ArmPair> first_pairs(const Axes& axes);
 /// What is said before the pairs: the first axis averaged over the combinations of the others, and where learning_rate
 /// is an axis the best rate of each line and the rates that diverge.
 std::vector<std::string> overview_sentences(const Study& study);
-/// What a reader must know before the intervals: too few seeds, and how many would stand out by chance.
-std::vector<std::string> reading_sentences(const Study& study);
+/// A warning when there are fewer than four seeds, else empty.
+std::string seeds_warning(const Study& study);
+/// How many intervals there are and how many would stand out by chance; empty when there is none.
+std::string chance_sentence(const Study& study);
 /// How the intervals were made: Holm's correction, pairing, arms that share no batches.
 std::vector<std::string> method_sentences(const Study& study);
 /// Rows of interaction_head; empty when only one axis varies or no seed has all runs.

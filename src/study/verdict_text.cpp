@@ -26,7 +26,7 @@ std::string arm_rows(const Study& study) {
       norms.push_back(run->epoch_mean_grad_norm.empty() ? kNaN : run->epoch_mean_grad_norm.back());
     }
     const std::string text = arm_label(arm, study.axes);
-    rows.push_back({text.empty() ? "run" : text, arm_status(study.runs, arm), 
+    rows.push_back({text.empty() ? "run" : text, arm_status(study.runs, arm),
                     plus_minus(arm_loss(study.runs, arm), [](double loss) { return number_text(loss, 4); }),
                     plus_minus(mean_interval(norms), gradient_text)});
   }
@@ -89,10 +89,10 @@ std::string verdict_text(const Study& study) {
     out += "\n" + say(Sentence::interactions, {{"key", first_axis(study.axes)}}) + "\n\n" +
            table(kInteractionHead, rows, {false, false, true, false, false});
   out += other_axes_lines(study);
-  std::string last;
-  for (const auto& sentences : {reading_sentences(study), method_sentences(study)})
-    for (const std::string& sentence : sentences) last += sentence + "\n";
-  if (!last.empty()) out += "\n" + last;
+  std::vector<std::string> last{seeds_warning(study), chance_sentence(study)};
+  for (const std::string& sentence : method_sentences(study)) last.push_back(sentence);
+  std::erase(last, "");
+  if (!last.empty()) out += fmt::format("\n{}\n", fmt::join(last, "\n"));
   if (!study.step_times.empty()) out += "\n" + time_lines(study);
   return out;
 }

@@ -68,7 +68,8 @@ TEST(StudyFigures, TheFirstAxisOfTheUserIsCompared) {
 
 TEST(StudyFigures, OneAxisStandsSideBySide) {
   const auto& figure = figure_of<CurveFigure>(study_figures(fake_study({})), "gradient_norm");
-  EXPECT_EQ(titles(figure), (std::vector<std::string>{"Mean gradient norm of the weight matrices", "RMSNorm / LayerNorm"}));
+  EXPECT_EQ(titles(figure),
+            (std::vector<std::string>{"Mean gradient norm of the weight matrices", "RMSNorm / LayerNorm"}));
 }
 
 TEST(StudyFigures, ADivergedArmIsNamedAndNotDrawn) {
@@ -111,7 +112,8 @@ TEST(StudyFigures, LossAgainstLearningRateMarksWhatDiverged) {
   EXPECT_EQ(figure.legend[2].label, "at least one run diverged");
   EXPECT_TRUE(figure.legend[2].cross);
   ASSERT_EQ(figure.panels[0].series.size(), 3u);
-  const Series &good = figure.panels[0].series[0], &bad = figure.panels[0].series[1], &cross = figure.panels[0].series[2];
+  const Series &good = figure.panels[0].series[0], &bad = figure.panels[0].series[1],
+               &cross = figure.panels[0].series[2];
   EXPECT_EQ(good.x, (std::vector<double>{0.001, 0.01, 0.1}));
   EXPECT_EQ(bad.x, (std::vector<double>{0.001, 0.01}));
   EXPECT_LT(good.low[0], good.high[0]);
@@ -130,7 +132,8 @@ TEST(StudyFigures, RatioMapsMarkTheCellsThatExcludeOne) {
   MapFigure base;
   base.name = "map";
   base.panels.resize(2);
-  const std::vector<RunGroup> groups{{"LayerNorm", {}, {1, 2, 3}, 0, "LayerNorm"}, {"RMSNorm", {}, {3, 2, 1}, 0, "LayerNorm"}};
+  const std::vector<RunGroup> groups{{"LayerNorm", {}, {1, 2, 3}, 0, "LayerNorm"},
+                                     {"RMSNorm", {}, {3, 2, 1}, 0, "LayerNorm"}};
   const std::vector<std::vector<std::vector<std::vector<double>>>> maps{
       {{{1, 1}}, {{10, 1}}, {{100, 1}}}, {{{220, 2}}, {{21, 1}}, {{2, 0.5}}}};  // the second in reverse order of seeds
   std::vector<FigureItem> items;

@@ -69,7 +69,8 @@ TEST(Verdict, NothingIsClaimedThatTheIntervalDoesNotShow) {
 }
 
 TEST(Verdict, ASentenceNeedsAllItsWords) {
-  EXPECT_EQ(say(Sentence::pairs_left_out, {{"count", "2 pairs"}}), "2 pairs left out: a run diverged or is not finished.");
+  EXPECT_EQ(say(Sentence::pairs_left_out, {{"count", "2 pairs"}}),
+            "2 pairs left out: a run diverged or is not finished.");
   EXPECT_THROW(say(Sentence::pairs_left_out, {}), Error);
   EXPECT_EQ(counted(1, "seed") + counted(2, "seed"), "1 seed2 seeds");
 }
@@ -77,7 +78,8 @@ TEST(Verdict, ASentenceNeedsAllItsWords) {
 TEST(Verdict, PowerAndPairingAreSaid) {
   // scipy's numbers of statistics_test.cpp
   const double a[] = {2.51, 2.55, 2.49, 2.60, 2.53}, b[] = {2.52, 2.553, 2.502, 2.608, 2.531};
-  const Study study = made_study(kNorms, 5, [&](const Arm& arm, int s) { return (arm.at("norm") == "rmsnorm" ? b : a)[s]; });
+  const Study study =
+      made_study(kNorms, 5, [&](const Arm& arm, int s) { return (arm.at("norm") == "rmsnorm" ? b : a)[s]; });
   expect_says(verdict_text(study),
               {"5 seeds are enough to show a difference of 0.0078 nats or more (80 % power at the 5 % level)",
                "(r = 0.994); without pairing, 398 seeds an arm would have been needed", "1 interval of 95 %"});
@@ -92,12 +94,14 @@ TEST(Verdict, FewSeedsAreWarnedAbout) {
   const auto loss = [](const Arm& arm, int s) { return 2 + 0.01 * s * (arm.at("norm") == "rmsnorm" ? 1.1 : 1); };
   expect_says(seeds_warning(made_study(kNorms, 3, loss)), {"3 seeds only"});
   EXPECT_EQ(seeds_warning(made_study(kNorms, 4, loss)), "");
+  expect_says(seeds_warning(made_study(kNorms, 1, loss)), {"One seed gives no interval"});
 }
 
 /// Three epochs whose p is 0.03 each: every interval excludes 1, none stands after Holm's correction.
 TEST(Verdict, EpochsAreCorrectedByHolm) {
   Study study = made_study(kNorms, 2, [](const Arm&, int) { return 2.0; });
-  const double spread = std::tan(M_PI * 0.03 / 2);  // two pairs, Cauchy: p = 2/pi atan(spread) for sd = spread mean sqrt 2
+  const double spread =
+      std::tan(M_PI * 0.03 / 2);  // two pairs, Cauchy: p = 2/pi atan(spread) for sd = spread mean sqrt 2
   for (StudyRun& run : study.runs) {
     const bool second = run.arm.at("norm") == "rmsnorm";
     const double log_ratio = 0.1 * (run.seed == 0 ? 1 + spread : 1 - spread);
@@ -129,7 +133,8 @@ const Axes kGrid{{"norm", {"layernorm", "rmsnorm"}}, {"norm_placement", {"pre", 
 
 /// RMSNorm adds 0.1, and 0.3 more with post: the interaction is 0.3, that with n_layer 0 on average.
 double interacting_loss(const Arm& arm, int seed) {
-  const bool rms = arm.at("norm") == "rmsnorm", post = arm.at("norm_placement") == "post", deep = arm.at("n_layer") == "4";
+  const bool rms = arm.at("norm") == "rmsnorm", post = arm.at("norm_placement") == "post",
+             deep = arm.at("n_layer") == "4";
   return 2 + 0.5 * seed + 0.7 * post + 0.05 * deep + rms * (0.1 + 0.3 * post) + 0.001 * (rms && post ? seed * seed : 0);
 }
 
@@ -167,8 +172,9 @@ TEST(Verdict, TheOthersAreAveragedOver) {
   const auto effects = main_effects(study.axes, study.runs);
   ASSERT_EQ(effects.size(), 1u);
   EXPECT_NEAR(effects[0].result.mean, 0.1 + 0.15 + 0.0005 * 5 / 3, 1e-12);
-  expect_says(verdict_text(study), {"Averaged over the 4 combinations of norm_placement and n_layer: RMSNorm's validation "
-                                    "loss is 0.2508 nats higher than LayerNorm's"});
+  expect_says(verdict_text(study),
+              {"Averaged over the 4 combinations of norm_placement and n_layer: RMSNorm's validation "
+               "loss is 0.2508 nats higher than LayerNorm's"});
 }
 
 TEST(Verdict, TheFirstAxisIsComparedAndNamesAreShort) {
@@ -234,7 +240,8 @@ TEST(Verdict, TheReportSaysWhatTheTerminalSays) {
   const test_files::TemporaryFolder folder;
   const std::string page = test_files::read_text(write_report(input, folder / "page", false));
   const auto plain = [](std::string text) {
-    for (const auto& [from, to] : {std::pair("<b>", ""), std::pair("</b>", ""), std::pair("−", "-"), std::pair("&#39;", "'")})
+    for (const auto& [from, to] :
+         {std::pair("<b>", ""), std::pair("</b>", ""), std::pair("−", "-"), std::pair("&#39;", "'")})
       for (auto at = text.find(from); at != std::string::npos; at = text.find(from))
         text.replace(at, std::string(from).size(), to);
     return text;

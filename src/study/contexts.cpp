@@ -35,7 +35,8 @@ std::vector<Context> contexts_of(const Study& study, const std::vector<ArmRuns>&
       const std::string name = key.empty() ? arm_label(arm, study.axes) : value_label(key, arm.at(key));
       const auto runs = runs_of(study.runs, arm);
       const bool diverged = std::any_of(runs.begin(), runs.end(), [](auto* run) { return run->status == "diverged"; });
-      out.back().missing += (out.back().missing.empty() ? "" : "; ") + name + (diverged ? " diverged" : " not finished");
+      out.back().missing +=
+          (out.back().missing.empty() ? "" : "; ") + name + (diverged ? " diverged" : " not finished");
     }
   }
   return out;

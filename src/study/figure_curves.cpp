@@ -194,7 +194,7 @@ std::string plot_command(const std::vector<Series>& series, const std::vector<st
     if (!has_points(s)) continue;
     const std::string block = "$" + blocks[i];
     if (s.crosses) {
-      lines += fmt::format("{} u 1:2 w points pt 2 ps 0.9 lw 2 lc rgb '{}' notitle, \\\n", block, s.color);
+      lines += fmt::format("{} u 1:2 w points pt 2 ps 1.1 lw 2.6 lc rgb '{}' notitle, \\\n", block, s.color);
       continue;
     }
     if (!s.low.empty() && !s.bars) {

@@ -71,6 +71,7 @@ std::string seeds_warning(const Study& study) {
   std::int64_t seeds = 0;  // of the pair that has most
   for (const Comparison& row : study.comparisons)
     if (row.metric == kValLoss) seeds = std::max(seeds, row.result.n);
+  if (seeds == 1) return say(Sentence::one_seed, {});
   return seeds > 0 && seeds < 4 ? say(Sentence::few_seeds, {{"seeds", counted(seeds, "seed")}}) : "";
 }
 

@@ -50,7 +50,7 @@ std::string paragraph(const std::string& sentence, const char* kind = "") {
 
 constexpr const char* kSmall = " class=\"muted small\"";
 
-/// The pairs of the first axis, all of them; many are folded.
+/// The pairs of the first axis, all of them; many can be folded away.
 std::string finding_sentences(const Study& study) {
   constexpr std::size_t most = 12;
   std::string overview, out;
@@ -62,7 +62,7 @@ std::string finding_sentences(const Study& study) {
     out += paragraph(verdict.finding);
     out += paragraph(verdict.gradient + (verdict.gradient.empty() ? "" : " ") + verdict.power, kSmall);
   }
-  if (pairs.size() > most) out = html_details(fmt::format("All {} pairs", pairs.size()), out);
+  if (pairs.size() > most) out = html_details(fmt::format("All {} pairs", pairs.size()), out, true);
   return overview + out;
 }
 
@@ -122,43 +122,66 @@ std::string arms_table(const Study& study) {
       return text(value.mean) + (value.has_interval() ? " ± " + text(value.high - value.mean) : "");
     };
     const auto loss = [](double value) { return number_text(value, 4); };
+    const Interval norm = mean_interval(norms);
     rows.push_back({swatch(arm_ink(first_value(arms[a], study.axes))) + html_text(arm_label(arms[a], study.axes)),
                     arm_status(study.runs, arms[a]), cell(arm_loss(study.runs, arms[a]), loss),
-                    cell(mean_interval(train), loss), cell(mean_interval(norms), gradient_text)});
+                    cell(mean_interval(train), loss), cell(norm, gradient_format(norm.mean))});
   }
   return html_table({"arm", "runs", "validation loss (nats)", "training loss (nats)", "gradient norm, last epoch"},
                     rows);
 }
 
-std::string pairs_table(const Study& study) {
-  std::vector<std::vector<std::string>> rows;
-  const auto facts = [](const Comparison& row) -> std::vector<std::string> {
-    const PairFacts& f = row.facts;
-    const bool loss = row.metric == kValLoss;
-    const double effect = loss ? f.detectable : std::exp(f.detectable);
-    return {std::isfinite(effect) ? significant_text(effect, loss ? 2 : 4) + (loss ? " nats" : " times") : "–",
-            std::isfinite(f.correlation) ? typeset(number_text(f.correlation, 3)) : "–",
-            std::isfinite(f.unpaired) ? fmt::format("{:.0f}", f.unpaired) : "–"};
+/// One comparison: what is compared, how, and what pairing was worth.
+std::vector<std::string> pair_row(const Study& study, const Comparison& row) {
+  const PairFacts& f = row.facts;
+  const bool loss = row.metric == kValLoss;
+  const double effect = loss ? f.detectable : std::exp(f.detectable);
+  const auto or_dash = [](double value, const std::string& text) { return std::isfinite(value) ? typeset(text) : "–"; };
+  const auto number = [&](double value) { return or_dash(value, comparison_value(row, value)); };
+  const Words names = pair_names(row.a, row.b, study.axes);
+  const auto line = [](const std::string& html, std::size_t length) {
+    return length > 30 ? html : "<span style=\"white-space:nowrap\">" + html + "</span>";
   };
+  const std::string &shared = names.at("shared"), &a = names.at("a"), &b = names.at("b");
+  std::string pair = line(html_text(b) + " <span class=\"muted\">against</span> " + html_text(a), a.size() + b.size());
+  if (!shared.empty())
+    pair = line("<span class=\"muted\">" + html_text(shared) + "</span>", shared.size()) + "<br>" + pair;
+  std::vector<std::string> cells{pair};
+  if (!loss) cells.push_back(std::to_string(row.epoch));
+  const std::string pairs = row.excluded > 0 ? fmt::format("{} of {}", row.result.n, row.result.n + row.excluded)
+                                             : std::to_string(row.result.n);
+  for (const std::string& cell :
+       {number(row.result.mean), number(row.result.low) + " to " + number(row.result.high), pairs,
+        comparison_finding(row), or_dash(effect, significant_text(effect, loss ? 2 : 4)),
+        or_dash(f.correlation, f.correlation > 0.9995 ? "> 0.999" : number_text(f.correlation, 3)),
+        or_dash(f.unpaired, fmt::format("{:.0f}", f.unpaired))})
+    cells.push_back("<span style=\"white-space:nowrap\">" + cell + "</span>");
+  return cells;
+}
+
+std::string pairs_table(const Study& study) {
+  std::vector<std::vector<std::string>> losses, norms;
   for (const ArmPair& pair : arm_pairs(study.axes)) {
-    const std::string name = html_text(arm_label(pair.b, study.axes)) + " <span class=\"muted\">against</span> " +
-                             html_text(arm_label(pair.a, study.axes));
-    const auto add = [&](const Comparison& row, const std::string& metric, bool first) {
-      rows.push_back({first ? name : "", metric, typeset(comparison_numbers(row)), comparison_finding(row)});
-      for (const std::string& cell : facts(row)) rows.back().push_back(cell);
-    };
-    for (const auto* row : rows_of(study.comparisons, pair.a, pair.b, kValLoss))
-      add(*row, "validation loss, difference", true);
+    for (const Comparison* row : rows_of(study.comparisons, pair.a, pair.b, kValLoss))
+      losses.push_back(pair_row(study, *row));
     const auto ratios = rows_of(study.comparisons, pair.a, pair.b, kGradRatio);
-    for (std::int64_t e : shown_epochs(static_cast<std::int64_t>(ratios.size()), 6)) {
-      add(*ratios[static_cast<std::size_t>(e - 1)], fmt::format("gradient norm, ratio, epoch {}", e), false);
-    }
+    for (std::int64_t e : shown_epochs(static_cast<std::int64_t>(ratios.size()), 6))
+      if (const Comparison& row = *ratios[static_cast<std::size_t>(e - 1)]; row.result.n > 0)
+        norms.push_back(pair_row(study, row));
   }
-  return rows.empty()
-             ? ""
-             : html_table({"pair", "quantity", "mean and 95 % interval", "finding", "smallest effect with 80 % power",
-                           "correlation within pairs", "unpaired seeds for the same interval"},
-                          rows);
+  if (losses.empty()) return "";
+  const std::vector<std::string> last{"pairs", "finding", "smallest effect at 80 % power", "correlation within pairs",
+                                      "unpaired seeds for this interval"};
+  const auto table = [&](std::vector<std::string> head, const auto& rows) {
+    head.insert(head.end(), last.begin(), last.end());
+    return html_table(head, rows);
+  };
+  std::string out =
+      "<h3>Validation loss of all pairs</h3>\n" + table({"pair", "difference (nats)", "95 % interval"}, losses);
+  if (!norms.empty())
+    out +=
+        html_details("Gradient norm of all pairs by epoch", table({"pair", "epoch", "ratio", "95 % interval"}, norms));
+  return out;
 }
 
 std::string interactions_html(const Study& study) {
@@ -248,7 +271,7 @@ std::string subtitle_html(const ReportInput& input) {
 std::string tables_html(const ReportInput& input) {
   if (!is_study(input)) return "";
   std::string out = "<h2>Results</h2>\n" + arms_table(input.study);
-  if (const std::string pairs = pairs_table(input.study); !pairs.empty()) out += "<h3>All pairs</h3>\n" + pairs;
+  out += pairs_table(input.study);
   for (const std::string& sentence : method_sentences(input.study)) out += paragraph(sentence, kSmall);
   if (!input.study.step_times.empty()) out += times_html(input.study);
   return out;

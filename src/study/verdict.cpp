@@ -12,21 +12,22 @@
 namespace normscope {
 namespace {
 
-/// The words {a}, {b} and {where} of a pair: the arms by what they differ in, and what both share.
-Words names_of(const Arm& a, const Arm& b, const Axes& axes) {
+std::string loss_text(double value) { return number_text(value, 4); }
+std::string ratio_text(double value) {
+  return value >= 0.1 && value < 100 ? number_text(value, 3) : significant_text(value, 3);
+}
+
+}  // namespace
+
+Words pair_names(const Arm& a, const Arm& b, const Axes& axes) {
   Axes differ, same;
   for (const auto& axis : axes) {
     if (!a.count(axis.first) || axis.second.size() < 2) continue;
     (a.at(axis.first) == b.at(axis.first) ? same : differ).push_back(axis);
   }
-  const std::string where = same.empty() ? "" : arm_label(a, same) + ": ";
-  return {{"a", arm_label(a, differ)}, {"b", arm_label(b, differ)}, {"where", where}};
+  const std::string shared = same.empty() ? "" : arm_label(a, same), where = same.empty() ? "" : shared + ": ";
+  return {{"a", arm_label(a, differ)}, {"b", arm_label(b, differ)}, {"shared", shared}, {"where", where}};
 }
-
-std::string loss_text(double value) { return number_text(value, 4); }
-std::string ratio_text(double value) { return significant_text(value, value < 0.1 ? 3 : 4); }
-
-}  // namespace
 
 std::string number_text(double value, int digits, bool sign) {
   if (!std::isfinite(value)) return "-";
@@ -35,18 +36,21 @@ std::string number_text(double value, int digits, bool sign) {
 
 std::string correlation_text(double r) { return r > 0.9995 ? "> 0.999" : "= " + number_text(r, 3); }
 
-std::string gradient_text(double value) {
-  return !std::isfinite(value) || std::abs(value) >= 0.01 ? number_text(value, 4) : significant_text(value, 3);
+std::function<std::string(double)> gradient_format(double mean) {
+  if (mean < 0.01) return [](double value) { return significant_text(value, 3); };
+  return [](double value) { return number_text(value, 4); };
+}
+
+std::string comparison_value(const Comparison& row, double value) {
+  return row.metric == kValLoss ? number_text(value, 4, true) : ratio_text(value);
 }
 
 std::string comparison_numbers(const Comparison& row) {
-  const bool loss = row.metric == kValLoss;
   const Interval& r = row.result;
-  const auto text_of = [&](double value) { return loss ? number_text(value, 4, true) : ratio_text(value); };
   std::string text = "-";
-  if (r.n > 0) text = text_of(r.mean) + (loss ? " nats" : "");
+  if (r.n > 0) text = comparison_value(row, r.mean) + (row.metric == kValLoss ? " nats" : "");
   if (r.has_interval()) {
-    text += fmt::format(" [{}, {}], {}", text_of(r.low), text_of(r.high),
+    text += fmt::format(" [{}, {}], {}", comparison_value(row, r.low), comparison_value(row, r.high),
                         counted(r.n, row.metric == kTimeRatio ? "round" : "pair"));
   } else if (r.n == 1) {
     text += " (one seed, no interval)";
@@ -68,7 +72,7 @@ std::string comparison_finding(const Comparison& row) {
 
 std::string loss_sentence(const Comparison& row, const Axes& axes) {
   const Interval& r = row.result;
-  Words words = names_of(row.a, row.b, axes);
+  Words words = pair_names(row.a, row.b, axes);
   if (r.n == 0) return say(Sentence::no_pair, words);
   const bool higher = r.mean >= 0, shown = r.has_interval() && !r.includes(0);
   words["size"] = loss_text(std::abs(r.mean));
@@ -88,7 +92,7 @@ std::string loss_sentence(const Comparison& row, const Axes& axes) {
 
 std::string gradient_sentence(const Comparison& row, const Axes& axes, std::size_t epochs) {
   if (row.result.n == 0) return "";
-  Words words = names_of(row.a, row.b, axes);
+  Words words = pair_names(row.a, row.b, axes);
   words["epoch"] = std::to_string(row.epoch);
   words["ratio"] = ratio_text(row.result.mean);
   words["low"] = ratio_text(row.result.low);
@@ -128,7 +132,7 @@ std::string divergence_sentence(const Study& study, const ArmPair& pair) {
   const auto text = [&](const std::vector<const StudyRun*>& runs) {
     return fmt::format("{} of {}", diverged(runs), counted(static_cast<std::int64_t>(runs.size()), "run"));
   };
-  Words words = names_of(pair.a, pair.b, study.axes);
+  Words words = pair_names(pair.a, pair.b, study.axes);
   words["count_a"] = text(first);
   words["count_b"] = text(second);
   if (diverged(first) > 0 && diverged(second) > 0) return say(Sentence::both_diverge, words);

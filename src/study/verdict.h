@@ -1,15 +1,22 @@
 #pragma once
 // What a study's numbers say, in the sentences of sentences.def, shared by the terminal and the report.
 #include "study/arms.h"
+#include "study/sentences.h"
 
+#include <functional>
 #include <string>
 
 namespace normscope {
 
 // --- one comparison ---
 
+/// The words of a pair: {a} and {b} by what they differ in, {shared} by what they have in common, {where} the same with
+/// a colon behind it.
+Words pair_names(const Arm& a, const Arm& b, const Axes& axes);
 /// "-0.0031 nats [-0.0102, +0.0040], 5 pairs" / "1.124 [1.093, 1.155], 5 pairs" / "... (one seed, no interval)".
 std::string comparison_numbers(const Comparison& row);
+/// A difference, a ratio or an end of its interval as comparison_numbers writes it.
+std::string comparison_value(const Comparison& row, double value);
 /// "no difference shown", "lower", "higher" ("faster", "slower" of times), or "no pair to compare". Of an epoch's ratio
 /// after Holm's correction.
 std::string comparison_finding(const Comparison& row);
@@ -61,7 +68,7 @@ std::string arm_status(const std::vector<StudyRun>& runs, const Arm& arm);
 std::string number_text(double value, int digits, bool sign = false);
 /// "= 0.882", "> 0.999".
 std::string correlation_text(double r);
-/// A gradient norm: four decimals, below 0.01 three digits.
-std::string gradient_text(double value);
+/// How a gradient norm of this size and its interval are written: four decimals, below 0.01 three digits.
+std::function<std::string(double)> gradient_format(double mean);
 
 }  // namespace normscope

@@ -26,9 +26,10 @@ std::string arm_rows(const Study& study) {
       norms.push_back(run->epoch_mean_grad_norm.empty() ? kNaN : run->epoch_mean_grad_norm.back());
     }
     const std::string text = arm_label(arm, study.axes);
+    const Interval norm = mean_interval(norms);
     rows.push_back({text.empty() ? "run" : text, arm_status(study.runs, arm),
                     plus_minus(arm_loss(study.runs, arm), [](double loss) { return number_text(loss, 4); }),
-                    plus_minus(mean_interval(norms), gradient_text)});
+                    plus_minus(norm, gradient_format(norm.mean))});
   }
   return table({"arm", "runs", "validation loss (nats)", "gradient norm, last epoch"}, rows, {false, true, true, true});
 }

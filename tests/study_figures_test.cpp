@@ -88,6 +88,18 @@ TEST(StudyFigures, ADivergedArmIsNamedAndNotDrawn) {
   EXPECT_EQ(titles(figure_of<CurveFigure>(items, "gradient_norm_ratio")), std::vector<std::string>{"pre"});
 }
 
+TEST(StudyFigures, ACombinationWithoutARunHasNoPanel) {
+  FakeStudy fake;
+  fake.axes = {kGrid[0], kGrid[1]};
+  ReportInput input = fake_study(fake);
+  for (StudyRun& run : input.study.runs)
+    if (run.arm.at("norm_placement") == "post") run.status = "diverged";
+  const auto items = study_figures(input);
+  EXPECT_EQ(titles(figure_of<CurveFigure>(items, "gradient_norm")), std::vector<std::string>{"pre"});
+  EXPECT_EQ(figure_of<CurveFigure>(items, "depth_profile").panels.size(), 2u);
+  EXPECT_NE(items.front().caption.find("No run is finished at post."), std::string::npos) << items.front().caption;
+}
+
 TEST(StudyFigures, EveryArmHasAnInkOfItsOwn) {
   std::set<std::string> colours;
   std::set<std::pair<std::string, int>> inks;

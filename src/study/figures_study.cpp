@@ -120,9 +120,10 @@ std::vector<LegendEntry> legend_of(const Study& study, const std::vector<Context
 /// What a study's curves are drawn from.
 struct Plan {
   const Study& study;
-  std::vector<Context> contexts;
+  std::vector<Context> contexts;  ///< that have a run to draw
+  std::string not_drawn;          ///< a sentence on the others, or empty
 
-  bool multiples() const { return contexts.size() > 1; }
+  bool multiples() const { return !contexts.front().label.empty(); }
   std::size_t compared() const {
     const std::string key = first_axis(study.axes);
     return key.empty() ? 0 : values_of(study.axes, key).size() - 1;
@@ -141,6 +142,18 @@ struct Plan {
   /// Columns of a grid: the values of the axis that changes fastest from panel to panel, at most four.
   std::size_t columns() const { return std::min<std::size_t>(4, context_axes(study.axes).front().second.size()); }
 };
+
+Plan plan_of(const Study& study, const std::vector<ArmRuns>& arms) {
+  Plan plan{study, {}, ""};
+  for (const Context& context : contexts_of(study, arms)) {
+    if (!context.arms.empty())
+      plan.contexts.push_back(context);
+    else
+      plan.not_drawn += (plan.not_drawn.empty() ? " No run is finished at " : ", ") + context.label;
+  }
+  if (!plan.not_drawn.empty()) plan.not_drawn += ".";
+  return plan;
+}
 
 /// One panel for each combination of the axes beside the first, all with one scale.
 CurveFigure grid_of(const Plan& plan, const std::function<Panel(const std::vector<ArmRuns>&)>& make) {
@@ -214,7 +227,7 @@ std::vector<FigureItem> two_views(const Plan& plan, const CurveOf& curve, Look l
   else
     std::copy_if(legend.begin(), legend.end(), std::back_inserter(second.legend),
                  [&](const LegendEntry& entry) { return entry.label != gp_text(plan.base()); });
-  std::vector<FigureItem> out{{first, texts.heading, capital(texts.left) + kRange}};
+  std::vector<FigureItem> out{{first, texts.heading, capital(texts.left) + kRange + plan.not_drawn}};
   if (!second.panels.empty()) out.push_back({second, texts.heading, capital(texts.right) + kInterval});
   return out;
 }
@@ -297,7 +310,7 @@ std::vector<FigureItem> study_figures(const ReportInput& input) {
   };
   const std::vector<ArmRuns> arms = arm_runs(input);
   if (arms.empty()) return items;
-  const Plan plan{input.study, contexts_of(input.study, arms)};
+  const Plan plan = plan_of(input.study, arms);
   const RunData& model = *arms.front().by_seed.begin()->second;
   std::int64_t epochs = 0;
   for (const EpochRow& row : model.epochs) epochs = std::max(epochs, row.epoch);

@@ -72,7 +72,7 @@ TEST(StudyFigures, OneAxisStandsSideBySide) {
             (std::vector<std::string>{"Mean gradient norm of the weight matrices", "RMSNorm / LayerNorm"}));
 }
 
-TEST(StudyFigures, ADivergedArmIsNamedAndNotDrawn) {
+TEST(StudyFigures, ADivergedArmIsNamedAndDrawnInMapsOnly) {
   FakeStudy fake;
   fake.axes = {kGrid[0], kGrid[1]};
   ReportInput input = fake_study(fake);
@@ -86,6 +86,10 @@ TEST(StudyFigures, ADivergedArmIsNamedAndNotDrawn) {
   ASSERT_EQ(norms.panels[1].series.size(), 1u);
   EXPECT_EQ(norms.panels[1].series[0].color, arm_ink(1).color) << "RMSNorm keeps its colour";
   EXPECT_EQ(titles(figure_of<CurveFigure>(items, "gradient_norm_ratio")), std::vector<std::string>{"pre"});
+  EXPECT_EQ(titles(figure_of<MapFigure>(items, "weight_map")),
+            (std::vector<std::string>{"LayerNorm, pre", "RMSNorm, pre", "LayerNorm, post (diverged)", "RMSNorm, post"}))
+      << "a map shows where it happened";
+  EXPECT_EQ(titles(figure_of<MapFigure>(items, "weight_map_ratio")), std::vector<std::string>{"RMSNorm, pre"});
 }
 
 TEST(StudyFigures, ACombinationWithoutARunHasNoPanel) {

@@ -4,22 +4,45 @@
 
 namespace normscope {
 
-std::vector<ArmRuns> arm_runs(const ReportInput& input) {
+namespace {
+
+/// "diverged" or "not finished": why an arm has no finished run.
+std::string why_not_finished(const Study& study, const Arm& arm) {
+  const auto runs = runs_of(study.runs, arm);
+  const bool diverged = std::any_of(runs.begin(), runs.end(), [](auto* run) { return run->status == "diverged"; });
+  return diverged ? "diverged" : "not finished";
+}
+
+bool any_finished(const std::vector<ArmRuns>& arms) {
+  return std::any_of(arms.begin(), arms.end(), [](const ArmRuns& one) { return one.finished; });
+}
+
+}  // namespace
+
+std::vector<ArmRuns> all_arm_runs(const ReportInput& input) {
   std::vector<ArmRuns> out;
   const Study& study = input.study;
-  for (const bool done : {true, false}) {
-    for (const Arm& arm : arms_of(study.axes)) {
-      ArmRuns entry{arm, arm_label(arm, study.axes), first_value(arm, study.axes), {}};
+  for (const Arm& arm : arms_of(study.axes)) {
+    ArmRuns entry{arm, arm_label(arm, study.axes), first_value(arm, study.axes), true, {}};
+    for (const bool done : {true, false}) {
       for (std::size_t i = 0; i < study.runs.size() && i < input.runs.size(); ++i) {
         const StudyRun& run = study.runs[i];
         if (run.arm != arm || input.runs[i].step.empty() || (done && run.status != "done")) continue;
         entry.by_seed[run.seed] = &input.runs[i];
       }
-      if (!entry.by_seed.empty()) out.push_back(std::move(entry));
+      entry.finished = done;
+      if (!entry.by_seed.empty()) break;
     }
-    if (!out.empty()) break;
+    if (!entry.finished) entry.label += " (" + why_not_finished(study, arm) + ")";
+    if (!entry.by_seed.empty()) out.push_back(std::move(entry));
   }
   return out;
+}
+
+std::vector<ArmRuns> arm_runs(const ReportInput& input) {
+  std::vector<ArmRuns> arms = all_arm_runs(input);
+  if (any_finished(arms)) std::erase_if(arms, [](const ArmRuns& one) { return !one.finished; });
+  return arms;
 }
 
 std::vector<Context> contexts_of(const Study& study, const std::vector<ArmRuns>& arms) {
@@ -33,10 +56,7 @@ std::vector<Context> contexts_of(const Study& study, const std::vector<ArmRuns>&
     } else {
       const std::string key = first_axis(study.axes);
       const std::string name = key.empty() ? arm_label(arm, study.axes) : value_label(key, arm.at(key));
-      const auto runs = runs_of(study.runs, arm);
-      const bool diverged = std::any_of(runs.begin(), runs.end(), [](auto* run) { return run->status == "diverged"; });
-      out.back().missing +=
-          (out.back().missing.empty() ? "" : "; ") + name + (diverged ? " diverged" : " not finished");
+      out.back().missing += (out.back().missing.empty() ? "" : "; ") + name + " " + why_not_finished(study, arm);
     }
   }
   return out;
@@ -55,7 +75,9 @@ std::vector<RunGroup> groups_of(const Study& study, const std::vector<ArmRuns>& 
       Arm base = arms[g].arm;
       base[key] = values_of(study.axes, key).front();
       const auto found = std::find_if(arms.begin(), arms.end(), [&](const ArmRuns& one) { return one.arm == base; });
-      if (found != arms.end()) group.base = static_cast<std::size_t>(found - arms.begin());
+      const bool both = found != arms.end() && (found->finished && arms[g].finished);
+      if (both || (found != arms.end() && !any_finished(arms)))
+        group.base = static_cast<std::size_t>(found - arms.begin());
       group.base_label = value_label(key, base[key]);
     }
     groups.push_back(std::move(group));
@@ -64,7 +86,7 @@ std::vector<RunGroup> groups_of(const Study& study, const std::vector<ArmRuns>& 
 }
 
 std::vector<RunGroup> run_groups(const ReportInput& input) {
-  if (!input.study.axes.empty()) return groups_of(input.study, arm_runs(input));
+  if (!input.study.axes.empty()) return groups_of(input.study, all_arm_runs(input));
   if (input.runs.empty() || input.runs.front().step.empty()) return {};
   return {{"", {&input.runs.front()}}};
 }

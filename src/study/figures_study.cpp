@@ -343,7 +343,7 @@ std::vector<FigureItem> study_figures(const ReportInput& input) {
                   plain));
   }
   const std::vector<RunGroup> groups = groups_of(input.study, arms);
-  std::vector<FigureItem> maps = map_figures(groups);
+  std::vector<FigureItem> maps = map_figures(groups_of(input.study, all_arm_runs(input)));
   for (FigureItem& item : maps) arrange(&std::get<MapFigure>(item.figure), plan);
   add(std::move(maps));
   for (std::vector<FigureItem> more : {depth_figures(groups), statistic_figures(groups)}) {

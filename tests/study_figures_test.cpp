@@ -92,6 +92,16 @@ TEST(StudyFigures, ADivergedArmIsNamedAndDrawnInMapsOnly) {
   EXPECT_EQ(titles(figure_of<MapFigure>(items, "weight_map_ratio")), std::vector<std::string>{"RMSNorm, pre"});
 }
 
+TEST(StudyFigures, AMapHasNoArmWhoseStepsDoNotFitItsColumns) {
+  ReportInput input = fake_study({});
+  for (std::size_t i = 0; i < input.runs.size(); ++i) {
+    if (input.study.runs[i].arm.at("norm") != "rmsnorm") continue;
+    input.study.runs[i].status = "diverged";
+    for (auto* column : {&input.runs[i].step, &input.runs[i].epoch}) column->resize(7);  // in the first epoch
+  }
+  EXPECT_EQ(titles(figure_of<MapFigure>(study_figures(input), "weight_map")), std::vector<std::string>{"LayerNorm"});
+}
+
 TEST(StudyFigures, ACombinationWithoutARunHasNoPanel) {
   FakeStudy fake;
   fake.axes = {kGrid[0], kGrid[1]};

@@ -78,6 +78,31 @@ TEST(Erf, IsWithinFourUlpsOverItsRange) {
   expect_ulps(erf, exact_erf, sweep(kTiny, std::numeric_limits<real>::max(), 50000), 4);
 }
 
+TEST(Log, IsWithinFourUlpsOverItsRange) {
+  expect_ulps(log, [](long double x) { return std::log(x); }, linear_sweep(1e-3, 40, 200001), 4);
+  EXPECT_EQ(values_of(log, {1}), std::vector<real>{0});
+  EXPECT_TRUE(std::isnan(values_of(log, {kNaN})[0]));
+}
+TEST(Atan, IsWithinFourUlpsOverItsRange) {
+  const auto exact = [](long double x) { return std::atan(x); };
+  expect_ulps(atan, exact, linear_sweep(-40, 40, 200001), 4);
+  expect_ulps(atan, exact, sweep(1e-20, 1e20, 50000), 4);
+  EXPECT_TRUE(std::isnan(values_of(atan, {kNaN})[0]));
+}
+TEST(Sigmoid, IsWithinFourUlpsOverItsRange) {
+  expect_ulps(sigmoid, [](long double x) { return 1 / (1 + std::exp(-x)); }, linear_sweep(-60, 60, 200001), 4);
+  EXPECT_EQ(values_of(sigmoid, {0, kInf, -kInf}), (std::vector<real>{real(0.5), 1, 0}));
+  EXPECT_TRUE(std::isnan(values_of(sigmoid, {kNaN})[0]));
+}
+TEST(Sin, IsWithinThreeUlpsOfOne) {
+  const std::vector<real> x = linear_sweep(-100, 100, 200001), y = values_of(sin, x);
+  double worst = 0;
+  for (std::size_t i = 0; i < x.size(); ++i)
+    worst = std::max(worst, std::abs(static_cast<double>(y[i]) - std::sin(static_cast<double>(x[i]))));
+  EXPECT_LE(worst, 3 * static_cast<double>(std::numeric_limits<real>::epsilon()));
+  EXPECT_TRUE(std::isnan(values_of(sin, {kNaN})[0]));
+}
+
 TEST(Exp, IsRightAtItsEnds) {
   const real largest = std::numeric_limits<real>::max();
   EXPECT_EQ(values_of(exp, {0, -0.0, kLeast, -kLeast, kInf, -kInf, largest, -largest}),

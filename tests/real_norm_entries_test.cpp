@@ -2,6 +2,7 @@
 #include <normscope/autograd/gradcheck.h>
 #include <normscope/norms/norm.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "real_helpers.h"
@@ -115,6 +116,136 @@ TEST(ScaleDetached, LeavesTheScaleOutOfTheGradient) {
   const double sigma = std::sqrt((4 + 1 + 9) / 3.0);
   expect_close(row.y, {-2 / sigma, -1 / sigma, 3 / sigma}, kClose);
   expect_close(row.dx, {2 / (3 * sigma), -1 / (3 * sigma), -1 / (3 * sigma)}, kClose);
+}
+
+/// y and dx of f, whose slope is given, at one row without gain and bias to tell.
+void expect_pointwise(const std::string& norm, double (*f)(double), double (*slope)(double)) {
+  const std::vector<double> x{-6, -0.8, 0, 0.1, 1.2, 5}, dy{1, -2, 3, 0.5, 1, -1};
+  const Row row = of_row(norm, x, dy, 1e-5);
+  std::vector<double> y, dx;
+  double da = 0, ds = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double u = 0.5 * x[i];
+    y.push_back(f(u));
+    dx.push_back(0.5 * dy[i] * slope(u));
+    da += dy[i] * slope(u) * x[i];
+    ds += dy[i] * slope(u);
+  }
+  expect_close(row.y, y, kClose);
+  expect_close(row.dx, dx, 2 * kClose);
+  expect_close(row.gradients.at("a"), {da}, 10 * kClose);
+  expect_close(row.gradients.at("s"), {ds}, 10 * kClose);
+}
+
+TEST(PointwiseNorms, AreTheirFunctions) {
+  expect_pointwise("derf", std::erf, [](double u) { return 1.1283791670955126 * std::exp(-u * u); });
+  expect_pointwise(
+      "arctan", [](double u) { return std::atan(u) * 0.6366197723675814; },
+      [](double u) { return 0.6366197723675814 / (1 + u * u); });
+  expect_pointwise(
+      "isru", [](double u) { return u / std::sqrt(1 + u * u); }, [](double u) { return std::pow(1 + u * u, -1.5); });
+  expect_pointwise(
+      "linear_clip", [](double u) { return std::clamp(u, -1.0, 1.0); },
+      [](double u) { return std::abs(u) < 1 ? 1.0 : 0.0; });
+  expect_pointwise(
+      "expsign", [](double u) { return std::copysign(1 - std::exp(-std::abs(u)), u); },
+      [](double u) { return std::exp(-std::abs(u)); });
+  expect_pointwise(
+      "smoothsign", [](double u) { return u / (1 + std::abs(u)); },
+      [](double u) { return std::pow(1 + std::abs(u), -2); });
+  expect_pointwise(
+      "satursin", [](double u) { return std::sin(std::clamp(u, -1.5707963267948966, 1.5707963267948966)); },
+      [](double u) { return std::abs(u) < 1.5707963267948966 ? std::cos(u) : 0; });
+  expect_pointwise(
+      "relsign", [](double u) { return u / (1 + std::sqrt(1 + u * u)); },
+      [](double u) {
+        const double q = std::sqrt(1 + u * u);
+        return 1 / (q * (1 + q));
+      });
+}
+
+TEST(CrmsNorm, IsRmsNormOfTheCentredVectorThatItStandsFor) {
+  // (1, 2, -3) is centred; crmsnorm sees it without its last entry: sqrt((1 + 4 + 9) / 3)
+  const double r = std::sqrt(14 / 3.0);
+  expect_close(of_row("crmsnorm", {1, 2}, {1, 1}, 0).y, {1 / r, 2 / r}, kClose);
+}
+
+TEST(LengthNorms, DivideByTheirLength) {
+  expect_close(of_row("l2norm", {3, 4}, {1, 0}, 0).y, {0.6, 0.8}, kClose);
+  expect_close(of_row("l2norm", {3, 4}, {1, 0}, 0).dx, {(1 - 0.36) / 5, -0.48 / 5}, kClose);
+  expect_close(of_row("l1norm", {1, 2, 6}, {0, 0, 0}, 0).y, {-2 / 2.0, -1 / 2.0, 3 / 2.0}, kClose);
+  expect_close(of_row("l1norm", {1, 3}, {0, 0}, 1).y, {-0.5, 0.5}, kClose);  // eps outside, as there is no root
+  expect_close(of_row("center_only", {1, 2, 6}, {3, 0, 0}, 0).dx, {2, -1, -1}, kClose);
+}
+
+TEST(DetachedNorms, LeaveOutWhatTheyDetach) {
+  const std::vector<double> x{1, 2, 6}, dy{1, 0, 0}, c{-2, -1, 3};
+  const double sigma = std::sqrt(14 / 3.0);
+  const Row mean = of_row("mean_detached", x, dy, 0);  // dx = dy / sigma - n mean(dy n) / sigma
+  expect_close(mean.y, {-2 / sigma, -1 / sigma, 3 / sigma}, kClose);
+  std::vector<double> dx;
+  for (std::size_t i = 0; i < 3; ++i) dx.push_back(dy[i] / sigma - c[i] * (-2 / 3.0) / (sigma * sigma * sigma));
+  expect_close(mean.dx, dx, kClose);
+  const Row both = of_row("both_detached", x, dy, 0);
+  expect_close(both.y, mean.y, kClose);
+  expect_close(both.dx, {1 / sigma, 0, 0}, kClose);
+}
+
+TEST(AdaNorm, DampsLargeEntriesByAConstantFactor) {
+  const double sigma = std::sqrt(14 / 3.0);
+  const Row row = of_row("adanorm:k=0.2+scale=3", {1, 2, 6}, {1, 0, 0}, 0);
+  std::vector<double> n{-2 / sigma, -1 / sigma, 3 / sigma}, y, dx;
+  const double dn = 3 * (1 - 0.2 * n[0]);  // of the first entry, the factor held
+  for (std::size_t i = 0; i < 3; ++i) {
+    y.push_back(3 * (1 - 0.2 * n[i]) * n[i]);
+    dx.push_back((dn * (i == 0) - dn / 3 - n[i] * dn * n[0] / 3) / sigma);
+  }
+  expect_close(row.y, y, 2 * kClose);
+  expect_close(row.dx, dx, 2 * kClose);
+  EXPECT_TRUE(row.gradients.empty());
+}
+
+TEST(DyIsru, IsRmsNormWhereBetaIsTheRestOfTheSquares) {
+  expect_close(of_row("dyisru", {1, -1, 1, 1}, {0, 0, 0, 0}, 0).y, {1, -1, 1, 1}, kClose);  // beta = 3
+  expect_close(of_row("dyisru", {2, 0, 0, 0}, {0, 1, 0, 0}, 0).dx, {0, 2 / std::sqrt(3.0), 0, 0}, 2 * kClose);
+}
+
+TEST(Bhyt, IsTanhOfRmsNorm) {
+  const double r = std::sqrt(12.5);
+  expect_close(of_row("bhyt", {3, 4}, {0, 0}, 0).y, {std::tanh(0.2 * 3 / r), std::tanh(0.2 * 4 / r)}, kClose);
+  expect_close(of_row("bhyt:kappa=1", {3, 4}, {0, 0}, 0).y, {std::tanh(2 * 3 / r), std::tanh(2 * 4 / r)}, kClose);
+}
+
+TEST(SeedNorm, BeginsAsRmsNormAndTrainsBeta) {
+  const std::vector<double> x{3, 4}, dy{1, 2};
+  const double r = std::sqrt(12.5);
+  const Row row = of_row("seednorm", x, dy, 0);
+  expect_close(row.y, of_row("rmsnorm", x, dy, 0).y, kClose);
+  expect_close(row.gradients.at("alpha"), {0, 0}, 0);                             // tanh(x . 0) = 0
+  expect_close(row.gradients.at("beta"), {3 * 11 / r, 4 * 11 / r}, 10 * kClose);  // x_j sum_i dy_i x_i / r
+  expect_close(row.gradients.at("gain"), {3 / r, 8 / r}, 2 * kClose);
+}
+
+TEST(SsNorm, HasOneGain) {
+  const double r = std::sqrt(12.5);
+  const Row row = of_row("ssnorm", {3, 4}, {1, 2}, 0);
+  expect_close(row.y, {3 / r, 4 / r}, kClose);
+  expect_close(row.gradients.at("g"), {11 / r}, 2 * kClose);
+}
+
+TEST(NormEntries, SayWhichParametersDecay) {
+  const auto decaying = [](const std::string& norm) {
+    Parameters parameters(engine(), 1);
+    make_norm({parameters, "", -1, "norm"}, parse_norm(norm, {}), 4);
+    std::vector<std::string> paths;
+    for (const Parameter& p : parameters.all())
+      if (p.decays) paths.push_back(p.path);
+    return paths;
+  };
+  EXPECT_EQ(decaying("layernorm"), std::vector<std::string>{});
+  EXPECT_EQ(decaying("rmsnorm:unit_offset=true"), std::vector<std::string>{});
+  EXPECT_EQ(decaying("rmsnorm:unit_offset=true+decay=true"), std::vector<std::string>{"gain"});
+  EXPECT_EQ(decaying("seednorm"), (std::vector<std::string>{"alpha", "beta"}));
 }
 
 TEST(NormEntries, SayWhatTheyAre) {

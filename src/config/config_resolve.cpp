@@ -49,6 +49,7 @@ void require_choice(const Config& config, const std::string& path, const KeyInfo
   const bool options = std::string_view(key.choices).find("NORMS") != std::string_view::npos;
   if (std::string_view(key.choices).find("PLACEMENTS") != std::string_view::npos && is_formula(value))
     return at_place(config, path, [&] { placement_entry(value); });
+  if (options && is_norm_formula(value)) return at_place(config, path, [&] { norm_entry(value); });
   const std::string name = options ? value.substr(0, value.find(':')) : value;
   if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), name) == allowed.end())
     reject(config, path, unknown_text(name, allowed));
@@ -154,7 +155,8 @@ std::string file_safe(const std::string& text) {
 std::string default_name(const Config& c) {
   const bool usual = c.norm_placement == "pre" || c.norm_placement == "before";
   const std::string placement = usual ? "" : "-" + c.norm_placement;
-  return file_safe(fmt::format("{}-{}{}-L{}-C{}-s{}", c.arch, c.norm, placement, c.n_layer, c.n_embd, c.seed));
+  return file_safe(
+      fmt::format("{}-{}{}-L{}-C{}-s{}", c.arch, norm_short_name(c.norm), placement, c.n_layer, c.n_embd, c.seed));
 }
 
 void fill_defaults(Config& c) {

@@ -20,6 +20,9 @@ struct Expression {
 /// Raises UsageError that begins with "column N: ".
 Expression parse_expression(const std::string& text);
 
+/// One text for all orders of terms and factors: "b*a" and "a * b", "x/s*g" and "g*x/s" give the same.
+std::string canonical_text(const Expression& expression);
+
 /// Raises UsageError "column N: MESSAGE".
 [[noreturn]] void fail_at(std::size_t column, const std::string& message);
 

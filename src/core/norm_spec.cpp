@@ -4,7 +4,10 @@
 #include <set>
 #include <sstream>
 
+#include <fmt/format.h>
+
 #include <normscope/core/error.h>
+#include <normscope/core/random.h>
 
 namespace normscope {
 
@@ -26,9 +29,19 @@ double positive(const std::string& key, const std::string& value, const std::str
 }
 }  // namespace
 
+bool is_norm_formula(const std::string& text) { return text.starts_with("formula:"); }
+
+std::string norm_short_name(const std::string& text) {
+  if (!is_norm_formula(text)) return text;
+  const auto equals = text.find('=');
+  if (equals == std::string::npos) return fmt::format("formula-{:06x}", stream_of(text) & 0xffffff);
+  const auto begin = text.find_first_not_of(' ', text.find(':') + 1);
+  return text.substr(begin, text.find_last_not_of(' ', equals - 1) + 1 - begin);
+}
+
 NormSpec parse_norm(const std::string& text, const NormSpec& defaults) {
   NormSpec spec = defaults;
-  const auto colon = text.find(':');
+  const auto colon = is_norm_formula(text) ? std::string::npos : text.find(':');
   spec.name = text.substr(0, colon);
   spec.options.clear();
   if (colon == std::string::npos) return spec;

@@ -96,6 +96,7 @@ void check_norm(Checker& checker, Engine& engine, const NormEntry& entry, const 
                 std::uint64_t seed) {
   for (const bool bias : {false, true})
     for (const InputRange& range : kRanges) {
+      if (range.scale > entry.saturates_at) continue;
       Parameters parameters(engine, seed);
       NormSpec defaults;
       defaults.bias = bias;
@@ -117,7 +118,21 @@ void check_norm(Checker& checker, Engine& engine, const NormEntry& entry, const 
     }
 }
 
+/// Every function and operator of the grammar, in forms that the catalogue does not have.
+void check_norm_formulas(Checker& checker, Engine& engine, std::uint64_t seed) {
+  if (!checker.wants("norm", "formula")) return;
+  for (const char* text :
+       {"formula: gain * x / (mean(abs(x)) + eps) + bias", "formula: x / max(x^2) ^ 0.5 - 2 * bias / C",
+        "formula: vector(v, 0.5) * x / sqrt(1 + log(1 + x^2 / mean(x^2))) + scalar(a, 1) ^ 3 * tanh(x / "
+        "sqrt(sum(x^2)))",
+        "formula: (x - mean(x)) * sigmoid(atan(x / (1 + abs(x)))) / exp(erf(var(x) / (1 + sum(x)^2)))",
+        "formula: clip(x / sqrt(mean(x^2)), -1.5, 1.5) - sin(detach(mean(x)) / (1 + abs(x))) ^ -2 * (eps - pi) * "
+        "max(x, 0)"})
+    check_norm(checker, engine, norm_entry(text), text, seed);
+}
+
 void check_norms(Checker& checker, Engine& engine, std::uint64_t seed) {
+  check_norm_formulas(checker, engine, seed);
   for (const NormEntry& entry : norm_table())
     for (const std::string& variant : norm_variants(entry))
       if (checker.wants("norm", variant)) check_norm(checker, engine, entry, variant, seed);

@@ -8,7 +8,7 @@ using In = const std::vector<Variable>&;
 
 /// kinks and poles; everything else is smooth everywhere
 Domain domain_of(const std::string& name) {
-  if (name == "sqrt") return Domain::positive;
+  if (name == "sqrt" || name == "log") return Domain::positive;
   if (name == "relu" || name == "abs" || name == "reciprocal") return Domain::nonzero;
   return Domain::any;
 }
@@ -39,6 +39,7 @@ void add_arithmetic(std::vector<OpCase>& cases) {
   cases.push_back({"sum", {{3, 4}}, [](In v) { return sum(v[0]); }});
   cases.push_back({"mean", {{3, 4}}, [](In v) { return mean(v[0]); }});
   cases.push_back({"sum_last", {{3, 4}}, [](In v) { return sum_last(v[0]); }});
+  cases.push_back({"max_last", {{3, 4}}, [](In v) { return max_last(v[0]); }});
   cases.push_back({"mean_last", {{3, 4}}, [](In v) { return mean_last(v[0]); }});
 }
 

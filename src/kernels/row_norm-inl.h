@@ -91,14 +91,29 @@ struct Total {
 };
 
 /// What every row arithmetic has unless it says otherwise. The rest is its own: of(row, options) with the statistics;
-/// value(d) = n; terms(x, n, dn), whose means over the row gradient(n, dn, mean plain, mean product) = dx needs. d is x
-/// or, where centred, x + back; back is then one of the statistics, and of() may move it (Row).
+/// value(d) = n; terms(x, n, dn), whose means over the row gradient(x, n, dn, mean plain, mean product) = dx needs. d
+/// is x or, where centred, x + back; back is then one of the statistics, and of() may move it (Row).
 struct RowDefaults {
   static constexpr bool centred = false;
   static constexpr real back = 0;
-  /// Gradient of the norm's own trained scalar from the means of terms(), summed over the row.
-  HWY_INLINE double scalar_gradient(real, real, std::int64_t) const { return 0; }
+  /// Adds the gradients of the norm's own trained scalars, from the sums over the row of what terms() gives.
+  HWY_INLINE void scalar_gradients(double, double, double*) const {}
 };
+
+/// r = 1 / sqrt(v + eps), or 1 / (sqrt(v) + eps) with eps outside, and q = -dr/dv 2 / r: r, or 1 / sqrt(v). A row of
+/// zeros has q = 0: what it multiplies is 0 there.
+struct Scale {
+  real r, q;
+};
+HWY_INLINE Scale scale_of(real v, const RowNormOptions& o) {
+  const auto eps = static_cast<real>(o.eps);
+  if (!o.eps_outside) {
+    const real r = 1 / std::sqrt(v + eps);
+    return {r, r};
+  }
+  const real s = std::sqrt(v);
+  return {1 / (s + eps), s > 0 ? 1 / s : 0};
+}
 
 /// d of `count` entries.
 template <class N>
@@ -206,14 +221,18 @@ HWY_INLINE void backward_rows(const kernels::RowNormBackward& call, std::int64_t
                               HWY_ATTR { sums.add(k, count, norm.terms(load_n(x + i, count), n[k], dn[k])); });
     real a, b;
     sums.means(part, &a, &b);
-    if (c.dscalar) *c.dscalar += norm.scalar_gradient(a, b, c.width);
+    if (c.dscalars) {
+      const auto width = static_cast<double>(c.width);
+      norm.scalar_gradients(width * static_cast<double>(a), width * static_cast<double>(b), c.dscalars);
+    }
     const V mean_plain(a), mean_product(b);
     for_row<K>(c.width, [&](auto i, auto count, int k) HWY_ATTR {
       V dx;
       if constexpr (K > 0)
-        dx = norm.gradient(n[k], dn[k], mean_plain, mean_product);
+        dx = norm.gradient(load_n(x + i, count), n[k], dn[k], mean_plain, mean_product);
       else
-        dx = norm.gradient(value(i, count), times_gain(load_n(dy + i, count), i, count), mean_plain, mean_product);
+        dx = norm.gradient(load_n(x + i, count), value(i, count), times_gain(load_n(dy + i, count), i, count),
+                           mean_plain, mean_product);
       put(streams, c.add ? dx + load_n(dh + i, count) : dx, dh + i, count);
     });
   }

@@ -32,14 +32,14 @@ void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackw
   const std::int64_t tiles = parts(rows, kRows), width = call.width;
   const std::int64_t vectors = (call.dgain != nullptr) + (call.dbias != nullptr);
   const Tensor partial = Tensor::empty(engine, {tiles, vectors * width});
-  const auto scalars = BasicTensor<double>::full(engine, {tiles}, 0.0);
+  const auto scalars = BasicTensor<double>::full(engine, {tiles, kRowNormScalars}, 0.0);
   parallel_ranges(engine, rows, kRows, [&](auto begin, auto end) {
     RowNormBackward tile = call;
     real* sums = partial.data() + begin / kRows * vectors * width;
     std::fill_n(sums, vectors * width, real{0});  // here, where they are used: lines travel slowly between cores
     if (call.dgain) tile.dgain = sums;
     if (call.dbias) tile.dbias = sums + (call.dgain ? width : 0);
-    if (call.dscalar) tile.dscalar = scalars.data() + begin / kRows;
+    if (call.dscalars) tile.dscalars = scalars.data() + begin / kRows * kRowNormScalars;
     kernel.backward(tile, begin, end);
   });
   if (engine.dry()) return;
@@ -48,8 +48,9 @@ void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackw
   };
   if (call.dgain) combine(0, call.dgain, add_gain);
   if (call.dbias) combine(vectors - 1, call.dbias, add_bias);
-  if (call.dscalar) *call.dscalar = 0;
-  for (std::int64_t tile = 0; call.dscalar && tile < tiles; ++tile) *call.dscalar += scalars.data()[tile];
+  if (!call.dscalars) return;
+  std::fill_n(call.dscalars, kRowNormScalars, 0.0);
+  for (std::int64_t i = 0; i < tiles * kRowNormScalars; ++i) call.dscalars[i % kRowNormScalars] += scalars.data()[i];
 }
 
 }  // namespace kernels

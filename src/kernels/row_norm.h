@@ -8,11 +8,14 @@
 NORMSCOPE_BEGIN
 namespace kernels {
 
-/// Plain values a norm's arithmetic may use; `scalar` is its own trained number (alpha of dyt). An option that a kernel
-/// implements becomes a member with the option's name.
+constexpr int kRowNormScalars = 2;
+
+/// Plain values a norm's arithmetic may use; `scalars` are its own trained numbers, in the order of their names (alpha
+/// of dyt; a and s of derf). An option that a kernel implements becomes a member with the option's name.
 struct RowNormOptions {
   double eps = 1e-5;
-  double scalar = 0;
+  double scalars[kRowNormScalars] = {};
+  bool eps_outside = false, unbiased = false;
 };
 
 /// y = gain n(h) + bias with h = x, or h = x + f when f is given (then h is written too).
@@ -31,13 +34,13 @@ struct RowNormBackward {
   real* dh;  // written, or added to
   bool add;
   real *dgain, *dbias;  // null where not wanted
-  double* dscalar;      // null where not wanted
+  double* dscalars;     // [kRowNormScalars], or null where not wanted
   std::int64_t width;
   RowNormOptions options;
   bool stream = false;  ///< the same for dh, which then must not be added to (set by row_norm_backward)
 };
 
-/// The functions of one norm; begin and end are rows. In backward dgain, dbias and dscalar are those of one tile.
+/// The functions of one norm; begin and end are rows. In backward dgain, dbias and dscalars are those of one tile.
 struct RowNormKernel {
   std::int64_t statistics;
   void (*forward)(const RowNormForward& call, std::int64_t begin, std::int64_t end);
@@ -45,7 +48,7 @@ struct RowNormKernel {
 };
 
 void row_norm_forward(Engine& engine, const RowNormKernel& kernel, RowNormForward call, std::int64_t rows);
-/// dgain and dbias [width] are overwritten, or added to where the flag says so; dscalar is overwritten.
+/// dgain and dbias [width] are overwritten, or added to where the flag says so; dscalars are overwritten.
 void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackward call, std::int64_t rows,
                        bool add_gain, bool add_bias);
 

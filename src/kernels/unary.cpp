@@ -82,6 +82,21 @@ struct exp_function {
     return {y, y};
   }
 };
+struct log_function {
+  HWY_INLINE static Curve at(V x) { return {log(x), V(1) / x}; }
+};
+struct sigmoid_function {
+  HWY_INLINE static Curve at(V x) {
+    const V y = V(1) / (V(1) + exp(-x));
+    return {y, y * (V(1) - y)};
+  }
+};
+struct sin_function {
+  HWY_INLINE static Curve at(V x) { return {keep_nan(x, hn::Sin(Lanes(), x.v)), keep_nan(x, hn::Cos(Lanes(), x.v))}; }
+};
+struct atan_function {
+  HWY_INLINE static Curve at(V x) { return {keep_nan(x, hn::Atan(Lanes(), x.v)), V(1) / fma(x, x, V(1))}; }
+};
 struct erf_function {
   HWY_INLINE static Curve at(V x) {
     const V e = exp(-x * x);

@@ -37,7 +37,13 @@ void Parameters::enter(const std::string& path, std::int64_t block, const std::s
                        const Variable& leaf, std::int64_t offset, const Init& init) {
   claim(path);
   fill(engine_, leaf.value().data() + offset, shape, init, Random(seed_, Purpose::init, stream_of(path)));
-  all_.push_back({path, block, role, shape, leaf, offset});
+  all_.push_back({path, block, role, shape, leaf, offset, shape.rank() >= 2});
+}
+
+void Parameters::decay(const std::string& path) {
+  const auto found = std::find_if(all_.begin(), all_.end(), [&](const Parameter& p) { return p.path == path; });
+  if (found == all_.end()) throw Error("[parameters] there is no " + path);
+  found->decays = true;
 }
 
 Variable Parameters::add(const std::string& path, std::int64_t block, const std::string& role, const Shape& shape,

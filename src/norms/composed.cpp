@@ -7,14 +7,16 @@
 NORMSCOPE_BEGIN
 
 ComposedNorm::ComposedNorm(const NormRequest& request, NormFormula formula)
-    : name_(request.scope.prefix), width_(request.width), formula_(formula), values_(request.values) {
+    : name_(request.scope.prefix), width_(request.width), formula_(std::move(formula)), values_(request.values) {
   for (const NormParameter& p : request.entry.parameters) {
     const double start = p.start ? p.start(values_, width_) : 0;
     values_.parameters[p.name] = request.scope.add(p.name, {p.each_entry ? width_ : 1}, Init::constant(start));
+    if (p.decay) request.scope.decay(p.name);
   }
   if (request.gain) {
     gain_ = request.scope.add("gain", {width_}, Init::constant(request.gain->start));
     gain_offset_ = request.gain->offset;
+    if (request.gain->decay) request.scope.decay("gain");
   }
   if (request.bias) bias_ = request.scope.add("bias", {width_}, Init::constant(0));
 }

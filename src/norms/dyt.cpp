@@ -9,7 +9,7 @@ NormEntry norm_dyt() {
   const auto formula = [](const Variable& x, const NormValues& v) { return tanh(multiply(x, v.parameter("alpha"))); };
   return {.name = "dyt",
           .label = "DyT",
-          .formula = "tanh(alpha x)",
+          .formula = "tanh(scalar(alpha, 0.5) * x)",
           .reference = "Zhu et al. 2025, arXiv 2503.10622",
           .options = {{.name = "alpha",
                        .default_value = 0.5,
@@ -21,6 +21,7 @@ NormEntry norm_dyt() {
           .parameters = {{.name = "alpha",
                           .start_text = "0.5",
                           .start = [](const NormValues& v, std::int64_t) { return v.number("alpha"); }}},
+          .has_kernel = true,
           .make = fused(dyt_kernel(), formula)};
 }
 

@@ -8,15 +8,13 @@ struct DytRow : RowDefaults {
 
   template <class R>
   HWY_INLINE static DytRow of(const R&, const RowNormOptions& o) {
-    return {{}, static_cast<real>(o.scalar)};
+    return {{}, static_cast<real>(o.scalars[0])};
   }
   HWY_INLINE V value(V x) const { return tanh(x * V(alpha)); }
   HWY_INLINE static V slope(V n, V dn) { return dn * (V(1) - n * n); }
   HWY_INLINE Terms terms(V x, V n, V dn) const { return {V(0), slope(n, dn), x}; }
-  HWY_INLINE V gradient(V n, V dn, V, V) const { return V(alpha) * slope(n, dn); }
-  HWY_INLINE double scalar_gradient(real, real mean, std::int64_t width) const {
-    return static_cast<double>(mean) * static_cast<double>(width);
-  }
+  HWY_INLINE V gradient(V, V n, V dn, V, V) const { return V(alpha) * slope(n, dn); }
+  HWY_INLINE void scalar_gradients(double, double sum, double* to) const { to[0] += sum; }
 };
 ROW_NORM_END(DytRow)
 

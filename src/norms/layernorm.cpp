@@ -17,14 +17,14 @@ NormEntry norm_layernorm() {
   return {
       .name = "layernorm",
       .label = "LayerNorm",
-      .formula = "(x - mean(x)) / sqrt(var(x) + eps), biased variance",
+      .formula = "(x - mean(x)) / sqrt(var(x) + eps)",
       .reference = "Ba, Kiros & Hinton 2016, arXiv 1607.06450",
       .options = {eps_outside_option(),
                   {.name = "unbiased", .flag = true, .documentation = "the variance is divided by C - 1, not by C"}},
       .variants = {"layernorm:eps_outside=true", "layernorm:unbiased=true"},
       .bias = true,
-      .make = fused(layernorm_kernel(), formula,
-                    [](const NormValues& v) { return !v.flag("eps_outside") && !v.flag("unbiased"); })};
+      .has_kernel = true,
+      .make = fused(layernorm_kernel(), formula)};
 }
 
 NORMSCOPE_END

@@ -2,10 +2,12 @@
 #include "kernels/row_norm-inl.h"
 
 ROW_NORM_BEGIN
-/// n = (x - mu) r, r = 1 / sqrt(var + eps), biased variance. Gradient: dx = r (dn - mean(dn) - n mean(dn n)).
+/// n = (x - mu) r, r = 1 / sqrt(v + eps), v = u mean((x - mu)^2), u = 1 or, unbiased, C / (C - 1); with eps outside
+/// r = 1 / (s + eps), s = sqrt(v). Gradient: dx = r (dn - mean(dn)) - q n mean(dn n), q = u r, or u / s with eps
+/// outside.
 struct LayerNormRow : RowDefaults {
   static constexpr bool centred = true;
-  real back, r, shift;  // n = (x + back) r + shift, -back being near the row's entries
+  real back, r, shift, q;  // n = (x + back) r + shift, -back being near the row's entries
 
   template <class R>
   HWY_INLINE static LayerNormRow of(R& x, const RowNormOptions& o) {
@@ -19,13 +21,15 @@ struct LayerNormRow : RowDefaults {
       if (square <= 8 * variance) break;
       if (pass == 0) x.move(x.back - offset);
     }
-    const real r = 1 / std::sqrt(variance + static_cast<real>(o.eps));
-    return {{}, x.back, r, -offset * r};
+    const auto width = static_cast<real>(x.width);
+    const real u = o.unbiased && x.width > 1 ? width / (width - 1) : 1;
+    const Scale scale = scale_of(u * variance, o);
+    return {{}, x.back, scale.r, -offset * scale.r, u * scale.q};
   }
   HWY_INLINE V value(V d) const { return fma(d, V(r), V(shift)); }
   HWY_INLINE Terms terms(V, V n, V dn) const { return {dn, dn, n}; }
-  HWY_INLINE V gradient(V n, V dn, V mean_dn, V mean_dn_n) const {
-    const V slope = V(-r) * mean_dn_n;          // of the row
+  HWY_INLINE V gradient(V, V n, V dn, V mean_dn, V mean_dn_n) const {
+    const V slope = V(-q) * mean_dn_n;          // of the row
     return fma(V(r), dn - mean_dn, n * slope);  // in this order: what is alike in a row cancels to zero
   }
 };

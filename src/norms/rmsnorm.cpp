@@ -10,16 +10,21 @@ NormEntry norm_rmsnorm() {
   return {.name = "rmsnorm",
           .label = "RMSNorm",
           .formula = "x / sqrt(mean(x^2) + eps)",
-          .reference = "Zhang & Sennrich 2019, arXiv 1910.07467; 1 + gain: Gemma",
+          .reference = "Zhang & Sennrich 2019, arXiv 1910.07467; 1 + gain: Gemma; with decay: Qwen3-Next",
           .options = {eps_outside_option(),
                       {.name = "unit_offset",
                        .flag = true,
-                       .documentation = "the output is multiplied by 1 + gain, and gain begins at 0"}},
+                       .documentation = "the output is multiplied by 1 + gain, and gain begins at 0"},
+                      {.name = "decay",
+                       .flag = true,
+                       .documentation = "weight decay applies to gain; with unit_offset it pulls 1 + gain to 1"}},
           .variants = {"rmsnorm:unit_offset=true", "rmsnorm:eps_outside=true"},
           .gain = [](const NormValues& v) -> std::optional<Gain> {
-            return v.flag("unit_offset") ? Gain{.start = 0, .offset = 1} : Gain{};
+            const double offset = v.flag("unit_offset") ? 1 : 0;
+            return Gain{.start = 1 - offset, .offset = offset, .decay = v.flag("decay")};
           },
-          .make = fused(rmsnorm_kernel(), formula, [](const NormValues& v) { return !v.flag("eps_outside"); })};
+          .has_kernel = true,
+          .make = fused(rmsnorm_kernel(), formula)};
 }
 
 NORMSCOPE_END

@@ -10,7 +10,10 @@ class RowNorm final : public ComposedNorm {
  public:
   RowNorm(const NormRequest& request, const kernels::RowNormKernel& kernel, NormFormula formula)
       : ComposedNorm(request, formula), kernel_(kernel) {
-    if (!values_.parameters.empty()) scalar_ = values_.parameters.begin()->second;
+    std::size_t i = 0;
+    for (const auto& [name, value] : values_.parameters) scalars_.at(i++) = value;
+    options_.eps_outside = option("eps_outside");
+    options_.unbiased = option("unbiased");
   }
 
   Variable forward(const Variable& x, const Pass&) const override { return run(x, {}).second; }
@@ -20,8 +23,16 @@ class RowNorm final : public ComposedNorm {
 
  private:
   static const real* data(const Variable& v) { return v.defined() ? v.value().data() : nullptr; }
+  bool option(const std::string& name) const {
+    const auto found = values_.options.find(name);
+    return found != values_.options.end() && found->second != 0;
+  }
   kernels::RowNormOptions options() const {
-    return {.eps = values_.eps, .scalar = scalar_.defined() ? static_cast<double>(scalar_.value().data()[0]) : 0};
+    kernels::RowNormOptions options = options_;
+    options.eps = values_.eps;
+    for (std::size_t i = 0; i < scalars_.size(); ++i)
+      if (scalars_[i].defined()) options.scalars[i] = static_cast<double>(scalars_[i].value().data()[0]);
+    return options;
   }
 
   /// {h, N(h)}, h = x + f, or {x, N(x)} without f.
@@ -38,7 +49,7 @@ class RowNorm final : public ComposedNorm {
                                data(bias_), statistics.data(), width_, options()},
                               rows);
     if (!f.defined())
-      return {x, record("norm", {&x, &gain, &bias_, &scalar_}, y,
+      return {x, record("norm", {&x, &gain, &bias_, &scalars_[0], &scalars_[1]}, y,
                         [this, h, statistics, gain = gain.value(), rows](Grads& g) {
                           // A constant (the input data) still has a gain to train: its own gradient goes nowhere.
                           const auto [dx, add] = g.wants(0) ? g.target(0) : Grads::Target{empty_like(h), false};
@@ -59,31 +70,33 @@ class RowNorm final : public ComposedNorm {
       g.give(0, dh);
       g.give(1, dh);
     };
-    const auto [sum, norm] =
-        record<2>("add_norm", {&x, &f, &gain, &bias_, &scalar_}, std::array<Tensor, 2>{h, y}, backward, 1);
+    const auto [sum, norm] = record<2>("add_norm", {&x, &f, &gain, &bias_, &scalars_[0], &scalars_[1]},
+                                       std::array<Tensor, 2>{h, y}, backward, 1);
     return {sum, norm};
   }
 
-  /// Writes (or adds) dh and the gradients of the parameters, which are the last three inputs.
+  /// Writes (or adds) dh and the gradients of the parameters, which are the last inputs.
   void gradient(Grads& g, const Tensor& dy, const Tensor& h, const Tensor& statistics, const Tensor& gain,
                 std::int64_t rows, const Tensor& dh, bool add) const {
-    const int first = g.inputs() - 3;
+    const int first = g.inputs() - 2 - kernels::kRowNormScalars;
     Grads::Target dgain{}, dbias{};
     if (gain.defined() && g.wants(first)) dgain = g.target(first);
     if (bias_.defined() && g.wants(first + 1)) dbias = g.target(first + 1);
-    double dscalar = 0;
-    const bool wants_scalar = scalar_.defined() && g.wants(first + 2);
+    double dscalars[kernels::kRowNormScalars] = {};
     kernels::row_norm_backward(
         h.engine(), kernel_,
         {h.data(), dy.data(), gain.defined() ? gain.data() : nullptr, statistics.data(), dh.data(), add,
          dgain.tensor.defined() ? dgain.tensor.data() : nullptr, dbias.tensor.defined() ? dbias.tensor.data() : nullptr,
-         wants_scalar ? &dscalar : nullptr, width_, options()},
+         scalars_[0].defined() ? dscalars : nullptr, width_, options()},
         rows, dgain.add, dbias.add);
-    if (wants_scalar) g.give(first + 2, Tensor::full(h.engine(), {1}, static_cast<real>(dscalar)));
+    for (int i = 0; i < kernels::kRowNormScalars; ++i)
+      if (scalars_[static_cast<std::size_t>(i)].defined() && g.wants(first + 2 + i))
+        g.give(first + 2 + i, Tensor::full(h.engine(), {1}, static_cast<real>(dscalars[i])));
   }
 
   kernels::RowNormKernel kernel_;
-  Variable scalar_;
+  kernels::RowNormOptions options_;
+  std::array<Variable, kernels::kRowNormScalars> scalars_;
 };
 
 }  // namespace

@@ -6,8 +6,8 @@
 NORMSCOPE_BEGIN
 
 /// The maker of a norm with `kernel`, which computes what `formula` says where covers(options) holds (null: always);
-/// elsewhere the norm is its formula. Own parameters: at most one, a single number; the kernel finds it in
-/// RowNormOptions::scalar.
+/// elsewhere the norm is its formula. Own parameters: at most two, single numbers; the kernel finds them in
+/// RowNormOptions::scalars.
 NormMaker fused(const kernels::RowNormKernel& kernel, NormFormula formula,
                 bool (*covers)(const NormValues& options) = nullptr);
 

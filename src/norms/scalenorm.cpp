@@ -1,8 +1,11 @@
 #include <cmath>
 
 #include "norms/formula.h"
+#include "norms/row_norm.h"
 
 NORMSCOPE_BEGIN
+
+kernels::RowNormKernel scalenorm_kernel();
 
 NormEntry norm_scalenorm() {
   const auto formula = [](const Variable& x, const NormValues& v) {
@@ -12,14 +15,15 @@ NormEntry norm_scalenorm() {
   };
   return {.name = "scalenorm",
           .label = "ScaleNorm",
-          .formula = "g x / max(|x|, eps), |x| the Euclidean length",
+          .formula = "scalar(g, sqrt(C)) * x / max(sqrt(sum(x^2)), eps)",
           .reference = "Nguyen & Salazar 2019, arXiv 1910.05895",
           .gain = no_gain,
           .parameters = {{.name = "g",
                           .start_text = "sqrt(C)",
                           .start = [](const NormValues&,
                                       std::int64_t width) { return std::sqrt(static_cast<double>(width)); }}},
-          .make = composed(formula)};
+          .has_kernel = true,
+          .make = fused(scalenorm_kernel(), formula)};
 }
 
 NORMSCOPE_END

@@ -8,23 +8,32 @@
 #include <normscope/ops/ops.h>
 
 #include "core/choices.h"
+#include "norms/norm_formula.h"
 
 NORMSCOPE_BEGIN
 
 #define NORM(name) NormEntry norm_##name();
+#define FORMULA(...)
 #include "norms/norms.def"
+#undef FORMULA
 #undef NORM
 
 const std::vector<NormEntry>& norm_table() {
   static const std::vector<NormEntry> table{
 #define NORM(name) norm_##name(),
+#define FORMULA(name_, label_, formula_, reference_, ...) \
+  formula_entry(                                          \
+      {.name = #name_, .label = label_, .formula = formula_, .reference = reference_ __VA_OPT__(, ) __VA_ARGS__}),
 #include "norms/norms.def"
+#undef FORMULA
 #undef NORM
   };
   return table;
 }
 
-const NormEntry& norm_entry(const std::string& name) { return entry_named(norm_table(), "norm", name); }
+NormEntry norm_entry(const std::string& name) {
+  return is_norm_formula(name) ? entry_of_formula(name) : entry_named(norm_table(), "norm", name);
+}
 
 std::vector<std::string> norm_variants(const NormEntry& entry) {
   std::vector<std::string> texts{entry.name};
@@ -120,6 +129,7 @@ std::unique_ptr<Norm> make_norm(const NormEntry& entry, const Scope& scope, cons
   if (entry.over == Over::batch) scope.parameters.need_whole_batch();
   return entry.make({.scope = scope,
                      .entry = entry,
+                     .spec = spec,
                      .values = values,
                      .width = width,
                      .gain = gain,

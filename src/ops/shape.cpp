@@ -199,6 +199,24 @@ Variable sum_last(const Variable& x) {
   });
 }
 
+Variable max_last(const Variable& x) {
+  const std::int64_t width = x.shape().last(), rows = x.shape().rows();
+  const Tensor y = Tensor::empty(x.engine(), x.shape().with(-1, 1));
+  const Indices at = Indices::empty(x.engine(), {rows});
+  for (std::int64_t r = 0; !x.engine().dry() && r < rows; ++r) {
+    const real* row = x.value().data() + r * width;
+    const real* largest = std::max_element(row, row + width, [](real a, real b) { return !(b <= a) && a == a; });
+    at.data()[r] = static_cast<std::int32_t>(largest - row);
+    y.data()[r] = *largest;
+  }
+  return record("max_last", {&x}, y, [shape = x.shape(), at](Grads& g) {
+    const Tensor dx = Tensor::full(g.out().engine(), shape, real{0});
+    for (std::int64_t r = 0; !dx.engine().dry() && r < at.numel(); ++r)
+      dx.data()[r * shape.last() + at.data()[r]] = g.out().data()[r];
+    g.give(0, dx);
+  });
+}
+
 Variable mean_last(const Variable& x) { return scale(sum_last(x), 1 / static_cast<double>(x.shape().last())); }
 Variable sum(const Variable& x) { return reshape(sum_last(reshape(x, {1, x.value().numel()})), {1}); }
 Variable mean(const Variable& x) { return scale(sum(x), 1 / static_cast<double>(x.value().numel())); }

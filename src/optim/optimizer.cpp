@@ -61,7 +61,7 @@ void Optimizer::step(double lr, double clip, UpdateNorms& norms) {
     double* sums = &partial_[static_cast<std::size_t>(2 * i)];
     sums[0] = sums[1] = 0;
     if (!p.grad()) return;
-    const double decay = p.is_matrix() ? o.weight_decay : 0;
+    const double decay = p.decays ? o.weight_decay : 0;
     real *w = p.value() + tile.offset, *m = first_[tile.parameter].data() + tile.offset;
     const real* g = p.grad() + tile.offset;
     if (o.name == "adamw")

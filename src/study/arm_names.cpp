@@ -73,6 +73,7 @@ Axes context_axes(const Axes& axes) {
 }
 
 std::string norm_label(const std::string& norm) {
+  if (is_norm_formula(norm)) return norm_entry(norm).label;
   const auto colon = norm.find(':');
   std::string label = norm.substr(0, colon);
   for (const NormEntry& entry : norm_table())

@@ -14,7 +14,15 @@ struct NormSpec {
   std::map<std::string, std::string> options{};  ///< the rest, for the norm itself
 };
 
-/// Parses "name" or "name:key=value+key=value"; eps, bias and affine override `defaults`. Raises UsageError.
+/// Does `text` say what the norm is as a formula, "formula: ..."?
+bool is_norm_formula(const std::string& text);
+
+/// A norm in names of files: the text itself, and of a formula its own name, "NAME" of "formula: NAME = ...", or
+/// "formula-" and a hash of the text.
+std::string norm_short_name(const std::string& text);
+
+/// Parses "formula: ...", which has no options, or "name" or "name:key=value+key=value"; eps, bias and affine override
+/// `defaults`. Raises UsageError.
 NormSpec parse_norm(const std::string& text, const NormSpec& defaults);
 
 }  // namespace normscope

@@ -22,6 +22,7 @@ struct Parameter {
   real* value() const { return leaf.value().data() + offset; }
   /// Null before the first gradient of a step.
   real* grad() const { return leaf.leaf()->has_grad ? leaf.leaf()->grad.data() + offset : nullptr; }
+  bool decays;  ///< weight decay applies to it: matrices, unless something else is said
   bool is_matrix() const { return shape.rank() >= 2; }
 };
 
@@ -50,6 +51,9 @@ class Parameters {
 
   /// A buffer; returns its tensor, which shares its memory. Raises Error when the path is taken.
   Tensor add_buffer(const std::string& path, const Shape& shape, double value);
+
+  /// Weight decay applies to a parameter that is no matrix. Raises Error when there is none at `path`.
+  void decay(const std::string& path);
 
   const std::vector<Parameter>& all() const { return all_; }
   const std::vector<Buffer>& buffers() const { return buffers_; }
@@ -89,6 +93,7 @@ struct Scope {
   Variable add(const std::string& name, const Shape& shape, const Init& init) const {
     return parameters.add(path(name), block, role, shape, init);
   }
+  void decay(const std::string& name) const { parameters.decay(path(name)); }
   Tensor add_buffer(const std::string& name, const Shape& shape, double value) const {
     return parameters.add_buffer(path(name), shape, value);
   }

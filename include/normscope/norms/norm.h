@@ -4,6 +4,7 @@
 // kernel.
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -53,11 +54,12 @@ struct NormValues {
 };
 
 /// n(x) of ops: x [..., C] -> [..., C], without gain and bias. The tape makes the gradient.
-using NormFormula = Variable (*)(const Variable& x, const NormValues& values);
+using NormFormula = std::function<Variable(const Variable& x, const NormValues& values)>;
 
 /// y = (offset + gain) n + bias, `gain` being the parameter, which begins at `start`.
 struct Gain {
   double start = 1, offset = 0;
+  bool decay = false;  ///< weight decay applies to the parameter
 };
 std::optional<Gain> gain_of_one(const NormValues& values);  ///< begins at 1, no offset
 std::optional<Gain> no_gain(const NormValues& values);      ///< nor a bias
@@ -66,8 +68,9 @@ std::optional<Gain> no_gain(const NormValues& values);      ///< nor a bias
 struct NormParameter {
   std::string name{};
   bool each_entry = false;
-  std::string start_text{};                                                  ///< as the catalogue shows it: "sqrt(C)"
-  double (*start)(const NormValues& options, std::int64_t width) = nullptr;  ///< null: 0
+  std::string start_text{};  ///< as the catalogue shows it: "sqrt(C)"
+  std::function<double(const NormValues& options, std::int64_t width)> start{};  ///< null: 0
+  bool decay = false;                                                            ///< weight decay applies to it
 };
 
 /// Over what a norm takes its statistics: each row [C] on its own, each channel over the rows, or the whole batch.
@@ -78,6 +81,7 @@ struct NormEntry;
 struct NormRequest {
   const Scope& scope;
   const NormEntry& entry;
+  const NormSpec& spec;
   NormValues values;  ///< options; the parameters are still to be made
   std::int64_t width;
   std::optional<Gain> gain;
@@ -99,7 +103,11 @@ struct NormEntry {
   bool detached = false;  ///< its gradient is not the derivative: the formula calls detach()
   std::optional<Gain> (*gain)(const NormValues& options) = gain_of_one;
   bool bias = false;  ///< has a bias by definition
+  /// Scale of inputs above which the norm is saturated, so that finite differences of it have no digits left.
+  double saturates_at = std::numeric_limits<double>::infinity();
   std::vector<NormParameter> parameters{};
+  std::vector<std::string> decayed{};  ///< parameters that a formula declares and weight decay applies to
+  bool has_kernel = false;             ///< formula, with the default options, has a kernel
   NormMaker make{};
   /// What the norm asks of the model around it, as a placement may; null: nothing.
   void (*adjust)(ModelOptions& options) = nullptr;
@@ -107,8 +115,12 @@ struct NormEntry {
 
 /// The catalogue, in the order of norms.def.
 const std::vector<NormEntry>& norm_table();
-/// Raises UsageError for an unknown name and names those that are.
-const NormEntry& norm_entry(const std::string& name);
+/// The entry of a name, or one made from a formula: "formula: gain * x / (mean(abs(x)) + eps)", or with a name of its
+/// own, "formula: NAME = ...". x is a row [C]; eps, C and pi are numbers; gain is a vector that begins at 1, bias one
+/// that begins at 0; scalar(NAME, START) and vector(NAME, START) declare further parameters; + - * / ^, mean, var, sum,
+/// max of a row, sqrt, exp, log, tanh, erf, sigmoid, atan, sin, abs, detach, clip(v, low, high), max(v, number). Raises
+/// UsageError for an unknown name (naming those that are) and for a wrong formula (with the column).
+NormEntry norm_entry(const std::string& name);
 /// Every norm with its default options, then its variants: "layernorm", "layernorm:unbiased=true", ...
 std::vector<std::string> norm_variants();
 std::vector<std::string> norm_variants(const NormEntry& entry);

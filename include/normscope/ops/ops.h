@@ -25,6 +25,7 @@ Variable sum(const Variable& x);        ///< sum of all, [1]
 Variable mean(const Variable& x);       ///< mean of all, [1]
 Variable sum_last(const Variable& x);   ///< [..., C] -> [..., 1]
 Variable mean_last(const Variable& x);  ///< [..., C] -> [..., 1]
+Variable max_last(const Variable& x);   ///< [..., C] -> [..., 1]; the gradient goes to the first of equal entries
 
 Variable reshape(const Variable& x, const Shape& shape);  ///< same elements, no copy
 Variable transpose(const Variable& x, int i, int j);      ///< exchanges two extents (copies)

@@ -92,9 +92,10 @@ ColorScale color_scale(const MapFigure& figure) {
   } else if (high - low < 1e-6 && low >= 0) {  // one value: nothing suggests that it could be negative
     low = 0;
     high = std::max(2 * high, 1.0);
-  } else if (high - low < 1e-6) {
-    low -= 0.5;
-    high += 0.5;
+  } else if (const double least = 0.01 * std::max(std::abs(low), std::abs(high)); high - low < least) {
+    const double middle = (low + high) / 2;  // differences of rounding must not look large
+    low = middle - least / 2;
+    high = middle + least / 2;
   }
   out.low = low;
   out.high = high;

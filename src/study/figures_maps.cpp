@@ -261,7 +261,6 @@ std::vector<FigureItem> depth_figures(const std::vector<RunGroup>& groups) {
     }
   }
   for (Panel& panel : figure.panels) {
-    panel.xlabel = "point of the residual stream";
     for (const std::string& point : points) panel.x_names.push_back(gp_text(point));
     panel.note = fmt::format("mean over {} {}", epoch_label(*model), last);
     panel.integer_x = true;

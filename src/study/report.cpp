@@ -26,10 +26,10 @@ std::string color_note(const MapFigure& figure) {
   const ColorScale scale = color_scale(figure);
   std::string out;
   if (scale.cut)
-    out += fmt::format(
-        " The colours span the {}1st to 99th percentile of the cells{}; cells beyond it have the end colours.",
-        figure.diverging ? "distance from equality of the " : "",
-        figure.off_scale.empty() ? "" : " of arms that did not all diverge");
+    out += fmt::format(" The colours {} 99th percentile of the cells{}; cells beyond it have the end colours.",
+                       figure.diverging ? "reach, on both sides of white, as far as the farther of the 1st and"
+                                        : "span the 1st to the",
+                       figure.off_scale.empty() ? "" : " of arms that did not all diverge");
   if (scale.gaps) out += " Hatched: no finite number there, or no such layer or step in these runs.";
   return out;
 }

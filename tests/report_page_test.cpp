@@ -286,16 +286,19 @@ TEST(ReportPage, FortyEightArmsHaveDifferentInks) {
   EXPECT_NE(arm_ink(0).dash, arm_ink(1).dash) << "lines that cover each other must show";
 }
 
-TEST(ReportPage, RectanglesOfOneColourBecomeOnePath) {
-  const std::string cells =
-      "<polygon fill = 'red' points = '1.00,5.00 3.00,5.00 3.00,2.00 1.00,2.00 '/>\n"
-      "<polygon fill = 'red' points = '3.00,5.00 5.00,5.00 5.00,2.00 3.00,2.00 '/>\n"
+TEST(ReportPage, CellsAndDotsOfOneLookBecomeOnePath) {
+  const std::string kept =
       "<polygon fill = 'red' fill-opacity = '0.18' points = '1,5 3,5 3,2 1,2 '/>\n"
-      "<polygon fill = 'red' points = '1,5 3,6 3,2 1,2 '/>\n";
-  EXPECT_EQ(join_cells(cells),
-            "<path fill='red' d='M1 5h2v-3h-2zM3 5h2v-3h-2z'/>\n"
-            "<polygon fill = 'red' fill-opacity = '0.18' points = '1,5 3,5 3,2 1,2 '/>\n"
-            "<polygon fill = 'red' points = '1,5 3,6 3,2 1,2 '/>\n");
+      "<polygon fill = 'red' points = '1,5 3,6 3,2 1,2 '/>\n"
+      "<use xlink:href='#gpPt0' transform='translate(1,2) scale(3)' color='red'/>\n";
+  EXPECT_EQ(join_cells("<polygon fill = 'red' points = '1.00,5.00 3.00,5.00 3.00,2.00 1.00,2.00 '/>\n"
+                       "<polygon fill = 'red' points = '2.99,5.00 5.00,5.00 5.00,2.00 2.99,2.00 '/>\n"
+                       "<polygon fill = 'red' points = '7.00,5.00 9.00,5.00 9.00,2.00 7.00,2.00 '/>\n" +
+                       kept +
+                       "<use xlink:href='#gpPt6' transform='translate(1.5,2) scale(3)' color='red'/>\n"
+                       "<use xlink:href='#gpPt6' transform='translate(4,2) scale(3)' color='red'/>\n"),
+            "<path fill='none' stroke=\"red\" stroke-width=\"3\" d='M1 3.5h4M7 3.5h2'/>\n" + kept +
+                "<path fill='none' stroke='red' stroke-width='6' stroke-linecap='round' d='M1.5 2h0M4 2h0'/>\n");
 }
 
 TEST(ReportPage, TwentyFourRunsOfTwelveLayersStayUnderThreeMegabytes) {

@@ -104,7 +104,7 @@ std::string linear_ticks(const char* axis, double low, double high, double most)
 std::string curve_script(const CurveFigure& figure, int* width, int* height);
 std::string map_script(const MapFigure& figure, int* width, int* height);
 
-/// The SVG with all rectangles of one colour that follow each other as one path.
+/// The SVG with neighbouring cells, and all cells or dots of one look that follow each other, as one path.
 std::string join_cells(const std::string& svg);
 /// Draws a script to folder/name.svg and folder/name.png. Raises Error with gnuplot's message.
 Drawn draw(const std::string& gnuplot, const std::string& script, int width, int height, const std::string& name,

@@ -43,8 +43,10 @@ Json panel_json(const CurveFigure& figure, std::size_t p) {
   const Panel& panel = figure.panels[p];
   Json out{{"x", gp_plain(panel.xlabel)}, {"series", Json::array()}};
   for (const std::string& name : panel.x_names) out["names"].push_back(gp_plain(name));
-  for (const Series& series : panel.series)
+  for (const Series& series : panel.series) {
+    if (series.crosses) continue;  // its y is a row, not a value
     out["series"].push_back({{"name", label_of(figure, series)}, {"x", numbers(series.x)}, {"y", numbers(series.y)}});
+  }
   return out;
 }
 

@@ -200,6 +200,25 @@ TEST(ReportPage, APointKeepsItsPlaceInAShallowerModel) {
   EXPECT_TRUE(std::isfinite(y[9])) << "final norm";
 }
 
+TEST(ReportPage, NamesUnderAnAxisKeepTheirDistanceAndEndWithTheLast) {
+  Panel panel;
+  for (int i = 0; i < 26; ++i) panel.x_names.push_back("name" + std::to_string(i));
+  Series curve;
+  for (int i = 0; i < 26; ++i) curve.x.push_back(i), curve.y.push_back(i);
+  panel.series = {curve};
+  CurveFigure figure;
+  figure.panels = {panel, panel};
+  int width, height;
+  const std::string script = curve_script(figure, &width, &height);
+  const auto at = script.find("set xtics rotate");
+  ASSERT_NE(at, std::string::npos);
+  const std::string tics = script.substr(at, script.find('\n', at) - at);
+  EXPECT_EQ(tics.find("'name1' "), std::string::npos);
+  for (const char* name : {"'name0' 0", "'name2' 2", "'name25' 25"})
+    EXPECT_NE(tics.find(name), std::string::npos) << name;
+  EXPECT_EQ(tics.find("'name24'"), std::string::npos);
+}
+
 MapFigure map_of_panels(std::vector<MapPanel> panels) {
   MapFigure figure;
   figure.name = "map";

@@ -168,17 +168,21 @@ std::string log_ticks(const Range& y) {
   return fmt::format("set ytics ({})\n", fmt::join(found, ", "));
 }
 
-/// Names under the axis, upright where there is room for all, else slanted and as many as fit.
+/// Names under the axis, upright where there is room for all, else slanted and as many as fit, always the last one.
 std::string name_ticks(const std::vector<std::string>& names, double width) {
+  if (names.empty()) return "";
   double longest = 0;
   for (const std::string& name : names) longest = std::max(longest, gp_width(name, 10));
-  const double each = width / static_cast<double>(std::max<std::size_t>(names.size(), 1));
+  const double each = width / static_cast<double>(names.size());
   const bool slanted = longest + 6 > each;
-  const auto step = static_cast<std::size_t>(std::max(1.0, std::ceil(13 / each)));
-  std::string out;
-  for (std::size_t i = 0; i < names.size(); i += step)
-    out += fmt::format("{}'{}' {}", out.empty() ? "" : ", ", names[i], i);
-  return fmt::format("set xtics {} ({}) font ',10' offset 0,0.2\n", slanted ? "rotate by 40 right" : "norotate", out);
+  const auto step = slanted ? static_cast<std::size_t>(std::ceil(18 / each)) : 1;
+  std::vector<std::size_t> shown;
+  for (std::size_t i = 0; i < names.size(); i += step) shown.push_back(i);
+  if (shown.size() > 1) shown.back() = names.size() - 1;
+  std::vector<std::string> tics;
+  for (const std::size_t i : shown) tics.push_back(fmt::format("'{}' {}", names[i], i));
+  return fmt::format("set xtics {} ({}) font ',10' offset 0,0.2\n", slanted ? "rotate by 40 right" : "norotate",
+                     fmt::join(tics, ", "));
 }
 
 std::string data_block(const std::string& name, const Series& s, const Range& y, const Panel& panel) {
@@ -269,7 +273,7 @@ std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid
   out += fmt::format("set xrange [{:.8g}:{:.8g}]; set yrange [{:.8g}:{:.8g}]\n", x.low, x.high, y.low, y.high);
   out += "unset logscale\n";
   if (panel.log_x) out += "set logscale x\n";
-  out += panel.log_y ? "set format y '%g'; set logscale y\n" + log_ticks(y) : linear_ticks("y", y.low, y.high, 6);
+  out += panel.log_y ? "set format y '%h'; set logscale y\n" + log_ticks(y) : linear_ticks("y", y.low, y.high, 6);
   if (panel.log_x) {
     out += log_x_ticks(panel);
   } else if (!panel.x_names.empty()) {

@@ -39,7 +39,7 @@ std::string figure_html(const Drawn& drawn, const FigureItem& item) {
   return fmt::format(
       "<figure role=\"group\">\n<div class=\"narrow\">Scroll the figure sideways; tap it for values.</div>\n"
       "<div class=\"scroll\">{}</div>\n<script type=\"application/json\">{}</script>\n"
-      "<figcaption>{} <a href=\"figures/{}\">SVG</a> <a href=\"figures/{}\">PNG</a></figcaption>\n</figure>\n",
+      "<figcaption>{} <a href=\"figures/{}\">SVG</a>&nbsp;<a href=\"figures/{}\">PNG</a></figcaption>\n</figure>\n",
       drawn.svg, hover_json(item, drawn), html_text(item.caption + (map ? color_note(*map) : "")), drawn.svg_file,
       drawn.png_file);
 }

@@ -83,6 +83,11 @@ TEST(Divergence, OfTheLossIsJudgedInTheEndAgainstThreeTimesGuessing) {
 
 TEST(Divergence, NamesThePlacesOfTheModel) {
   EXPECT_EQ(point_place(0, 6, 2), "embedding (residual.0)");
+  EXPECT_EQ(point_name(0, 6, 2).label, "embedding");
+  EXPECT_EQ(point_name(3, 6, 2).label, "1 attention");
+  EXPECT_EQ(point_name(4, 5, 2).label, "1 mlp");
+  EXPECT_EQ(point_name(5, 6, 2).label, "final norm");
+  EXPECT_EQ(point_name(2, 3, 2).label, "1");
   EXPECT_EQ(point_place(3, 6, 2), "block 1, stream after attention (residual.3)");
   EXPECT_EQ(point_place(4, 5, 2), "block 1, stream after the MLP (residual.4)");
   EXPECT_EQ(point_place(5, 6, 2), "output of the final norm (residual.5)");

@@ -92,14 +92,20 @@ TEST(StudyFigures, ADivergedArmIsNamedAndDrawnInMapsOnly) {
   EXPECT_EQ(titles(figure_of<MapFigure>(items, "weight_map_ratio")), std::vector<std::string>{"RMSNorm, pre"});
 }
 
-TEST(StudyFigures, AMapHasNoArmWhoseStepsDoNotFitItsColumns) {
+TEST(StudyFigures, AMapShowsTheStepsOfAnArmThatDivergedEarly) {
   ReportInput input = fake_study({});
   for (std::size_t i = 0; i < input.runs.size(); ++i) {
     if (input.study.runs[i].arm.at("norm") != "rmsnorm") continue;
     input.study.runs[i].status = "diverged";
     for (auto* column : {&input.runs[i].step, &input.runs[i].epoch}) column->resize(7);  // in the first epoch
   }
-  EXPECT_EQ(titles(figure_of<MapFigure>(study_figures(input), "weight_map")), std::vector<std::string>{"LayerNorm"});
+  const auto items = study_figures(input);
+  const auto& map = figure_of<MapFigure>(items, "weight_map");
+  EXPECT_EQ(titles(map), (std::vector<std::string>{"LayerNorm", "RMSNorm (diverged)"}));
+  const std::vector<double>& row = map.panels.at(1).z.at(0);
+  ASSERT_EQ(row.size(), 6u) << "the columns are the epochs of the longest run";
+  EXPECT_TRUE(std::isfinite(row[0]));
+  EXPECT_TRUE(std::isnan(row[1]));
 }
 
 TEST(StudyFigures, ACombinationWithoutARunHasNoPanel) {

@@ -78,19 +78,20 @@ void DivergenceJudge::end(double val_loss) {
   found_ = {reason, last_.back().step, "exact validation loss"};
 }
 
-std::string point_place(std::size_t point, std::size_t points, std::int64_t n_layer) {
+PointName point_name(std::size_t point, std::size_t points, std::int64_t n_layer) {
   const auto layers = static_cast<std::size_t>(n_layer);
   const bool halves = points > layers + 1;  // attention and MLP
-  std::string place;
-  if (point == 0)
-    place = halves ? "embedding" : "input";
-  else if (halves && point > 2 * layers)
-    place = "output of the final norm";
-  else if (halves)
-    place = fmt::format("block {}, stream after {}", (point - 1) / 2, point % 2 == 1 ? "attention" : "the MLP");
-  else
-    place = fmt::format("block {}, output", point - 1);
-  return fmt::format("{} (residual.{})", place, point);
+  if (point == 0) return halves ? PointName{"embedding", "embedding"} : PointName{"input", "input"};
+  if (!halves) return {std::to_string(point - 1), fmt::format("block {}, output", point - 1)};
+  if (point > 2 * layers) return {"final norm", "output of the final norm"};
+  const std::size_t block = (point - 1) / 2;
+  if (point % 2 == 1)
+    return {fmt::format("{} attention", block), fmt::format("block {}, stream after attention", block)};
+  return {fmt::format("{} mlp", block), fmt::format("block {}, stream after the MLP", block)};
+}
+
+std::string point_place(std::size_t point, std::size_t points, std::int64_t n_layer) {
+  return fmt::format("{} (residual.{})", point_name(point, points, n_layer).place, point);
 }
 
 }  // namespace normscope

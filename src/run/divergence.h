@@ -55,6 +55,12 @@ class DivergenceJudge {
   std::optional<Divergence> found_;
 };
 
+/// What observation point `point` of `points` is called: for figures and tables ("0 attention"), and in a sentence
+/// ("block 0, stream after attention").
+struct PointName {
+  std::string label, place;
+};
+PointName point_name(std::size_t point, std::size_t points, std::int64_t n_layer);
 /// Which place in the model observation point `point` of `points` is: "block 0, stream after attention (residual.1)".
 /// A Transformer has two points a block, other architectures one.
 std::string point_place(std::size_t point, std::size_t points, std::int64_t n_layer);

@@ -168,6 +168,23 @@ std::string log_ticks(const Range& y) {
   return fmt::format("set ytics ({})\n", fmt::join(found, ", "));
 }
 
+/// Names under the axis, upright where there is room for all, else slanted and as many as fit, always the last one.
+std::string name_ticks(const std::vector<std::string>& names, double width) {
+  if (names.empty()) return "";
+  double longest = 0;
+  for (const std::string& name : names) longest = std::max(longest, gp_width(name, 10));
+  const double each = width / static_cast<double>(names.size());
+  const bool slanted = longest + 6 > each;
+  const auto step = slanted ? static_cast<std::size_t>(std::ceil(18 / each)) : 1;
+  std::vector<std::size_t> shown;
+  for (std::size_t i = 0; i < names.size(); i += step) shown.push_back(i);
+  if (shown.size() > 1) shown.back() = names.size() - 1;
+  std::vector<std::string> tics;
+  for (const std::size_t i : shown) tics.push_back(fmt::format("'{}' {}", names[i], i));
+  return fmt::format("set xtics {} ({}) font ',10' offset 0,0.2\n", slanted ? "rotate by 40 right" : "norotate",
+                     fmt::join(tics, ", "));
+}
+
 std::string data_block(const std::string& name, const Series& s, const Range& y, const Panel& panel) {
   std::string out = "$" + name + " << EOD\n";
   for (std::size_t i = 0; s.crosses && i < s.x.size(); ++i)
@@ -202,7 +219,9 @@ std::string plot_command(const std::vector<Series>& series, const std::vector<st
     } else if (!s.low.empty()) {
       bands += fmt::format("{} u 1:2:3:4 w yerrorbars lw 1.4 ps 0 lc rgb '{}' notitle, \\\n", block, s.color);
     }
-    const double width = s.faint ? 1.1 : 2.2;
+    // A line that another one covers is the wider one.
+    const double width =
+        s.faint ? 1.1 : 1.7 + 1.9 * static_cast<double>(series.size() - i) / static_cast<double>(series.size());
     const bool marks = s.points || s.x.size() == 1;
     if (s.line && s.x.size() > 1) {
       lines += fmt::format("{} u 1:2 w lines lw {} dt {} lc rgb '{}' notitle, \\\n", block, width, s.dash, s.color);
@@ -254,14 +273,15 @@ std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid
   out += fmt::format("set xrange [{:.8g}:{:.8g}]; set yrange [{:.8g}:{:.8g}]\n", x.low, x.high, y.low, y.high);
   out += "unset logscale\n";
   if (panel.log_x) out += "set logscale x\n";
-  out +=
-      panel.log_y ? "set format y '%g'; set logscale y\n" + log_ticks(y) : "set format y '% h'; set ytics autofreq\n";
+  out += panel.log_y ? "set format y '%h'; set logscale y\n" + log_ticks(y) : linear_ticks("y", y.low, y.high, 6);
   if (panel.log_x) {
     out += log_x_ticks(panel);
+  } else if (!panel.x_names.empty()) {
+    out += name_ticks(panel.x_names, x1 - x0);
   } else if (panel.integer_x && x.high - x.low <= 13) {
-    out += fmt::format("set xtics {},1,{} offset 0,0.2\n", std::ceil(x.low), std::floor(x.high));
+    out += fmt::format("set xtics norotate {},1,{} font ',13' offset 0,0.2\n", std::ceil(x.low), std::floor(x.high));
   } else {
-    out += "set xtics autofreq offset 0,0.2\n";
+    out += "set xtics norotate autofreq font ',13' offset 0,0.2\n";
   }
   for (std::size_t i = 0; i < panel.mark_x.size(); ++i) {
     out += fmt::format("set arrow {} from {:.8g}, graph 0 to {:.8g}, graph 1 nohead dt 3 lw 1 lc rgb '{}' back\n",
@@ -277,7 +297,7 @@ std::string panel_script(const Panel& panel, std::size_t index, const Grid& grid
     plot =
         fmt::format("plot {:.8g} w lines lw 1 dt 2 lc rgb '{}' notitle, \\\n", *panel.line_at, kInk) + plot.substr(5);
   }
-  out += plot;
+  out += plot + tell_frame(panel.log_x, panel.log_y);
   out += "unset label; unset object; unset arrow\n";
   return out;
 }

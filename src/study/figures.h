@@ -37,8 +37,13 @@ std::vector<FigureItem> statistic_figures(const std::vector<RunGroup>& groups);
 /// The runs that figures show, by arm; one group without a label for a single run.
 std::vector<RunGroup> run_groups(const ReportInput& input);
 
-/// What the maps share: the run with the most parameters, axis and columns of steps, "3 attn.q" for
+/// What the maps share: the run with the most parameters and steps, axis and columns of steps, "3 attn.q" for
 /// blocks.3.attn.q.weight.
+/// A run's map with its rows in the order of the labels `names` and the columns of `frame`, NaN where it lacks one.
+std::vector<std::vector<double>> named_map(const RunData& run, const Matrix& matrix,
+                                           const std::vector<std::string>& names, const Columns& frame);
+/// True when every run of the group diverged: such a panel does not set the colour scale.
+bool all_diverged(const RunGroup& group);
 const RunData* model_of(const std::vector<RunGroup>& groups);
 MapFigure map_frame(const RunData& model, const Columns& columns);
 /// Each group against its base, cell by cell: log2 of the ratio of paired runs, a dot where the 95 % interval over the
@@ -49,7 +54,13 @@ void add_ratio_map(const MapFigure& base, const std::vector<RunGroup>& groups,
                    const std::string& what, std::vector<FigureItem>* items);
 /// Columns of all maps: epochs, or 40 bins of steps when there are fewer than three.
 Columns map_columns(const RunData& run);
+/// The same columns for the steps of another run, which may have ended earlier.
+Columns columns_in(const RunData& run, Columns frame);
 std::string short_name(const std::string& path);
+/// "embedding", "0 attention", "0 mlp", ..., "final norm": the points of the residual stream of this run.
+std::vector<std::string> point_labels(const RunData& run);
+/// The labels of an axis' rows as figures and tables show them.
+std::vector<std::string> row_labels(const RunData& run, Axis axis);
 
 /// Loss against learning rate where it is an axis, diverged runs at the top.
 std::vector<FigureItem> sweep_figures(const Study& study);

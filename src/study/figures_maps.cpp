@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "run/divergence.h"
 #include "study/curves.h"
 #include "study/figures.h"
 
@@ -86,10 +87,23 @@ const RunData* model_of(const std::vector<RunGroup>& groups) {
   const RunData* best = nullptr;
   for (const RunGroup& group : groups) {
     for (const RunData* run : group.runs) {
-      if (!best || run->params.size() > best->params.size()) best = run;
+      const auto size = [](const RunData& r) { return std::pair(r.params.size(), r.step.size()); };
+      if (!best || size(*run) > size(*best)) best = run;
     }
   }
   return best;
+}
+
+Columns columns_in(const RunData& run, Columns frame) {
+  frame.of_step.resize(run.step.size());
+  const double edge = frame.first - frame.width / 2;
+  for (std::size_t i = 0; i < run.step.size(); ++i) {
+    const double column = frame.epochs ? static_cast<double>(run.epoch[i] - 1)
+                                       : std::floor((static_cast<double>(run.step[i]) - edge) / frame.width);
+    frame.of_step[i] = static_cast<std::size_t>(
+        std::clamp(column, 0.0, static_cast<double>(std::max<std::size_t>(frame.count, 1) - 1)));
+  }
+  return frame;
 }
 
 Columns map_columns(const RunData& run) { return columns_of(run, kLeastEpochs, kBins); }
@@ -100,6 +114,41 @@ std::string short_name(const std::string& path) {
   const auto dot = text.find('.');
   if (path.rfind("blocks.", 0) == 0 && dot != std::string::npos) text[dot] = ' ';
   return text;
+}
+
+std::vector<std::string> point_labels(const RunData& run) {
+  std::int64_t blocks = 0;
+  for (const ParamInfo& param : run.params) blocks = std::max(blocks, param.block + 1);
+  std::vector<std::string> out;
+  for (std::size_t r = 0; r < run.residual.size(); ++r) out.push_back(point_name(r, run.residual.size(), blocks).label);
+  return out;
+}
+
+std::vector<std::string> row_labels(const RunData& run, Axis axis) {
+  if (axis == Axis::points) return point_labels(run);
+  std::vector<std::string> out = run.names_of(axis);
+  for (std::string& name : out) name = short_name(name);
+  return out;
+}
+
+std::vector<std::vector<double>> named_map(const RunData& run, const Matrix& matrix,
+                                           const std::vector<std::string>& names, const Columns& frame) {
+  const Columns columns = columns_in(run, frame);
+  std::vector<std::size_t> all(matrix.width);
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+  const auto rows = map_of(matrix, all, columns);
+  const std::vector<std::string> own = row_labels(run, matrix.info.axis);
+  std::vector<std::vector<double>> out;
+  for (const std::string& name : names) {
+    const auto at = static_cast<std::size_t>(std::find(own.begin(), own.end(), name) - own.begin());
+    out.push_back(at < rows.size() ? rows[at] : std::vector<double>(columns.count, kNaN));
+  }
+  return out;
+}
+
+bool all_diverged(const RunGroup& group) {
+  return !group.runs.empty() && std::all_of(group.runs.begin(), group.runs.end(),
+                                            [](const RunData* run) { return run->status == "diverged"; });
 }
 
 MapFigure map_frame(const RunData& model, const Columns& columns) {
@@ -129,7 +178,8 @@ std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups) {
     std::vector<std::vector<Map>> all;
     for (const RunGroup& group : groups) {
       std::vector<Map> maps;
-      for (const RunData* run : group.runs) maps.push_back(weight_map(*run, plan, map_columns(*run)));
+      for (const RunData* run : group.runs) maps.push_back(weight_map(*run, plan, columns_in(*run, columns)));
+      if (all_diverged(group)) figure.off_scale.push_back(gp_text(group.label));
       figure.panels.push_back({gp_text(group.label), log_mean(maps)});
       all.push_back(maps);
     }
@@ -145,29 +195,22 @@ std::vector<FigureItem> map_figures(const std::vector<RunGroup>& groups) {
     MapFigure figure = map_frame(*model, columns);
     figure.name = "residual_map";
     figure.title = "Gradient of the residual stream by depth and " + per;
-    figure.ylabel = "residual point";
     figure.cblabel = "log_{10} √N ‖∂L/∂x‖";
-    std::vector<std::size_t> rows;
-    for (std::size_t r = 0; r < model->residual.size(); ++r) {
-      const std::string& name = model->residual[r];
-      figure.rows.push_back(gp_text(name.rfind("residual.", 0) == 0 ? name.substr(9) : name));
-      rows.push_back(r);
-    }
+    const std::vector<std::string> points = point_labels(*model);
+    for (const std::string& point : points) figure.rows.push_back(gp_text(point));
     std::vector<std::vector<Map>> all;
     for (const RunGroup& group : groups) {
       std::vector<Map> maps;
-      for (const RunData* run : group.runs) {
-        std::vector<std::size_t> own(
-            rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), run->residual.size())));
-        maps.push_back(map_of(run->column("residual/grad_norm"), own, map_columns(*run)));
-      }
+      for (const RunData* run : group.runs)
+        maps.push_back(named_map(*run, run->column("residual/grad_norm"), points, columns));
+      if (all_diverged(group)) figure.off_scale.push_back(gp_text(group.label));
       figure.panels.push_back({gp_text(group.label), log_mean(maps)});
       all.push_back(maps);
     }
     items.push_back(
         {figure, "Residual stream",
-         "Each cell: root mean square over tokens of the gradient at that point of the residual stream. Point 0 is "
-         "before the first block, then after each sub-layer; the last is after the final norm."});
+         "Each cell: root mean square over tokens of the gradient at that point of the residual stream, from the "
+         "embedding at the bottom to the last point at the top."});
     add_ratio_map(figure, groups, all, "Residual stream", "Gradient of the residual stream", &items);
   }
   return items;
@@ -183,6 +226,7 @@ std::vector<FigureItem> depth_figures(const std::vector<RunGroup>& groups) {
   figure.panels[0].ylabel = "√N ‖∂L/∂x‖";
   figure.panels[1].title = "The same times the stream";
   figure.panels[1].ylabel = "‖x‖ ‖∂L/∂x‖";
+  const std::vector<std::string> points = point_labels(*model);
   const std::int64_t last = model->epoch.back() - (unfinished_epoch(*model) && model->epoch.back() > 1 ? 1 : 0);
   double low = INFINITY, high = 0;
   for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -192,16 +236,18 @@ std::vector<FigureItem> depth_figures(const std::vector<RunGroup>& groups) {
       std::vector<Curve> curves;
       for (const RunData* run : groups[g].runs) {
         const Matrix& values = run->column(p == 0 ? "residual/grad_norm" : "residual/grad_times_x");
+        const std::vector<std::string> own = point_labels(*run);
         Curve curve;
-        for (std::size_t r = 0; r < values.width; ++r) {
+        for (std::size_t place = 0; place < points.size(); ++place) {  // a point stands where the largest model has it
+          const auto r = static_cast<std::size_t>(std::find(own.begin(), own.end(), points[place]) - own.begin());
           double sum = 0, n = 0;
-          for (std::size_t i = 0; i < std::min(run->step.size(), values.rows()); ++i) {
+          for (std::size_t i = 0; r < values.width && i < std::min(run->step.size(), values.rows()); ++i) {
             const double value = values.row(i)[r];
             if (run->epoch[i] != last || !std::isfinite(value)) continue;
             sum += value;
             n += 1;
           }
-          curve.x.push_back(static_cast<double>(r));
+          curve.x.push_back(static_cast<double>(place));
           curve.y.push_back(n > 0 ? sum / n : kNaN);
           if (p == 0 && n > 0) low = std::min(low, curve.y.back()), high = std::max(high, curve.y.back());
         }
@@ -215,17 +261,16 @@ std::vector<FigureItem> depth_figures(const std::vector<RunGroup>& groups) {
     }
   }
   for (Panel& panel : figure.panels) {
-    panel.xlabel = "residual point (0: before the first block)";
+    for (const std::string& point : points) panel.x_names.push_back(gp_text(point));
     panel.note = fmt::format("mean over {} {}", epoch_label(*model), last);
     panel.integer_x = true;
     panel.zero_y = !(high > 20 * low);
     panel.log_y = high > 20 * low && low > 0;
   }
-  return {
-      {figure, "Residual stream",
-       "Left, the gradient alone; right, its product with the size of the stream, which does not change when the "
-       "stream is "
-       "rescaled, so it is the fair comparison between placements that let the stream grow and those that do not."}};
+  return {{figure, "Residual stream",
+           "Left: the size of the gradient at each point. Right: the gradient times the size of the stream itself. The "
+           "product does not change when the stream is rescaled; use it to compare placements that let the stream grow "
+           "with those that do not."}};
 }
 
 }  // namespace normscope

@@ -39,7 +39,7 @@ std::vector<std::string> names_in(const std::vector<RunGroup>& groups, const Col
   for (const RunGroup& group : groups)
     for (const RunData* run : group.runs) {
       if (!find_column(*run, info.name)) continue;
-      std::vector<std::string> names = run->names_of(info.axis);
+      std::vector<std::string> names = row_labels(*run, info.axis);
       if (names.size() > most.size()) most = std::move(names);
     }
   return most;
@@ -51,22 +51,6 @@ std::string file_name(const ColumnInfo& info) {
   std::string name = "stats_" + info.name;
   std::replace(name.begin(), name.end(), '/', '_');
   return name;
-}
-
-/// A run's map with its rows in the order of `names`, NaN where it lacks one.
-std::vector<std::vector<double>> named_map(const RunData& run, const Matrix& matrix,
-                                           const std::vector<std::string>& names) {
-  const Columns columns = map_columns(run);
-  std::vector<std::size_t> all(matrix.width);
-  for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-  const auto rows = map_of(matrix, all, columns);
-  const std::vector<std::string> own = run.names_of(matrix.info.axis);
-  std::vector<std::vector<double>> out;
-  for (const std::string& name : names) {
-    const auto at = static_cast<std::size_t>(std::find(own.begin(), own.end(), name) - own.begin());
-    out.push_back(at < rows.size() ? rows[at] : std::vector<double>(columns.count, kNaN));
-  }
-  return out;
 }
 
 /// Mean over runs, cell by cell, of what is finite.
@@ -112,12 +96,13 @@ FigureItem map_item(const std::vector<RunGroup>& groups, const ColumnInfo& info)
   figure.name = file_name(info);
   figure.title = gp_text(info.long_name);
   const std::vector<std::string> names = names_in(groups, info);
-  for (const std::string& name : names)
-    figure.rows.push_back(gp_text(name.rfind("residual.", 0) == 0 ? name.substr(9) : short_name(name)));
+  for (const std::string& name : names) figure.rows.push_back(gp_text(name));
   for (const RunGroup& group : groups) {
     std::vector<std::vector<std::vector<double>>> maps;
     for (const RunData* run : group.runs)
-      if (const Matrix* matrix = find_column(*run, info.name)) maps.push_back(named_map(*run, *matrix, names));
+      if (const Matrix* matrix = find_column(*run, info.name))
+        maps.push_back(named_map(*run, *matrix, names, map_columns(model)));
+    if (all_diverged(group)) figure.off_scale.push_back(gp_text(group.label));
     figure.panels.push_back({gp_text(group.label), mean_of(maps)});
   }
   const bool logarithms = take_logarithms(&figure);
@@ -153,7 +138,7 @@ FigureItem curve_item(const std::vector<RunGroup>& groups, const ColumnInfo& inf
 
 /// The newest number that was measured for `name`.
 double last_value(const RunData& run, const Matrix& matrix, const std::string& name) {
-  const std::vector<std::string> own = run.names_of(matrix.info.axis);
+  const std::vector<std::string> own = row_labels(run, matrix.info.axis);
   const auto at = static_cast<std::size_t>(std::find(own.begin(), own.end(), name) - own.begin());
   for (std::size_t row = matrix.rows(); at < matrix.width && row-- > 0;)
     if (std::isfinite(matrix.row(row)[at])) return matrix.row(row)[at];

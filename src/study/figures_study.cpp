@@ -294,19 +294,6 @@ void split_contexts(CurveFigure* figure, const Plan& plan, const std::vector<Arm
   }
 }
 
-/// The arms of maps: also those without a finished run, where they came far enough to have the model's columns.
-std::vector<ArmRuns> map_arms(const ReportInput& input, const RunData& model) {
-  std::vector<ArmRuns> arms = all_arm_runs(input);
-  const Columns columns = map_columns(model);
-  std::erase_if(arms, [&](const ArmRuns& arm) {
-    return !arm.finished && std::any_of(arm.by_seed.begin(), arm.by_seed.end(), [&](const auto& run) {
-      const Columns own = map_columns(*run.second);
-      return own.epochs != columns.epochs || own.width != columns.width;
-    });
-  });
-  return arms;
-}
-
 /// Rows of maps end where a combination of the other axes ends.
 void arrange(MapFigure* figure, const Plan& plan) {
   if (!plan.multiples()) return;
@@ -356,7 +343,8 @@ std::vector<FigureItem> study_figures(const ReportInput& input) {
                   plain));
   }
   const std::vector<RunGroup> groups = groups_of(input.study, arms);
-  std::vector<FigureItem> maps = map_figures(groups_of(input.study, map_arms(input, model)));
+  // Maps show also the arms without a finished run.
+  std::vector<FigureItem> maps = map_figures(groups_of(input.study, all_arm_runs(input)));
   for (FigureItem& item : maps) arrange(&std::get<MapFigure>(item.figure), plan);
   add(std::move(maps));
   for (std::vector<FigureItem> more : {depth_figures(groups), statistic_figures(groups)}) {

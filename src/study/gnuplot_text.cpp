@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "study/figure.h"
@@ -39,6 +40,29 @@ std::string gp_text(const std::string& text) {
     }
   }
   return out;
+}
+
+std::string gp_plain(const std::string& text) {
+  std::string out;
+  for (const std::string& glyph : glyphs(text)) {
+    if (glyph.size() == 2 && (glyph[0] == '\\' || glyph == "''")) {
+      out += glyph[1];
+    } else if (std::string("{}_^").find(glyph) == std::string::npos) {
+      out += glyph;
+    }
+  }
+  return out;
+}
+
+std::string linear_ticks(const char* axis, double low, double high, double most) {
+  const double rough = (high - low) / std::max(most, 1.0), ten = std::pow(10.0, std::floor(std::log10(rough)));
+  const double step = rough <= ten ? ten : rough <= 2 * ten ? 2 * ten : rough <= 5 * ten ? 5 * ten : 10 * ten;
+  const double largest = std::max(std::abs(low), std::abs(high));
+  // The largest label's digits down to the step's own; with fewer than its whole part has, it gets an exponent.
+  const double whole = std::floor(std::log10(largest)) + 1;
+  const double digits = std::max(whole - std::floor(std::log10(step * 1.0001)), whole < 6 ? whole : 1);
+  return fmt::format("set format {0} '%.{1}h'; set {0}tics {2:.8g}\n", axis,
+                     static_cast<int>(std::clamp(digits, 1.0, 15.0)), step);
 }
 
 double gp_width(const std::string& text, double size) { return 0.62 * size * static_cast<double>(glyphs(text).size()); }

@@ -13,6 +13,7 @@
 #include "study/arms.h"
 #include "study/figures.h"
 #include "study/html.h"
+#include "study/hover.h"
 #include "study/report_parts.h"
 
 namespace normscope {
@@ -20,11 +21,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string figure_html(const Drawn& drawn, const std::string& caption) {
+/// What the caption of a map adds: how far the colours reach, what has no number.
+std::string color_note(const MapFigure& figure) {
+  const ColorScale scale = color_scale(figure);
+  std::string out;
+  if (scale.cut)
+    out += fmt::format(" The colours {} 99th percentile of the cells{}; cells beyond it have the end colours.",
+                       figure.diverging ? "reach, on both sides of white, as far as the farther of the 1st and"
+                                        : "span the 1st to the",
+                       figure.off_scale.empty() ? "" : " of arms that did not all diverge");
+  if (scale.gaps) out += " Hatched: no finite number there, or no such layer or step in these runs.";
+  return out;
+}
+
+std::string figure_html(const Drawn& drawn, const FigureItem& item) {
+  const auto* map = std::get_if<MapFigure>(&item.figure);
   return fmt::format(
-      "<figure role=\"group\">\n{}\n<figcaption>{} <a href=\"figures/{}\">SVG</a> <a href=\"figures/{}\">PNG</a>"
-      "</figcaption>\n</figure>\n",
-      drawn.svg, html_text(caption), drawn.svg_file, drawn.png_file);
+      "<figure role=\"group\">\n<div class=\"narrow\">Scroll the figure sideways; tap it for values.</div>\n"
+      "<div class=\"scroll\">{}</div>\n<script type=\"application/json\">{}</script>\n"
+      "<figcaption>{} <a href=\"figures/{}\">SVG</a>&nbsp;<a href=\"figures/{}\">PNG</a></figcaption>\n</figure>\n",
+      drawn.svg, hover_json(item, drawn), html_text(item.caption + (map ? color_note(*map) : "")), drawn.svg_file,
+      drawn.png_file);
 }
 
 Drawn draw_item(const ReportInput& input, const FigureItem& item, const std::string& folder) {
@@ -51,7 +68,7 @@ std::string figures_html(const ReportInput& input, const std::string& folder) {
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (items[i].heading != heading) out += "<h2>" + html_text(items[i].heading) + "</h2>\n";
     heading = items[i].heading;
-    out += figure_html(drawn[i].get(), items[i].caption);
+    out += figure_html(drawn[i].get(), items[i]);
   }
   return out.empty() ? "<p class=\"muted\">No run has a step yet: there is nothing to draw.</p>\n" : out;
 }

@@ -28,12 +28,10 @@ std::vector<std::string> names_of(const std::vector<ResultVerdict>& results, boo
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
 Json as_json(const Judgement& j) {
-  Json document = {{"norm", j.norm},           {"rows", j.rows},
-                   {"width", j.width},         {"eps", j.eps},
-                   {"right", j.right()},       {"results", Json::array()},
-                   {"mistakes", Json::array()}, {"unexplained", j.unexplained},
-                   {"not_judged", j.absent},   {"assumed", j.assumed},
-                   {"unused", j.unused}};
+  Json document = {
+      {"norm", j.norm},         {"rows", j.rows},           {"width", j.width},          {"eps", j.eps},
+      {"right", j.right()},     {"results", Json::array()}, {"mistakes", Json::array()}, {"unexplained", j.unexplained},
+      {"not_judged", j.absent}, {"assumed", j.assumed},     {"unused", j.unused}};
   for (const ResultVerdict& r : j.results)
     document["results"].push_back({{"name", r.name},
                                    {"right", r.right},
@@ -54,7 +52,11 @@ std::vector<std::string> row_of(const ResultVerdict& r) {
   if (r.at.empty() && !r.problem.empty()) return {r.name, "WRONG", "", "", r.problem, r.precision};
   std::string where = r.at.empty() ? "" : fmt::format("[{}]: ", fmt::join(r.at, ", "));
   where += fmt::format("{:.9g}, right is {:.9g}", r.foreign, r.expected);
-  return {r.name, r.right ? "right" : "WRONG", fmt::format("{:.1e}", r.error), fmt::format("{:.1e}", r.tolerance), where,
+  return {r.name,
+          r.right ? "right" : "WRONG",
+          fmt::format("{:.1e}", r.error),
+          fmt::format("{:.1e}", r.tolerance),
+          where,
           r.precision};
 }
 

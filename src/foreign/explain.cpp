@@ -84,9 +84,8 @@ void explain(const Problem& problem, const std::vector<Wrong>& wrong, Judgement&
     std::erase_if(best, [&](const Candidate& c) { return c.explains != names || c.misfit > limit; });
     best.resize(std::min(best.size(), kMostNamed), best.front());
     for (const Candidate& c : best)
-      judgement.explanations.push_back({{names.begin(), names.end()},
-                                        c.detail.empty() ? c.mistake->what : c.detail,
-                                        c.mistake->correct});
+      judgement.explanations.push_back(
+          {{names.begin(), names.end()}, c.detail.empty() ? c.mistake->what : c.detail, c.mistake->correct});
     for (const std::string& name : names) open.erase(name);
   }
   judgement.unexplained.assign(open.begin(), open.end());

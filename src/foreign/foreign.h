@@ -1,5 +1,6 @@
 #pragma once
-// Is the norm of another program right? Its inputs and results come in an .npz file; ours, in float64, is the yardstick.
+// Is the norm of another program right? Its inputs and results come in an .npz file; ours, in float64, is the
+// yardstick.
 #include <cstdint>
 #include <map>
 #include <string>
@@ -13,11 +14,11 @@ namespace normscope::foreign {
 struct ResultVerdict {
   std::string name;
   bool right = false;
-  std::string precision{};  ///< it was judged by: "float32"
-  std::string problem{};    ///< what else than a number is wrong: its shape, or NaN; empty: nothing
-  double error = 0;       ///< |foreign - right| at the worst place, over `scale`
-  double tolerance = 0;   ///< there, over `scale`
-  double scale = 0;       ///< the right result's root mean square
+  std::string precision{};         ///< it was judged by: "float32"
+  std::string problem{};           ///< what else than a number is wrong: its shape, or NaN; empty: nothing
+  double error = 0;                ///< |foreign - right| at the worst place, over `scale`
+  double tolerance = 0;            ///< there, over `scale`
+  double scale = 0;                ///< the right result's root mean square
   std::vector<std::int64_t> at{};  ///< the worst place: where error / tolerance is largest
   double foreign = 0, expected = 0;
 };
@@ -44,8 +45,8 @@ struct Judgement {
 
 /// Judges `file` as the norm `norm` names ("rmsnorm:unit_offset=true"). x [..., C]; dy as x; gain, bias [C]; eps one
 /// number; y, dx as x; dgain, dbias [C]; parameters of the norm's own by name (alpha and dalpha of dyt). A result is
-/// right when each of its elements is within the rounding error of a right program (tolerance.h). Raises UsageError when
-/// an input is missing, has another shape or is not finite, when no result is there, or for an unknown norm.
+/// right when each of its elements is within the rounding error of a right program (tolerance.h). Raises UsageError
+/// when an input is missing, has another shape or is not finite, when no result is there, or for an unknown norm.
 Judgement judge(const std::map<std::string, NpzArray>& file, const std::string& norm);
 
 }  // namespace normscope::foreign

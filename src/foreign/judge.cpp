@@ -34,8 +34,8 @@ void require_finite(const std::string& name, const NpzArray& array) {
 const NpzArray& input(const File& file, const std::string& name, std::size_t count) {
   const NpzArray& array = file.at(name);
   if (array.values.size() != count)
-    throw UsageError(fmt::format("array '{}' has the shape {}; the norm takes {} numbers", name,
-                                 shape_text(array.shape), count));
+    throw UsageError(
+        fmt::format("array '{}' has the shape {}; the norm takes {} numbers", name, shape_text(array.shape), count));
   require_finite(name, array);
   return array;
 }
@@ -63,7 +63,8 @@ std::vector<ParameterInfo> parameters_of(const File& file, const NormSpec& spec,
 
 NormCall call_of(const File& file, NormSpec spec, Judgement& judgement) {
   const NpzArray* x = find(file, "x");
-  if (!x) throw UsageError("the file has no array 'x'; write x, dy, gain, bias, eps and the results y, dx, dgain, dbias");
+  if (!x)
+    throw UsageError("the file has no array 'x'; write x, dy, gain, bias, eps and the results y, dx, dgain, dbias");
   require_finite("x", *x);
   if (x->shape.empty() || x->values.empty())
     throw UsageError(fmt::format("array 'x' has the shape {}; give rows of numbers", shape_text(x->shape)));
@@ -112,7 +113,8 @@ Extents place(std::size_t i, const Extents& shape) {
 bool has_shape(const NpzArray& array, const std::string& name, const NpzArray& x, std::size_t count) {
   if (array.values.size() != count) return false;
   if (name != "y" && name != "dx") return count == 1 || (!array.shape.empty() && array.shape.back() == x.shape.back());
-  return array.shape == x.shape || array.shape == Extents{static_cast<std::int64_t>(count) / x.shape.back(), x.shape.back()};
+  return array.shape == x.shape ||
+         array.shape == Extents{static_cast<std::int64_t>(count) / x.shape.back(), x.shape.back()};
 }
 
 ResultVerdict judge_result(const std::string& name, const NpzArray& array, const std::vector<double>& right,
@@ -164,8 +166,9 @@ Judgement judge(const File& file, const std::string& norm) {
       if (name == "dx" || (name.starts_with('d') && problem.call.parameters.contains(name.substr(1))))
         throw UsageError(fmt::format("the file has '{}' and no 'dy', the gradient of y; add it", name));
   const NpzArray& x = file.at("x");
-  const Format* inputs = &format_of(x);
-  if (const NpzArray* dy = find(file, "dy")) inputs = &finer(*inputs, format_of(*dy));
+  std::vector<const NpzArray*> inputs{&x};
+  if (const NpzArray* dy = find(file, "dy")) inputs.push_back(dy);
+  const Format& input_format = format_of(inputs);
   std::map<std::string, Results> bounds;  // by format
   std::vector<Wrong> wrong;
   for (const auto& [name, right] : problem.right) {
@@ -176,18 +179,20 @@ Judgement judge(const File& file, const std::string& norm) {
       judgement.absent.push_back(name);
       continue;
     }
-    const Format& format = coarser(*inputs, format_of(*array));
+    const Format& format = coarser(input_format, format_of({array}));
     if (!bounds.contains(format.name)) bounds[format.name] = tolerances(problem, format);
     const std::vector<double>& tolerance = bounds.at(format.name).at(name);
     if (has_shape(*array, name, x, right.size()))
       judgement.results.push_back(judge_result(name, *array, right, tolerance));
     else
-      judgement.results.push_back({.name = name,
-                                   .problem = fmt::format("its shape is {}, right is {}", shape_text(array->shape),
-                                                          right.size() == problem.call.x.size() ? shape_text(x.shape)
-                                                                                                : fmt::format("[{}]", right.size()))});
+      judgement.results.push_back(
+          {.name = name,
+           .problem = fmt::format(
+               "its shape is {}, right is {}", shape_text(array->shape),
+               right.size() == problem.call.x.size() ? shape_text(x.shape) : fmt::format("[{}]", right.size()))});
     judgement.results.back().precision = format.name;
-    if (!judgement.results.back().right) wrong.push_back({name, array->values, tolerance, format.unit() * growth(problem, name)});
+    if (!judgement.results.back().right)
+      wrong.push_back({name, array->values, tolerance, format.unit() * growth(problem, name)});
   }
   if (judgement.results.empty())
     throw UsageError("the file has no result to judge; add one of: " +

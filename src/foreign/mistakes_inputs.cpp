@@ -112,8 +112,8 @@ std::vector<Form> mistake_option(const Problem& p) {
     if (p.has_gain && gain && gain->offset != p.gain_offset) continue;  // gain_offset says it
     NormCall call = p.call;
     call.name = norm_text(other);
-    forms.push_back({evaluate(call), fmt::format("computed with {}={} ({}{})", option.name, on, on ? "" : "not: ",
-                                                 option.documentation)});
+    forms.push_back({evaluate(call), fmt::format("computed with {}={} ({}{})", option.name, on,
+                                                 on ? "" : "not: ", option.documentation)});
   }
   return forms;
 }

@@ -59,8 +59,8 @@ bool has_dgain(const Problem& p) { return p.right.contains("dgain"); }
 }  // namespace
 
 std::vector<Form> mistake_gain_outside_means(const Problem& p) {
-  return wrong_dx(p, [&](const Terms& t) { return t.r * (t.dn - (p.centred ? t.mean : 0) - t.n * t.along); },
-                  &p.call.dy);
+  return wrong_dx(
+      p, [&](const Terms& t) { return t.r * (t.dn - (p.centred ? t.mean : 0) - t.n * t.along); }, &p.call.dy);
 }
 
 std::vector<Form> mistake_first_mean(const Problem& p) {
@@ -87,9 +87,8 @@ std::vector<Form> mistake_second_mean_sign(const Problem& p) {
 }
 
 std::vector<Form> mistake_sums_for_means(const Problem& p) {
-  return wrong_dx(p, [&](const Terms& t) {
-    return t.right - (t.width - 1) * t.r * ((p.centred ? t.mean : 0) + t.n * t.along);
-  });
+  return wrong_dx(
+      p, [&](const Terms& t) { return t.right - (t.width - 1) * t.r * ((p.centred ? t.mean : 0) + t.n * t.along); });
 }
 
 std::vector<Form> mistake_x_for_n(const Problem& p) {

@@ -38,11 +38,12 @@ bool fit_row(Problem& p, std::int64_t row, bool centred, double n_scale) {
     r = mean([&](std::size_t i) { return n[i] * (x[i] - back); }) / cc;
   else if (dd > 0)  // a row without spread: n = 0, dx = r (dn - mean(dn))
     r = mean([&](std::size_t i) { return dx[i] * (dn[i] - shift); }) / dd;
+  else if (p.call.eps > 0)  // one entry: n and dx are 0 whatever r is
+    r = 1 / std::sqrt(p.call.eps);
   const double along = mean([&](std::size_t i) { return dn[i] * n[i]; });
   const double nn = mean([&](std::size_t i) { return n[i] * n[i]; });
   double k = 0;
-  if (along != 0 && r != 0)
-    k = mean([&](std::size_t i) { return (dn[i] - shift - dx[i] / r) * n[i]; }) / (along * nn);
+  if (along != 0 && r != 0) k = mean([&](std::size_t i) { return (dn[i] - shift - dx[i] / r) * n[i]; }) / (along * nn);
   double dn_scale = 0;
   for (std::size_t i = 0; i < width; ++i) dn_scale = std::max(dn_scale, std::abs(dn[i]));
   for (std::size_t i = 0; i < width; ++i)
@@ -109,7 +110,7 @@ Problem make_problem(const NormCall& call) {
   p.dn = call.dy;
   for (std::size_t i = 0; i < p.dn.size(); ++i) p.dn[i] *= p.gain[i % width];
   if (!p.row_norm) return p;
-  for (const bool centred : {false, true})
+  for (const bool centred : {true, false})  // a row of one entry has both forms when its mean is taken off
     if (!p.linear && fit(p, centred)) {
       p.linear = true;
       p.centred = centred;

@@ -24,11 +24,11 @@ struct Problem {
   NormCall call;
   std::int64_t rows = 0, width = 0;
   Results right;
-  bool row_norm = true;            ///< its statistics are those of each row
-  double gain_offset = 0;          ///< y = (offset + gain) n + bias
+  bool row_norm = true;    ///< its statistics are those of each row
+  double gain_offset = 0;  ///< y = (offset + gain) n + bias
   bool has_gain = false;
-  std::vector<double> gain;        ///< offset + gain, [C]; ones without gain
-  std::vector<double> n, dn;       ///< [rows, C]; dn = gain dy, empty without dy
+  std::vector<double> gain;   ///< offset + gain, [C]; ones without gain
+  std::vector<double> n, dn;  ///< [rows, C]; dn = gain dy, empty without dy
 
   /// Where the norm is n = r (x - m), m the row's mean (`centred`) or 0, and
   /// dx = r (dn - [centred] mean(dn) - k n mean(dn n)): LayerNorm, RMSNorm and their like. r, k: [rows].

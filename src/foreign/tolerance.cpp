@@ -11,7 +11,6 @@ namespace {
 constexpr Format kFormats[] = {
     {"float64", 53, -1074}, {"float32", 24, -149}, {"float16", 11, -24}, {"bfloat16", 8, -133}};
 constexpr int kDraws = 16;
-constexpr int kWitnesses = 8;
 
 /// Does the format hold `value`, and does it need the last bit?
 bool holds(const Format& f, double value, bool& uses_last_bit) {
@@ -23,14 +22,21 @@ bool holds(const Format& f, double value, bool& uses_last_bit) {
   return steps == std::nearbyint(steps);
 }
 
-bool fits(const Format& f, const std::vector<double>& values) {
-  int witnesses = 0;
-  for (const double value : values) {
-    bool last = false;
-    if (!std::isfinite(value) || !holds(f, value, last)) return false;
-    witnesses += last;
-  }
-  return witnesses >= kWitnesses;
+bool fits(const Format& f, const std::vector<const NpzArray*>& arrays) {
+  bool witness = false;
+  for (const NpzArray* array : arrays)
+    for (const double value : array->values) {
+      bool last = false;
+      if (!std::isfinite(value) || !holds(f, value, last)) return false;
+      witness |= last;
+    }
+  return witness;
+}
+
+const Format& stored_in(const NpzArray& array) {
+  for (const Format& f : kFormats)
+    if (f.name == array.dtype) return f;
+  return kFormats[0];  // integers
 }
 
 /// Values times 1 + h normal, the smallest number of the format included, as float32 where asked.
@@ -133,21 +139,60 @@ Results condition(const Problem& p, const Format& format) {
   return inputs;
 }
 
-/// S of tolerances(): sums of absolute terms.
-std::vector<double> absolute_terms(const Problem& p, const std::string& name) {
-  const auto width = static_cast<std::size_t>(p.width);
-  std::vector<double> terms = p.right.at(name);
-  for (double& v : terms) v = std::abs(v);
-  if (name == "y") {
-    const auto bias = p.call.parameters.find("bias");
-    for (std::size_t i = 0; i < terms.size(); ++i)
-      terms[i] = std::abs(p.gain[i % width] * p.n[i]) +
-                 (bias == p.call.parameters.end() ? 0 : std::abs(bias->second[i % width]));
+/// S of tolerances() for y, dx and dgain of the form that Problem::linear says.
+Results linear_terms(const Problem& p) {
+  Results terms{{"y", p.n}, {"dx", p.n}, {"dgain", std::vector<double>(static_cast<std::size_t>(p.width), 0)}};
+  const auto width = static_cast<double>(p.width);
+  for (std::int64_t row = 0; row < p.rows; ++row) {
+    const double r = std::abs(p.r[static_cast<std::size_t>(row)]), k = std::abs(p.k[static_cast<std::size_t>(row)]);
+    double mean_x = 0, mean_dn = 0, along = 0, along_terms = 0;
+    for (std::int64_t i = 0; i < p.width; ++i) mean_x += p.centred ? std::abs(p.call.x[p.at(row, i)]) / width : 0;
+    const auto n_terms = [&](std::size_t at) { return r * (std::abs(p.call.x[at]) + mean_x); };
+    for (std::int64_t i = 0; i < p.width; ++i) {
+      const std::size_t at = p.at(row, i);
+      mean_dn += p.centred ? std::abs(p.dn[at]) / width : 0;
+      along += std::abs(p.dn[at] * p.n[at]) / width;
+      along_terms += std::abs(p.dn[at]) * n_terms(at) / width;
+    }
+    for (std::int64_t i = 0; i < p.width; ++i) {
+      const std::size_t at = p.at(row, i), column = static_cast<std::size_t>(i);
+      terms["y"][at] = n_terms(at);
+      terms["dx"][at] =
+          r * (std::abs(p.dn[at]) + mean_dn + k * (std::abs(p.n[at]) * along_terms + n_terms(at) * along));
+      terms["dgain"][column] += std::abs(p.call.dy[at]) * n_terms(at);
+    }
   }
-  if (name != "dgain" && name != "dbias") return terms;
-  std::fill(terms.begin(), terms.end(), 0);
-  for (std::size_t i = 0; i < p.n.size(); ++i)
-    terms[i % width] += std::abs(p.call.dy[i]) * (name == "dgain" ? std::abs(p.n[i]) : 1);
+  return terms;
+}
+
+/// S where nothing is known of the norm.
+Results plain_terms(const Problem& p) {
+  Results terms = p.right;
+  terms["y"] = p.n;
+  for (auto& [name, values] : terms)
+    for (double& v : values) v = std::abs(v);
+  if (p.dn.empty()) return terms;
+  std::vector<double>& dgain = terms["dgain"];
+  dgain.assign(static_cast<std::size_t>(p.width), 0);
+  for (std::size_t i = 0; i < p.n.size(); ++i) dgain[i % dgain.size()] += std::abs(p.call.dy[i] * p.n[i]);
+  return terms;
+}
+
+/// S of tolerances().
+Results absolute_terms(const Problem& p) {
+  Results terms = plain_terms(p);
+  if (p.linear)
+    for (auto& [name, values] : linear_terms(p)) terms[name] = values;
+  const auto bias = p.call.parameters.find("bias");
+  std::vector<double>& y = terms["y"];
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const std::size_t column = i % static_cast<std::size_t>(p.width);
+    y[i] = y[i] * std::abs(p.gain[column]) + (bias == p.call.parameters.end() ? 0 : std::abs(bias->second[column]));
+  }
+  if (!p.right.contains("dbias")) return terms;
+  std::vector<double>& dbias = terms["dbias"];
+  std::fill(dbias.begin(), dbias.end(), 0);
+  for (std::size_t i = 0; i < p.call.dy.size(); ++i) dbias[i % dbias.size()] += std::abs(p.call.dy[i]);
   return terms;
 }
 
@@ -156,15 +201,13 @@ std::vector<double> absolute_terms(const Problem& p, const std::string& name) {
 double Format::unit() const { return std::ldexp(1, -digits); }
 
 const Format& coarser(const Format& a, const Format& b) { return a.digits < b.digits ? a : b; }
-const Format& finer(const Format& a, const Format& b) { return a.digits < b.digits ? b : a; }
 
-const Format& format_of(const NpzArray& array) {
-  const Format* stored = std::find_if(std::begin(kFormats), std::end(kFormats),
-                                      [&](const Format& f) { return f.name == array.dtype; });
-  if (stored == std::end(kFormats)) stored = kFormats;  // integers
-  const Format* found = stored;
-  for (const Format* f = stored + 1; f < std::end(kFormats); ++f)
-    if (fits(*f, array.values)) found = f;
+const Format& format_of(const std::vector<const NpzArray*>& arrays) {
+  const Format* found = &stored_in(*arrays.front());
+  for (const NpzArray* array : arrays)
+    if (stored_in(*array).digits > found->digits) found = &stored_in(*array);
+  for (const Format* f = found + 1; f < std::end(kFormats); ++f)
+    if (fits(*f, arrays)) found = f;
   return *found;
 }
 
@@ -177,11 +220,10 @@ double growth(const Problem& p, const std::string& result) {
 
 Results tolerances(const Problem& problem, const Format& format) {
   Results bounds = condition(problem, format);
-  for (auto& [name, bound] : bounds) {
-    const std::vector<double> terms = absolute_terms(problem, name);
+  const Results terms = absolute_terms(problem);
+  for (auto& [name, bound] : bounds)
     for (std::size_t i = 0; i < bound.size(); ++i)
-      bound[i] = format.unit() * growth(problem, name) * (bound[i] + terms[i]) + std::ldexp(1, format.least);
-  }
+      bound[i] = format.unit() * growth(problem, name) * (bound[i] + terms.at(name)[i]) + std::ldexp(1, format.least);
   return bounds;
 }
 

@@ -8,26 +8,33 @@ namespace normscope::foreign {
 /// A floating-point format, coarse ones behind fine ones in the table.
 struct Format {
   const char* name;
-  int digits;       ///< bits of the significand
-  int least;        ///< exponent of the smallest number above 0
+  int digits;           ///< bits of the significand
+  int least;            ///< exponent of the smallest number above 0
   double unit() const;  ///< u: the largest relative rounding error, 2^-digits
 };
 
-/// The format an array was computed in: its dtype, or a coarser one that all of its numbers fit and whose last bit at
-/// least 8 of them use (bfloat16 that was saved as float32).
-const Format& format_of(const NpzArray& array);
+/// The format that arrays were computed in: their finest dtype, or a coarser one that all of their numbers fit and
+/// whose last bit at least one of them uses (bfloat16 that was saved as float32).
+const Format& format_of(const std::vector<const NpzArray*>& arrays);
 const Format& coarser(const Format& a, const Format& b);
-const Format& finer(const Format& a, const Format& b);
 
 /// The bound for each element of each result,
 ///   t = u (8 + sqrt(n) / 2) (E + S) + h.
 /// u is the format's unit, h its smallest number. n is how many numbers are summed one by one: C for y and dx, rows + C
 /// for gain and bias, rows C for a norm's own parameters; sqrt(n) is the growth of rounding errors in such a sum
-/// (Higham & Mary 2019, doi 10.1137/18M1226312). S is the sum of absolute terms: sum |dy n| for dgain, sum |dy| for
-/// dbias, the result's own size elsewhere. E is the condition, measured: the root mean square over 16 draws of how far
-/// the result moves when every input moves by a relative normal(0, 1) u, over u; and of what computing the norm's
-/// formula in float32 instead of float64 changes, over 2^-24. The first has what cancels in the inputs (a large mean),
-/// the second what cancels inside (dx of a row of one or two entries).
+/// (Higham & Mary 2019, doi 10.1137/18M1226312).
+///
+/// S is the sum of absolute terms. With dn = gain dy, N = r (|x| + [centred] mean|x|) and the terms of Problem:
+///   y      |gain| N + |bias|
+///   dx     r (|dn| + [centred] mean|dn| + k (|n| mean(|dn| N) + N mean|dn n|))
+///   dgain  sum over rows of |dy| N
+///   dbias  sum over rows of |dy|
+/// Where the norm is not of that form: |gain n| + |bias|, |dx|, sum |dy n|, sum |dy|; for a norm's own parameters the
+/// gradient's size.
+///
+/// E is the condition, measured: the root mean square over 16 draws of how far the result moves when every input moves
+/// by a relative normal(0, 1) u, over u; and of what computing the norm's formula in float32 instead of float64
+/// changes, over 2^-24. It has what S does not know of a norm: how its statistics depend on x, and what cancels inside.
 Results tolerances(const Problem& problem, const Format& format);
 
 /// (8 + sqrt(n) / 2) of a result.

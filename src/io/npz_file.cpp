@@ -44,7 +44,12 @@ struct ElementType {
   double (*read)(const char* from);
 };
 constexpr ElementType kTypes[] = {
-    {"f2", "float16", 2, [](const char* p) { std::uint16_t b; std::memcpy(&b, p, 2); return half(b); }},
+    {"f2", "float16", 2,
+     [](const char* p) {
+       std::uint16_t b;
+       std::memcpy(&b, p, 2);
+       return half(b);
+     }},
     {"f4", "float32", 4, number_at<float>},
     {"f8", "float64", 8, number_at<double>},
     {"i1", "int8", 1, number_at<std::int8_t>},
@@ -246,7 +251,8 @@ std::map<std::string, NpzArray> read_npz(const std::string& path) {
   std::map<std::string, NpzArray> arrays;
   for (zip_uint64_t i = 0; i < static_cast<zip_uint64_t>(zip_get_num_entries(archive.zip, 0)); ++i) {
     zip_stat_t facts;
-    if (zip_stat_index(archive.zip, i, 0, &facts) != 0 || !(facts.valid & ZIP_STAT_NAME)) refuse("a member has no name");
+    if (zip_stat_index(archive.zip, i, 0, &facts) != 0 || !(facts.valid & ZIP_STAT_NAME))
+      refuse("a member has no name");
     std::string name = facts.name;
     if (!name.ends_with(".npy")) refuse("'" + name + "' is no .npy array");
     name.resize(name.size() - 4);

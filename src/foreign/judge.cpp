@@ -150,6 +150,15 @@ std::vector<std::string> unused_arrays(const File& file, const NormCall& call, c
   return unused;
 }
 
+/// y, dx, then the gradients of the parameters as the norm has them.
+std::vector<std::string> result_names(const Problem& p) {
+  std::vector<std::string> names{"y", "dx", "dgain", "dbias"};
+  std::erase_if(names, [&](const std::string& name) { return !p.right.contains(name); });
+  for (const auto& [name, values] : p.right)
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  return names;
+}
+
 }  // namespace
 
 bool Judgement::right() const {
@@ -166,12 +175,17 @@ Judgement judge(const File& file, const std::string& norm) {
       if (name == "dx" || (name.starts_with('d') && problem.call.parameters.contains(name.substr(1))))
         throw UsageError(fmt::format("the file has '{}' and no 'dy', the gradient of y; add it", name));
   const NpzArray& x = file.at("x");
-  std::vector<const NpzArray*> inputs{&x};
+  std::vector<const NpzArray*> inputs{&x}, all;
   if (const NpzArray* dy = find(file, "dy")) inputs.push_back(dy);
-  const Format& input_format = format_of(inputs);
+  for (const auto& [name, array] : file)
+    if (name != "eps" && (problem.call.parameters.contains(name) || problem.right.contains(name)))
+      all.push_back(&array);
+  all.insert(all.end(), inputs.begin(), inputs.end());
+  const Format& common = coarser(format_of(inputs), format_of(all));
   std::map<std::string, Results> bounds;  // by format
   std::vector<Wrong> wrong;
-  for (const auto& [name, right] : problem.right) {
+  for (const std::string& name : result_names(problem)) {
+    const std::vector<double>& right = problem.right.at(name);
     for (const double v : right)
       if (!std::isfinite(v)) throw UsageError(fmt::format("the right {} is not finite for these inputs: {}", name, v));
     const NpzArray* array = find(file, name);
@@ -179,7 +193,7 @@ Judgement judge(const File& file, const std::string& norm) {
       judgement.absent.push_back(name);
       continue;
     }
-    const Format& format = coarser(input_format, format_of({array}));
+    const Format& format = coarser(common, format_of({array}));
     if (!bounds.contains(format.name)) bounds[format.name] = tolerances(problem, format);
     const std::vector<double>& tolerance = bounds.at(format.name).at(name);
     if (has_shape(*array, name, x, right.size()))

@@ -42,7 +42,7 @@ bool fit_row(Problem& p, std::int64_t row, bool centred, double n_scale) {
     r = 1 / std::sqrt(p.call.eps);
   const double along = mean([&](std::size_t i) { return dn[i] * n[i]; });
   const double nn = mean([&](std::size_t i) { return n[i] * n[i]; });
-  double k = 0;
+  double k = 1;  // where nothing shows it
   if (along != 0 && r != 0) k = mean([&](std::size_t i) { return (dn[i] - shift - dx[i] / r) * n[i]; }) / (along * nn);
   double dn_scale = 0;
   for (std::size_t i = 0; i < width; ++i) dn_scale = std::max(dn_scale, std::abs(dn[i]));

@@ -140,7 +140,7 @@ Results condition(const Problem& p, const Format& format) {
 }
 
 /// S of tolerances() for y, dx and dgain of the form that Problem::linear says.
-Results linear_terms(const Problem& p) {
+Results linear_terms(const Problem& p, double unit) {
   Results terms{{"y", p.n}, {"dx", p.n}, {"dgain", std::vector<double>(static_cast<std::size_t>(p.width), 0)}};
   const auto width = static_cast<double>(p.width);
   for (std::int64_t row = 0; row < p.rows; ++row) {
@@ -158,7 +158,8 @@ Results linear_terms(const Problem& p) {
       const std::size_t at = p.at(row, i), column = static_cast<std::size_t>(i);
       terms["y"][at] = n_terms(at);
       terms["dx"][at] =
-          r * (std::abs(p.dn[at]) + mean_dn + k * (std::abs(p.n[at]) * along_terms + n_terms(at) * along));
+          r * (std::abs(p.dn[at]) + mean_dn +
+               k * (std::abs(p.n[at]) * along_terms + n_terms(at) * along + unit * n_terms(at) * along_terms));
       terms["dgain"][column] += std::abs(p.call.dy[at]) * n_terms(at);
     }
   }
@@ -179,10 +180,10 @@ Results plain_terms(const Problem& p) {
 }
 
 /// S of tolerances().
-Results absolute_terms(const Problem& p) {
+Results absolute_terms(const Problem& p, double unit) {
   Results terms = plain_terms(p);
   if (p.linear)
-    for (auto& [name, values] : linear_terms(p)) terms[name] = values;
+    for (auto& [name, values] : linear_terms(p, unit)) terms[name] = values;
   const auto bias = p.call.parameters.find("bias");
   std::vector<double>& y = terms["y"];
   for (std::size_t i = 0; i < y.size(); ++i) {
@@ -220,7 +221,7 @@ double growth(const Problem& p, const std::string& result) {
 
 Results tolerances(const Problem& problem, const Format& format) {
   Results bounds = condition(problem, format);
-  const Results terms = absolute_terms(problem);
+  const Results terms = absolute_terms(problem, format.unit());
   for (auto& [name, bound] : bounds)
     for (std::size_t i = 0; i < bound.size(); ++i)
       bound[i] = format.unit() * growth(problem, name) * (bound[i] + terms.at(name)[i]) + std::ldexp(1, format.least);

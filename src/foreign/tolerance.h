@@ -26,7 +26,7 @@ const Format& coarser(const Format& a, const Format& b);
 ///
 /// S is the sum of absolute terms. With dn = gain dy, N = r (|x| + [centred] mean|x|) and the terms of Problem:
 ///   y      |gain| N + |bias|
-///   dx     r (|dn| + [centred] mean|dn| + k (|n| mean(|dn| N) + N mean|dn n|))
+///   dx     r (|dn| + [centred] mean|dn| + k (|n| mean(|dn| N) + N mean|dn n| + u N mean(|dn| N)))
 ///   dgain  sum over rows of |dy| N
 ///   dbias  sum over rows of |dy|
 /// Where the norm is not of that form: |gain n| + |bias|, |dx|, sum |dy n|, sum |dy|; for a norm's own parameters the

@@ -119,8 +119,8 @@ inline NpzArray array(const Arithmetic& f, std::vector<std::int64_t> shape, List
 /// The file as a program writes it; norms that are not centred have no bias.
 inline File file(const Arithmetic& f, const Inputs& in, const Outputs& out, bool bias) {
   const std::vector<std::int64_t> matrix{in.rows, in.width}, row{in.width};
-  File file{{"x", array(f, matrix, in.x)},       {"dy", array(f, matrix, in.dy)}, {"gain", array(f, row, in.gain)},
-            {"eps", {"float64", {}, {in.eps}}},  {"y", array(f, matrix, out.y)},  {"dx", array(f, matrix, out.dx)},
+  File file{{"x", array(f, matrix, in.x)},      {"dy", array(f, matrix, in.dy)}, {"gain", array(f, row, in.gain)},
+            {"eps", {"float64", {}, {in.eps}}}, {"y", array(f, matrix, out.y)},  {"dx", array(f, matrix, out.dx)},
             {"dgain", array(f, row, out.dgain)}};
   if (bias) {
     file["bias"] = array(f, row, in.bias);

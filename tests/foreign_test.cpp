@@ -155,9 +155,9 @@ TEST(Foreign, RightNormsWithANumberOfTheirOwnNeverAlarm) {
 
 /// One term times another factor than 1: a wrong program.
 TEST(Foreign, EveryOneOfManyMutantsIsDetected) {
-  double Terms::* const terms[] = {&Terms::mean,  &Terms::variance, &Terms::eps,    &Terms::gain,
-                                   &Terms::bias,  &Terms::dn,       &Terms::first,  &Terms::second,
-                                   &Terms::r,     &Terms::dgain,    &Terms::dbias};
+  double Terms::* const terms[] = {&Terms::mean, &Terms::variance, &Terms::eps,   &Terms::gain,
+                                   &Terms::bias, &Terms::dn,       &Terms::first, &Terms::second,
+                                   &Terms::r,    &Terms::dgain,    &Terms::dbias};
   const double factors[] = {0, -1, 0.5, 2, 1.01, 0.999};
   const Random random(20, Purpose::gradcheck, 0);
   int detected = 0;
@@ -201,13 +201,15 @@ TEST(Foreign, ResultsThatAreNoNumbersAreWrong) {
 }
 
 TEST(Foreign, Bfloat16InFloat32IsJudgedAsBfloat16) {
-  const auto cut = [](double v) { return std::ldexp(std::nearbyint(std::ldexp(v, 7 - std::ilogb(v))), std::ilogb(v) - 7); };
+  const auto cut = [](double v) {
+    return std::ldexp(std::nearbyint(std::ldexp(v, 7 - std::ilogb(v))), std::ilogb(v) - 7);
+  };
   const Arithmetic f{"float32"};
   Inputs in = inputs(f, 8, 16, 1e-5);
   for (List* list : {&in.x, &in.dy, &in.gain, &in.bias})
     for (double& v : *list) v = cut(v);
   Outputs out = row_norm(f, in, {});
-  for (List* list : {&out.y, &out.dx}) 
+  for (List* list : {&out.y, &out.dx})
     for (double& v : *list) v = v == 0 ? 0 : cut(v);
   const auto judged = judge(file(f, in, out, true), "layernorm");
   EXPECT_TRUE(judged.right()) << text_of(judged);
@@ -233,7 +235,8 @@ TEST(Foreign, BadInputsAreNamed) {
   const Arithmetic f{"float64"};
   const Inputs in = inputs(f, 3, 4, 1e-5);
   const File good = file(f, in, row_norm(f, in, {}), true);
-  const auto refused = [&](const std::function<void(File&)>& edit, const std::string& says, const char* norm = "layernorm") {
+  const auto refused = [&](const std::function<void(File&)>& edit, const std::string& says,
+                           const char* norm = "layernorm") {
     File bad = good;
     edit(bad);
     messages::expect_says(messages::message_of<UsageError>([&] { judge(bad, norm); }), {says});
@@ -244,7 +247,11 @@ TEST(Foreign, BadInputsAreNamed) {
   refused([](File& b) { b["gain"].values.pop_back(); }, "'gain'");
   refused([](File& b) { b["x"].values[5] = NAN; }, "'x' holds nan");
   refused([](File& b) { b["eps"].values[0] = -1; }, "'eps' is -1");
-  refused([](File& b) { for (const char* n : {"y", "dx", "dgain", "dbias"}) b.erase(n); }, "no result to judge");
+  refused(
+      [](File& b) {
+        for (const char* n : {"y", "dx", "dgain", "dbias"}) b.erase(n);
+      },
+      "no result to judge");
   refused([](File&) {}, "nearest is layernorm", "layernrm");
 }
 

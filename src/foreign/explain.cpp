@@ -11,7 +11,7 @@ namespace normscope::foreign {
 namespace {
 
 constexpr double kSlack = 4, kBetter = 4;
-constexpr std::size_t kMostNamed = 3;
+constexpr std::ptrdiff_t kMostNamed = 3;
 
 struct Misfit {
   double worst = 0, mean = 0;  ///< of difference / allowed; the root mean square
@@ -38,13 +38,13 @@ std::optional<Misfit> misfit(const Wrong& wrong, const std::vector<double>& made
 
 struct Candidate {
   const Mistake* mistake;
-  std::string detail;
+  Form form;
   std::set<std::string> explains;
   double misfit = 0;  ///< the largest mean misfit of what it explains
 };
 
 Candidate test(const Mistake& mistake, const Form& form, const Problem& problem, const std::vector<Wrong>& wrong) {
-  Candidate candidate{&mistake, form.detail, {}, 0};
+  Candidate candidate{&mistake, form, {}, 0};
   for (const Wrong& w : wrong) {
     const auto made = form.results.find(w.name);
     if (made == form.results.end()) continue;
@@ -57,13 +57,28 @@ Candidate test(const Mistake& mistake, const Form& form, const Problem& problem,
   return candidate;
 }
 
+/// Are they one and the same for the results `names`, but for rounding? (rmsnorm and prmsnorm:p=1)
+bool same(const Candidate& a, const Candidate& b, const std::set<std::string>& names) {
+  for (const std::string& name : names) {
+    const std::vector<double>&u = a.form.results.at(name), &v = b.form.results.at(name);
+    double scale = 0;
+    for (const double value : u) scale = std::max(scale, std::abs(value));
+    for (std::size_t i = 0; i < u.size(); ++i)
+      if (std::abs(u[i] - v[i]) > 1e-12 * scale) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 void explain(const Problem& problem, const std::vector<Wrong>& wrong, Judgement& judgement) {
   std::vector<Candidate> candidates;
   if (!wrong.empty())
     for (const Mistake& mistake : mistake_table())
-      for (const Form& form : mistake.forms(problem)) candidates.push_back(test(mistake, form, problem, wrong));
+      for (const Form& form : mistake.forms(problem)) {
+        Candidate candidate = test(mistake, form, problem, wrong);
+        if (!candidate.explains.empty()) candidates.push_back(std::move(candidate));
+      }
   std::set<std::string> open;
   for (const Wrong& w : wrong) open.insert(w.name);
   while (!open.empty()) {
@@ -82,10 +97,14 @@ void explain(const Problem& problem, const std::vector<Wrong>& wrong, Judgement&
     const std::set<std::string> names = closest->explains;
     const double limit = 1.5 * closest->misfit + 1e-12;
     std::erase_if(best, [&](const Candidate& c) { return c.explains != names || c.misfit > limit; });
-    best.resize(std::min(best.size(), kMostNamed), best.front());
+    for (std::size_t i = 0; i < best.size(); ++i)
+      best.erase(std::remove_if(best.begin() + static_cast<std::ptrdiff_t>(i) + 1, best.end(),
+                                [&](const Candidate& c) { return same(best[i], c, names); }),
+                 best.end());
+    if (std::ssize(best) > kMostNamed) best.erase(best.begin() + kMostNamed, best.end());
     for (const Candidate& c : best)
       judgement.explanations.push_back(
-          {{names.begin(), names.end()}, c.detail.empty() ? c.mistake->what : c.detail, c.mistake->correct});
+          {{names.begin(), names.end()}, c.form.detail.empty() ? c.mistake->what : c.form.detail, c.mistake->correct});
     for (const std::string& name : names) open.erase(name);
   }
   judgement.unexplained.assign(open.begin(), open.end());

@@ -169,7 +169,8 @@ std::vector<Form> mistake_other_norm(const Problem& p) {
   const NormSpec spec = parse_norm(p.call.name, {});
   std::vector<Form> forms;
   for (const NormEntry& entry : norm_table()) {
-    if (entry.name == spec.name || !entry.parameters.empty()) continue;
+    // Of a detached norm the mistakes in dx say what is missing.
+    if (entry.name == spec.name || entry.detached || !entry.parameters.empty()) continue;
     for (const std::string& variant : norm_variants(entry)) {
       const NormSpec other = parse_norm(variant, {});
       NormCall call = p.call;

@@ -14,8 +14,9 @@ class ForeignCli : public testing::Test {
     for (const char* name : {"python3", "/usr/bin/python3"})
       if (std::system((std::string(name) + " -c 'import numpy' 2>/dev/null").c_str()) == 0) python = name;
     if (python.empty()) GTEST_SKIP() << "no Python has numpy: apt-get install python3-numpy";
-    const std::string command = "cd '" + folder_.path().string() + "' && sed -e '" + edit + "' '" NORMSCOPE_SOURCE
-                                "/examples/foreign_norm.py' >example.py && " + python + " example.py";
+    const std::string command = "cd '" + folder_.path().string() + "' && sed -e '" + edit +
+                                "' '" NORMSCOPE_SOURCE "/examples/foreign_norm.py' >example.py && " + python +
+                                " example.py";
     ASSERT_EQ(std::system(command.c_str()), 0);
   }
   TemporaryFolder folder_;

@@ -56,11 +56,11 @@ Outputs with(Inputs in, const Form& form, const std::function<void(Inputs&)>& ed
 using Edit = std::function<void(const Inputs&, const Outputs& right, Outputs& out)>;
 
 struct Case {
-  const char* mistake;           ///< of mistakes.def
-  const char* norm;              ///< what the file is judged as
-  std::set<std::string> wrong;   ///< results
-  Edit edit;                     ///< makes the mistake
-  const char* says = "";         ///< more that the text must hold
+  const char* mistake;          ///< of mistakes.def
+  const char* norm;             ///< what the file is judged as
+  std::set<std::string> wrong;  ///< results
+  Edit edit;                    ///< makes the mistake
+  const char* says = "";        ///< more that the text must hold
 };
 
 const Form kLayer{}, kRms{.centred = false};
@@ -74,20 +74,27 @@ Edit all_of(const Form& form, const std::function<void(Inputs&)>& edit = [](Inpu
 
 const std::vector<Case>& cases() {
   static const std::vector<Case> all{
-      {"gain_twice", "layernorm", {"y", "dx", "dgain"},
+      {"gain_twice",
+       "layernorm",
+       {"y", "dx", "dgain"},
        [](const Inputs& in, const Outputs& right, Outputs& out) {
-         out = with(in, kLayer, [](Inputs& i) { for (double& g : i.gain) g *= g; });
+         out = with(in, kLayer, [](Inputs& i) {
+           for (double& g : i.gain) g *= g;
+         });
          for (std::size_t i = 0; i < in.gain.size(); ++i) out.dgain[i] = 2 * in.gain[i] * right.dgain[i];
        }},
-      {"gain_missing", "layernorm", {"y", "dx"},
+      {"gain_missing",
+       "layernorm",
+       {"y", "dx"},
        [](const Inputs& in, const Outputs& right, Outputs& out) {
          out = with(in, kLayer, [](Inputs& i) { std::fill(i.gain.begin(), i.gain.end(), 1.0); });
          out.dgain = right.dgain;
        }},
-      {"gain_offset", "rmsnorm", {"y", "dx"},
-       all_of({.centred = false, .gain_offset = 1}), "1 is added to the gain"},
+      {"gain_offset", "rmsnorm", {"y", "dx"}, all_of({.centred = false, .gain_offset = 1}), "1 is added to the gain"},
       {"gain_offset", "rmsnorm:unit_offset=true", {"y", "dx"}, all_of(kRms), "1 is not added to the gain"},
-      {"gain_outside_means", "layernorm", {"dx"},
+      {"gain_outside_means",
+       "layernorm",
+       {"dx"},
        [](const Inputs& in, const Outputs&, Outputs& out) {
          for (std::int64_t row = 0; row < in.rows; ++row) {
            const Row p = row_of(in, row, true);
@@ -100,7 +107,9 @@ const std::vector<Case>& cases() {
              out.dx[in.at(row, static_cast<std::int64_t>(i))] = p.r * (p.dn[i] - mean - p.n[i] * along);
          }
        }},
-      {"bias_missing", "layernorm", {"y"},
+      {"bias_missing",
+       "layernorm",
+       {"y"},
        [](const Inputs& in, const Outputs&, Outputs& out) {
          for (std::size_t i = 0; i < out.y.size(); ++i) out.y[i] -= in.bias[i % in.bias.size()];
        }},
@@ -113,73 +122,119 @@ const std::vector<Case>& cases() {
       {"eps_other", "rmsnorm", {"y", "dx", "dgain"}, all_of(kRms, [](Inputs& i) { i.eps = 1e-6; }), "eps = 1e-06"},
       {"eps_other", "layernorm", {"y", "dx", "dgain"}, all_of(kLayer, [](Inputs& i) { i.eps = 1e-12; }), "eps = 1e-12"},
       {"unbiased", "rmsnorm", {"y", "dx", "dgain"}, all_of({.centred = false, .unbiased = true})},
-      {"first_mean", "layernorm", {"dx"},
+      {"first_mean",
+       "layernorm",
+       {"dx"},
        dx_of(true, [](const Row& p, std::size_t i) { return p.r * (p.dn[i] - p.n[i] * p.mean_dn_n); })},
-      {"second_mean", "layernorm", {"dx"}, dx_of(true, [](const Row& p, std::size_t i) { return p.r * (p.dn[i] - p.mean_dn); })},
+      {"second_mean",
+       "layernorm",
+       {"dx"},
+       dx_of(true, [](const Row& p, std::size_t i) { return p.r * (p.dn[i] - p.mean_dn); })},
       {"second_mean", "rmsnorm", {"dx"}, dx_of(false, [](const Row& p, std::size_t i) { return p.r * p.dn[i]; })},
       {"detached", "layernorm", {"dx"}, dx_of(true, [](const Row& p, std::size_t i) { return p.r * p.dn[i]; })},
-      {"layernorm_term", "rmsnorm", {"dx"},
+      {"layernorm_term",
+       "rmsnorm",
+       {"dx"},
        dx_of(false, [](const Row& p, std::size_t i) { return p.r * (p.dn[i] - p.mean_dn - p.n[i] * p.mean_dn_n); })},
-      {"second_mean_sign", "rmsnorm", {"dx"},
+      {"second_mean_sign",
+       "rmsnorm",
+       {"dx"},
        dx_of(false, [](const Row& p, std::size_t i) { return p.r * (p.dn[i] + p.n[i] * p.mean_dn_n); })},
-      {"sums_for_means", "layernorm", {"dx"},
-       dx_of(true, [](const Row& p, std::size_t i) {
-         const auto width = static_cast<double>(p.n.size());
-         return p.r * (p.dn[i] - width * p.mean_dn - width * p.n[i] * p.mean_dn_n);
-       })},
-      {"x_for_n", "rmsnorm", {"dx"},
+      {"sums_for_means",
+       "layernorm",
+       {"dx"},
+       dx_of(true,
+             [](const Row& p, std::size_t i) {
+               const auto width = static_cast<double>(p.n.size());
+               return p.r * (p.dn[i] - width * p.mean_dn - width * p.n[i] * p.mean_dn_n);
+             })},
+      {"x_for_n",
+       "rmsnorm",
+       {"dx"},
        dx_of(false, [](const Row& p, std::size_t i) { return p.r * (p.dn[i] - p.n[i] / p.r * p.mean_dn_n); })},
-      {"no_scale", "layernorm", {"dx"},
+      {"no_scale",
+       "layernorm",
+       {"dx"},
        dx_of(true, [](const Row& p, std::size_t i) { return p.dn[i] - p.mean_dn - p.n[i] * p.mean_dn_n; })},
-      {"scale_twice", "layernorm", {"dx"},
-       dx_of(true, [](const Row& p, std::size_t i) { return p.r * p.r * (p.dn[i] - p.mean_dn - p.n[i] * p.mean_dn_n); })},
-      {"adds_dy", "layernorm", {"dx"},
+      {"scale_twice",
+       "layernorm",
+       {"dx"},
+       dx_of(true,
+             [](const Row& p, std::size_t i) { return p.r * p.r * (p.dn[i] - p.mean_dn - p.n[i] * p.mean_dn_n); })},
+      {"adds_dy",
+       "layernorm",
+       {"dx"},
        [](const Inputs& in, const Outputs&, Outputs& out) {
          for (std::size_t i = 0; i < out.dx.size(); ++i) out.dx[i] += in.dy[i];
        }},
-      {"negative", "layernorm", {"dx"},
-       [](const Inputs&, const Outputs&, Outputs& out) { for (double& v : out.dx) v = -v; }},
-      {"one_row", "layernorm", {"dgain", "dbias"},
+      {"negative",
+       "layernorm",
+       {"dx"},
+       [](const Inputs&, const Outputs&, Outputs& out) {
+         for (double& v : out.dx) v = -v;
+       }},
+      {"one_row",
+       "layernorm",
+       {"dgain", "dbias"},
        [](const Inputs& in, const Outputs&, Outputs& out) {
          const Row p = row_of(in, in.rows - 1, true);
          for (std::size_t i = 0; i < p.n.size(); ++i) {
            out.dbias[i] = in.dy[in.at(in.rows - 1, static_cast<std::int64_t>(i))];
            out.dgain[i] = out.dbias[i] * p.n[i];
          }
-       }, "the last row"},
-      {"averaged", "layernorm", {"dgain", "dbias"},
+       },
+       "the last row"},
+      {"averaged",
+       "layernorm",
+       {"dgain", "dbias"},
        [](const Inputs& in, const Outputs&, Outputs& out) {
          for (List* list : {&out.dgain, &out.dbias})
            for (double& v : *list) v /= static_cast<double>(in.rows);
        }},
-      {"dgain_of_x", "layernorm", {"dgain"},
+      {"dgain_of_x",
+       "layernorm",
+       {"dgain"},
        [](const Inputs& in, const Outputs&, Outputs& out) {
          out.dgain = summed(in, [&](std::size_t at, std::size_t) { return in.dy[at] * in.x[at]; });
        }},
-      {"dgain_of_centred", "layernorm", {"dgain"},
+      {"dgain_of_centred",
+       "layernorm",
+       {"dgain"},
        [](const Inputs& in, const Outputs&, Outputs& out) {
          out.dgain = summed(in, [&](std::size_t at, std::size_t column) {
            const Row p = row_of(in, static_cast<std::int64_t>(at) / in.width, true);
            return in.dy[at] * p.n[column] / p.r;
          });
        }},
-      {"dgain_of_y", "layernorm", {"dgain"},
+      {"dgain_of_y",
+       "layernorm",
+       {"dgain"},
        [](const Inputs& in, const Outputs& right, Outputs& out) {
          out.dgain = summed(in, [&](std::size_t at, std::size_t) { return in.dy[at] * right.y[at]; });
        }},
-      {"gain_in_dgain", "layernorm", {"dgain"},
+      {"gain_in_dgain",
+       "layernorm",
+       {"dgain"},
        [](const Inputs& in, const Outputs& right, Outputs& out) {
          for (std::size_t i = 0; i < in.gain.size(); ++i) out.dgain[i] = right.dgain[i] * in.gain[i];
        }},
-      {"dgain_is_dbias", "layernorm", {"dgain"},
+      {"dgain_is_dbias",
+       "layernorm",
+       {"dgain"},
        [](const Inputs&, const Outputs& right, Outputs& out) { out.dgain = right.dbias; }},
-      {"dbias_is_dgain", "layernorm", {"dbias"},
+      {"dbias_is_dgain",
+       "layernorm",
+       {"dbias"},
        [](const Inputs&, const Outputs& right, Outputs& out) { out.dbias = right.dgain; }},
-      {"dbias_has_gain", "layernorm", {"dbias"},
+      {"dbias_has_gain",
+       "layernorm",
+       {"dbias"},
        [](const Inputs& in, const Outputs& right, Outputs& out) {
          for (std::size_t i = 0; i < in.gain.size(); ++i) out.dbias[i] = right.dbias[i] * in.gain[i];
        }},
-      {"wrong_axis", "rmsnorm", {"y", "dx", "dgain"},
+      {"wrong_axis",
+       "rmsnorm",
+       {"y", "dx", "dgain"},
        [](const Inputs& in, const Outputs&, Outputs& out) {
          out.dgain.assign(in.gain.size(), 0);
          const auto rows = static_cast<double>(in.rows);
@@ -198,20 +253,25 @@ const std::vector<Case>& cases() {
            }
          }
        }},
-      {"all_axes", "rmsnorm", {"y"},
+      {"all_axes",
+       "rmsnorm",
+       {"y"},
        [](const Inputs& in, const Outputs&, Outputs& out) {
          double square = 0;
          for (const double v : in.x) square += v * v / static_cast<double>(in.x.size());
          for (std::size_t i = 0; i < in.x.size(); ++i)
            out.y[i] = in.gain[i % in.gain.size()] * in.x[i] / std::sqrt(square + in.eps);
        }},
-      {"other_norm", "layernorm", {"y", "dx", "dgain"},
+      {"other_norm",
+       "layernorm",
+       {"y", "dx", "dgain"},
        [](const Inputs& in, const Outputs&, Outputs& out) {
          const List dbias = out.dbias;
          out = row_norm({}, in, kRms);
          for (std::size_t i = 0; i < out.y.size(); ++i) out.y[i] += in.bias[i % in.bias.size()];
          out.dbias = dbias;
-       }, "the results of rmsnorm"},
+       },
+       "the results of rmsnorm"},
   };
   return all;
 }

@@ -55,14 +55,15 @@ TEST(Npz, EveryTypeAndVersion) {
   const NpzArray half = parse_npy(npy(header("<f2", "(3,)"), bytes_of<std::uint16_t>({0x3C00, 0xC100, 0x3000}), 3));
   EXPECT_EQ(half.values, want);
   EXPECT_EQ(half.dtype, "float16");
-  EXPECT_EQ(parse_npy(npy(header("<i2", "(2,)"), bytes_of<std::int16_t>({-3, 9}))).values, (std::vector<double>{-3, 9}));
+  EXPECT_EQ(parse_npy(npy(header("<i2", "(2,)"), bytes_of<std::int16_t>({-3, 9}))).values,
+            (std::vector<double>{-3, 9}));
   EXPECT_EQ(parse_npy(npy(header("|u1", "(2,)"), bytes_of<std::uint8_t>({255, 9}))).values,
             (std::vector<double>{255, 9}));
 }
 
 TEST(Npz, HalfPrecisionIsExactAtItsEdges) {
-  const auto halves = parse_npy(npy(
-      header("<f2", "(7,)"), bytes_of<std::uint16_t>({0x0001, 0x03FF, 0x0400, 0x7BFF, 0x8000, 0xFC00, 0x7E00})));
+  const auto halves = parse_npy(
+      npy(header("<f2", "(7,)"), bytes_of<std::uint16_t>({0x0001, 0x03FF, 0x0400, 0x7BFF, 0x8000, 0xFC00, 0x7E00})));
   EXPECT_EQ(halves.values[0], std::ldexp(1, -24));
   EXPECT_EQ(halves.values[1], std::ldexp(1023, -24));
   EXPECT_EQ(halves.values[2], std::ldexp(1, -14));
@@ -104,8 +105,7 @@ TEST(Npz, MalformedArraysAreRefused) {
   says(npy(header("|V2", "(3,)"), data), "'|V2' is not read");
   says(npy("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (3,)}", data), "named fields");
   const std::string whole = npy(header("<f8", "(3,)"), data);
-  for (std::size_t size = 0; size < whole.size(); ++size)
-    message_of<Error>([&] { parse_npy(whole.substr(0, size)); });
+  for (std::size_t size = 0; size < whole.size(); ++size) message_of<Error>([&] { parse_npy(whole.substr(0, size)); });
 }
 
 TEST(Npz, StoredAndDeflated) {
@@ -133,11 +133,13 @@ TEST(Npz, BadFilesAreOneSentenceThatNamesThem) {
   std::string flipped = good;
   flipped[good.size() / 2] = static_cast<char>(flipped[good.size() / 2] ^ 1);  // in the data: the CRC finds it
   write_text(folder / "flipped", flipped);
-  const std::pair<const char*, const char*> files[] = {
-      {"text", "'readme.txt' is no .npy array"}, {"object", "array 'x' cannot be used: it holds Python objects"},
-      {"empty", "the file is empty"},            {"no_zip", "no readable .npz"},
-      {"cut", "no readable .npz"},               {"flipped", "damaged"},
-      {"missing", "No such file"}};
+  const std::pair<const char*, const char*> files[] = {{"text", "'readme.txt' is no .npy array"},
+                                                       {"object", "array 'x' cannot be used: it holds Python objects"},
+                                                       {"empty", "the file is empty"},
+                                                       {"no_zip", "no readable .npz"},
+                                                       {"cut", "no readable .npz"},
+                                                       {"flipped", "damaged"},
+                                                       {"missing", "No such file"}};
   for (const auto& [name, says] : files)
     expect_says(message_of<UsageError>([&, file = name] { read_npz(folder / file); }), {folder / name, says});
   expect_says(message_of<UsageError>([&] { read_npz(folder.path()); }), {"folder"});

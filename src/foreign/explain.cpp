@@ -102,12 +102,16 @@ void explain(const Problem& problem, const std::vector<Wrong>& wrong, Judgement&
                                 [&](const Candidate& c) { return same(best[i], c, names); }),
                  best.end());
     if (std::ssize(best) > kMostNamed) best.erase(best.begin() + kMostNamed, best.end());
+    std::vector<std::string> ordered;
+    for (const Wrong& w : wrong)
+      if (names.contains(w.name)) ordered.push_back(w.name);
     for (const Candidate& c : best)
       judgement.explanations.push_back(
-          {{names.begin(), names.end()}, c.form.detail.empty() ? c.mistake->what : c.form.detail, c.mistake->correct});
+          {ordered, c.form.detail.empty() ? c.mistake->what : c.form.detail, c.mistake->correct});
     for (const std::string& name : names) open.erase(name);
   }
-  judgement.unexplained.assign(open.begin(), open.end());
+  for (const Wrong& w : wrong)
+    if (open.contains(w.name)) judgement.unexplained.push_back(w.name);
 }
 
 }  // namespace normscope::foreign

@@ -150,6 +150,19 @@ std::vector<std::string> unused_arrays(const File& file, const NormCall& call, c
   return unused;
 }
 
+/// The coarsest format that x, dy, both, or everything in the file shows: what any result may have gone through.
+const Format& common_format(const File& file, const Problem& p) {
+  std::vector<const NpzArray*> inputs, all;
+  for (const auto& [name, array] : file) {
+    const bool input = name == "x" || (name == "dy" && !p.dn.empty());
+    if (input) inputs.push_back(&array);
+    if (input || p.call.parameters.contains(name) || p.right.contains(name)) all.push_back(&array);
+  }
+  const Format* common = &coarser(format_of(inputs), format_of(all));
+  for (const NpzArray* array : inputs) common = &coarser(*common, format_of({array}));
+  return *common;
+}
+
 /// y, dx, then the gradients of the parameters as the norm has them.
 std::vector<std::string> result_names(const Problem& p) {
   std::vector<std::string> names{"y", "dx", "dgain", "dbias"};
@@ -175,13 +188,7 @@ Judgement judge(const File& file, const std::string& norm) {
       if (name == "dx" || (name.starts_with('d') && problem.call.parameters.contains(name.substr(1))))
         throw UsageError(fmt::format("the file has '{}' and no 'dy', the gradient of y; add it", name));
   const NpzArray& x = file.at("x");
-  std::vector<const NpzArray*> inputs{&x}, all;
-  if (const NpzArray* dy = find(file, "dy")) inputs.push_back(dy);
-  for (const auto& [name, array] : file)
-    if (name != "eps" && (problem.call.parameters.contains(name) || problem.right.contains(name)))
-      all.push_back(&array);
-  all.insert(all.end(), inputs.begin(), inputs.end());
-  const Format& common = coarser(format_of(inputs), format_of(all));
+  const Format& common = common_format(file, problem);
   std::map<std::string, Results> bounds;  // by format
   std::vector<Wrong> wrong;
   for (const std::string& name : result_names(problem)) {
@@ -206,7 +213,7 @@ Judgement judge(const File& file, const std::string& norm) {
                right.size() == problem.call.x.size() ? shape_text(x.shape) : fmt::format("[{}]", right.size()))});
     judgement.results.back().precision = format.name;
     if (!judgement.results.back().right)
-      wrong.push_back({name, array->values, tolerance, format.unit() * growth(problem, name)});
+      wrong.push_back({name, array->values, tolerance, allowance(problem, name, format)});
   }
   if (judgement.results.empty())
     throw UsageError("the file has no result to judge; add one of: " +

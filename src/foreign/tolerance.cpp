@@ -10,7 +10,7 @@ namespace {
 
 constexpr Format kFormats[] = {
     {"float64", 53, -1074}, {"float32", 24, -149}, {"float16", 11, -24}, {"bfloat16", 8, -133}};
-constexpr int kDraws = 16;
+constexpr int kDraws = 16, kDrawsOfLinear = 4;
 
 /// Does the format hold `value`, and does it need the last bit?
 bool holds(const Format& f, double value, bool& uses_last_bit) {
@@ -28,7 +28,7 @@ bool fits(const Format& f, const std::vector<const NpzArray*>& arrays) {
     for (const double value : array->values) {
       bool last = false;
       if (!std::isfinite(value) || !holds(f, value, last)) return false;
-      witness |= last;
+      witness |= last && value != std::trunc(value);
     }
   return witness;
 }
@@ -120,11 +120,13 @@ void add_squares(Results& sums, const Results& difference, double unit) {
 /// E of tolerances().
 Results condition(const Problem& p, const Format& format) {
   const double h = std::max(format.unit(), 0x1p-44);  // float64's own step would drown in the yardstick's rounding
+  const int draws = p.linear ? kDrawsOfLinear : kDraws;
   Results inputs, rounding;
+  for (int draw = 0; draw < draws; ++draw)
+    add_squares(inputs, minus(evaluate(moved(p.call, h, std::ldexp(1, format.least), false, draw)), p.right), h);
   NormCall scaled = p.call;
   const Range range = bring_in_range(p, scaled);
-  for (int draw = 0; draw < kDraws; ++draw) {
-    add_squares(inputs, minus(evaluate(moved(p.call, h, std::ldexp(1, format.least), false, draw)), p.right), h);
+  for (int draw = 0; !p.linear && draw < draws; ++draw) {
     NormCall call = moved(scaled, 0x1p-24, 0, true, draw);
     call.by_formula = true;
     const Results exact = evaluate(call);
@@ -135,7 +137,7 @@ Results condition(const Problem& p, const Format& format) {
   }
   for (auto& [name, sum] : inputs)
     for (std::size_t i = 0; i < sum.size(); ++i)
-      sum[i] = std::sqrt(sum[i] / kDraws) + std::sqrt(rounding.at(name)[i] / kDraws);
+      sum[i] = std::sqrt(sum[i] / draws) + (p.linear ? 0 : std::sqrt(rounding.at(name)[i] / draws));
   return inputs;
 }
 
@@ -212,11 +214,11 @@ const Format& format_of(const std::vector<const NpzArray*>& arrays) {
   return *found;
 }
 
-double growth(const Problem& p, const std::string& result) {
+double allowance(const Problem& p, const std::string& result, const Format& format) {
   const bool entries = result == "y" || result == "dx";
   const bool own = !entries && result != "dgain" && result != "dbias";
   const std::int64_t n = own ? p.rows * p.width : entries && p.row_norm ? p.width : p.rows + p.width;
-  return 8 + std::sqrt(static_cast<double>(n)) / 2;
+  return 4 * format.unit() + std::min(format.unit(), 0x1p-24) * std::sqrt(static_cast<double>(n)) / 2;
 }
 
 Results tolerances(const Problem& problem, const Format& format) {
@@ -224,7 +226,7 @@ Results tolerances(const Problem& problem, const Format& format) {
   const Results terms = absolute_terms(problem, format.unit());
   for (auto& [name, bound] : bounds)
     for (std::size_t i = 0; i < bound.size(); ++i)
-      bound[i] = format.unit() * growth(problem, name) * (bound[i] + terms.at(name)[i]) + std::ldexp(1, format.least);
+      bound[i] = allowance(problem, name, format) * (bound[i] + terms.at(name)[i]) + std::ldexp(1, format.least);
   return bounds;
 }
 

@@ -19,10 +19,10 @@ const Format& format_of(const std::vector<const NpzArray*>& arrays);
 const Format& coarser(const Format& a, const Format& b);
 
 /// The bound for each element of each result,
-///   t = u (8 + sqrt(n) / 2) (E + S) + h.
+///   t = (4 u + sqrt(n) / 2 min(u, 2^-24)) (E + S) + h.
 /// u is the format's unit, h its smallest number. n is how many numbers are summed one by one: C for y and dx, rows + C
 /// for gain and bias, rows C for a norm's own parameters; sqrt(n) is the growth of rounding errors in such a sum
-/// (Higham & Mary 2019, doi 10.1137/18M1226312).
+/// (Higham & Mary 2019, doi 10.1137/18M1226312). Formats of 16 bits are taken to sum in float32.
 ///
 /// S is the sum of absolute terms. With dn = gain dy, N = r (|x| + [centred] mean|x|) and the terms of Problem:
 ///   y      |gain| N + |bias|
@@ -32,12 +32,13 @@ const Format& coarser(const Format& a, const Format& b);
 /// Where the norm is not of that form: |gain n| + |bias|, |dx|, sum |dy n|, sum |dy|; for a norm's own parameters the
 /// gradient's size.
 ///
-/// E is the condition, measured: the root mean square over 16 draws of how far the result moves when every input moves
-/// by a relative normal(0, 1) u, over u; and of what computing the norm's formula in float32 instead of float64
-/// changes, over 2^-24. It has what S does not know of a norm: how its statistics depend on x, and what cancels inside.
+/// E is the condition, measured: the root mean square over random draws of how far the result moves when every input
+/// moves by a relative normal(0, 1) u, over u. For a norm of another form than Problem::linear, where S does not know
+/// what cancels inside, it has the same of what computing the formula in float32 and not in float64 changes, over
+/// 2^-24.
 Results tolerances(const Problem& problem, const Format& format);
 
-/// (8 + sqrt(n) / 2) of a result.
-double growth(const Problem& problem, const std::string& result);
+/// The factor of E + S above.
+double allowance(const Problem& problem, const std::string& result, const Format& format);
 
 }  // namespace normscope::foreign

@@ -218,7 +218,7 @@ double allowance(const Problem& p, const std::string& result, const Format& form
   const bool entries = result == "y" || result == "dx";
   const bool own = !entries && result != "dgain" && result != "dbias";
   const std::int64_t n = own ? p.rows * p.width : entries && p.row_norm ? p.width : p.rows + p.width;
-  return 4 * format.unit() + std::min(format.unit(), 0x1p-24) * std::sqrt(static_cast<double>(n)) / 2;
+  return 4 * (format.unit() + 0x1p-53) + std::min(format.unit(), 0x1p-24) * std::sqrt(static_cast<double>(n)) / 2;
 }
 
 Results tolerances(const Problem& problem, const Format& format) {

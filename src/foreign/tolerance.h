@@ -19,10 +19,11 @@ const Format& format_of(const std::vector<const NpzArray*>& arrays);
 const Format& coarser(const Format& a, const Format& b);
 
 /// The bound for each element of each result,
-///   t = (4 u + sqrt(n) / 2 min(u, 2^-24)) (E + S) + h.
-/// u is the format's unit, h its smallest number. n is how many numbers are summed one by one: C for y and dx, rows + C
-/// for gain and bias, rows C for a norm's own parameters; sqrt(n) is the growth of rounding errors in such a sum
-/// (Higham & Mary 2019, doi 10.1137/18M1226312). Formats of 16 bits are taken to sum in float32.
+///   t = (4 (u + 2^-53) + sqrt(n) / 2 min(u, 2^-24)) (E + S) + h.
+/// u is the format's unit, h its smallest number, 2^-53 is for the yardstick, float64 itself. n is how many numbers are
+/// summed one by one: C for y and dx, rows + C for gain and bias, rows C for a norm's own parameters; sqrt(n) is the
+/// growth of rounding errors in such a sum (Higham & Mary 2019, doi 10.1137/18M1226312). Formats of 16 bits are taken
+/// to sum in float32.
 ///
 /// S is the sum of absolute terms. With dn = gain dy, N = r (|x| + [centred] mean|x|) and the terms of Problem:
 ///   y      |gain| N + |bias|

@@ -216,6 +216,39 @@ TEST(Foreign, Bfloat16InFloat32IsJudgedAsBfloat16) {
   EXPECT_EQ(judged.results[0].precision, "bfloat16");
 }
 
+/// Llama's RMSNorm: float32 inside, rounded to the 16 bits of x, times a float32 gain: y and dgain are float32 to look
+/// at.
+TEST(Foreign, A16BitStepInsideAFloat32FileIsNoMistake) {
+  const Arithmetic f{"float32"}, half{"float16"};
+  Inputs in = inputs(half, 16, 64, 1e-5);
+  in.dy = inputs(f, 16, 64, 1e-5).dy;
+  in.gain = inputs(f, 16, 64, 1e-5).gain;
+  Outputs out = row_norm(f, in, {.centred = false});
+  std::fill(out.dgain.begin(), out.dgain.end(), 0.0);
+  for (std::size_t i = 0; i < out.y.size(); ++i) {
+    const std::size_t column = i % in.gain.size();
+    const double n = to_half(out.y[i] / in.gain[column]);
+    out.y[i] = f(n * in.gain[column]);
+    out.dgain[column] = f(out.dgain[column] + n * in.dy[i]);
+  }
+  const auto judged = judge(file(f, in, out, false), "rmsnorm");
+  EXPECT_TRUE(judged.right()) << text_of(judged);
+  EXPECT_EQ(judged.results[0].precision, "float16");
+}
+
+TEST(Foreign, TheEpsOfTheNameCountsWhereTheFileHasNone) {
+  const Arithmetic f{"float64"};
+  const Inputs in = inputs(f, 6, 8, 1e-3);
+  File all = file(f, in, row_norm(f, in, {}), true);
+  all.erase("eps");
+  EXPECT_TRUE(judge(all, "layernorm:eps=1e-3").right());
+  const auto judged = judge(all, "layernorm");
+  EXPECT_FALSE(judged.right());
+  EXPECT_EQ(judged.assumed, (std::vector<std::string>{"eps = 1e-05"}));
+  ASSERT_FALSE(judged.explanations.empty());
+  EXPECT_EQ(judged.explanations[0].what, "computed with eps = 0.001, not 1e-05");
+}
+
 TEST(Foreign, MoreAxesAreRowsAndMissingResultsAreNotJudged) {
   const Arithmetic f{"float64"};
   const Inputs in = inputs(f, 6, 8, 1e-5);

@@ -44,10 +44,12 @@ NormResult norm_apply(const NormCall& call) {
   };
   const auto list = [](const real* from, std::int64_t length) { return std::vector<double>(from, from + length); };
   const Variable x = Variable::leaf(tensor(call.x), "x");
+  Pass pass;
+  pass.training = true;  // a norm over the batch takes this batch's statistics
   NormResult result;
   Tape tape;
   const Tape::Recording recording(tape);
-  const Variable y = call.by_formula ? norm->reference(x) : norm->forward(x);
+  const Variable y = call.by_formula ? norm->reference(x) : norm->forward(x, pass);
   result.y = list(y.value().data(), count);
   if (call.dy.empty()) return result;
   tape.backward(y, tensor(call.dy));

@@ -15,10 +15,10 @@ namespace {
 namespace fs = std::filesystem;
 
 /// The rooms and their rank: a file may include rooms of its own rank or below.
-const std::map<std::string, int> kRank{{"core", 0},   {"machine", 1},     {"kernels", 1}, {"autograd", 2}, {"ops", 3},
-                                       {"norms", 4},  {"nn", 4},          {"optim", 4},   {"data", 4},     {"io", 4},
-                                       {"config", 5}, {"models", 5},      {"stats", 6},   {"run", 6},      {"study", 6},
-                                       {"train", 7},  {"normscope.h", 7}, {"jobs", 8},    {"commands", 9}, {"cli", 10}};
+const std::map<std::string, int> kRank{
+    {"core", 0},  {"machine", 1}, {"kernels", 1},     {"autograd", 2}, {"ops", 3},      {"norms", 4},   {"nn", 4},
+    {"optim", 4}, {"data", 4},    {"io", 4},          {"config", 5},   {"models", 5},   {"stats", 6},   {"run", 6},
+    {"study", 6}, {"train", 7},   {"normscope.h", 7}, {"jobs", 8},     {"commands", 9}, {"foreign", 9}, {"cli", 10}};
 
 /// Libraries that only some rooms may know.
 struct Fence {
@@ -32,6 +32,7 @@ const std::vector<Fence> kFences{
     {"cblas", {"kernels", "machine"}},
     {"omp.h", {"core"}},
     {"hdf5", {"io"}},
+    {"zip.h", {"io"}},
     {"toml++/", {"data", "io", "config", "run", "study", "commands", "cli"}},
     {"nlohmann/", {"data", "io", "config", "run", "train", "study", "commands", "cli"}},
     {"spdlog/", {"run", "train", "study", "commands", "cli"}},

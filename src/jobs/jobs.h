@@ -2,6 +2,7 @@
 // The program's jobs, one file each. They exist in both precisions; jobs_for() picks one set by dtype.
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -73,9 +74,12 @@ struct CostOutcome {
 
 struct NormCall {
   std::string name;           ///< catalogue name with its options: "layernorm:bias=false"
-  std::vector<double> x, dy;  ///< one row; dy empty: no gradients
+  std::vector<double> x, dy;  ///< rows, one behind the other; dy empty: no gradients
   double eps = 1e-5;
   std::string dtype = "float64";
+  std::int64_t width = 0;                                   ///< of a row; 0: x is one row
+  std::map<std::string, std::vector<double>> parameters{};  ///< "gain": its values; the others as they begin
+  bool by_formula = false;                                  ///< by the formula also where there is a kernel
 };
 
 struct NormResult {

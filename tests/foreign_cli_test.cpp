@@ -34,12 +34,12 @@ TEST_F(ForeignCli, AMissingTermIsExitCode1AndNamed) {
   run_example("s/dn - dn.mean(-1, keepdims=True) - /dn - /");
   if (IsSkipped()) return;
   const Outcome outcome = run(folder_, "gradcheck --foreign theirs.npz --norm layernorm");
-  EXPECT_EQ(outcome.code, 1) << outcome.err;
+  EXPECT_EQ(outcome.code, 4) << outcome.err;
   EXPECT_NE(outcome.out.find("WRONG: dx\nlikely mistake (dx): the term with mean(dn) is missing in dx; right: "),
             std::string::npos)
       << outcome.out;
   const Outcome json = run(folder_, "gradcheck --foreign theirs.npz --norm layernorm --json");
-  EXPECT_EQ(json.code, 1);
+  EXPECT_EQ(json.code, 4);
   const auto document = nlohmann::json::parse(json.out);
   EXPECT_FALSE(document["right"]);
   EXPECT_EQ(document["rows"], 32);

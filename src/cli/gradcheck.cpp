@@ -57,7 +57,7 @@ int run_gradcheck(const Arguments& arguments) {
   Parser parser("gradcheck",
                 "Compares every hand-written gradient with central finite differences in float64. Each op states the\n"
                 "inputs it is checked on; exit code 4 when one is off by more than 1e-6. With --foreign it judges the\n"
-                "norm of another program by its results: exit code 0 when they are right, 1 when one is wrong.",
+                "norm of another program by its results: exit code 0 when they are right, 4 when one is wrong.",
                 "  normscope gradcheck --filter 'norm/*'\n"
                 "    the norms only: worst relative error of each, and where\n"
                 "  normscope gradcheck --foreign theirs.npz --norm layernorm\n"

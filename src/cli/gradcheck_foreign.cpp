@@ -93,7 +93,7 @@ int judge_foreign(const std::string& file, const std::string& norm, bool json) {
     print_json(as_json(judgement));
   else
     print_judgement(judgement);
-  return static_cast<int>(judgement.right() ? ExitCode::done : ExitCode::runtime);
+  return static_cast<int>(judgement.right() ? ExitCode::done : ExitCode::check_failed);
 }
 
 }  // namespace normscope::cli

@@ -154,7 +154,8 @@ std::string file_safe(const std::string& text) {
 
 std::string default_name(const Config& c) {
   const bool usual = c.norm_placement == "pre" || c.norm_placement == "before";
-  const std::string placement = usual ? "" : "-" + c.norm_placement;
+  const std::string placement =
+      usual ? "" : "-" + (is_formula(c.norm_placement) ? formula_short_name(c.norm_placement) : c.norm_placement);
   return file_safe(
       fmt::format("{}-{}{}-L{}-C{}-s{}", c.arch, norm_short_name(c.norm), placement, c.n_layer, c.n_embd, c.seed));
 }

@@ -31,10 +31,14 @@ double positive(const std::string& key, const std::string& value, const std::str
 
 bool is_norm_formula(const std::string& text) { return text.starts_with("formula:"); }
 
+std::string formula_short_name(const std::string& text) {
+  return fmt::format("formula-{:06x}", stream_of(text) & 0xffffff);
+}
+
 std::string norm_short_name(const std::string& text) {
   if (!is_norm_formula(text)) return text;
   const auto equals = text.find('=');
-  if (equals == std::string::npos) return fmt::format("formula-{:06x}", stream_of(text) & 0xffffff);
+  if (equals == std::string::npos) return formula_short_name(text);
   const auto begin = text.find_first_not_of(' ', text.find(':') + 1);
   return text.substr(begin, text.find_last_not_of(' ', equals - 1) + 1 - begin);
 }

@@ -13,6 +13,8 @@
 #include "io/output_folder.h"
 #include "run/checkpoint.h"
 #include "config/config_text.h"
+#include <normscope/core/norm_spec.h>
+#include <normscope/nn/placement.h>
 #include "study/arms.h"
 #include "study/report.h"
 #include "config/options.h"
@@ -30,6 +32,12 @@ std::string file_name(const std::string& text) {
     if (plain || out.empty() || out.back() != '-') out += plain ? c : '-';
   }
   return out.size() > 100 ? out.substr(0, 100) : out;
+}
+
+/// A value in names of files. Formulas that differ in operators alone must not get one name.
+std::string value_name(const std::string& key, const std::string& value) {
+  if (key == "norm_placement" && is_formula(value)) return formula_short_name(value);
+  return norm_short_name(value);
 }
 
 /// The axes with every value in the spelling that Config gives it ("1e-3" and "0.001" are one).
@@ -73,7 +81,7 @@ std::string default_dir(const StudyOptions& options, const Axes& axes) {
   std::string name;
   for (const auto& [key, values] : in_table_order(axes)) {
     name += (name.empty() ? "" : "_") + key;
-    for (const std::string& value : values) name += "-" + value;
+    for (const std::string& value : values) name += "-" + value_name(key, value);
   }
   return "studies/" + file_name(name.empty() ? "study" : name);
 }
@@ -100,7 +108,7 @@ void set_workers(const StudyOptions& options, Plan* plan) {
 
 std::string run_name(const Arm& arm, const Axes& axes, std::uint64_t seed) {
   std::string name;
-  for (const auto& [key, values] : in_table_order(axes)) name += key + "-" + arm.at(key) + "_";
+  for (const auto& [key, values] : in_table_order(axes)) name += key + "-" + value_name(key, arm.at(key)) + "_";
   return file_name(name + fmt::format("seed-{}", seed));
 }
 

@@ -17,8 +17,10 @@ struct NormSpec {
 /// Does `text` say what the norm is as a formula, "formula: ..."?
 bool is_norm_formula(const std::string& text);
 
+/// A formula in names of files: "formula-" and a hash of the text.
+std::string formula_short_name(const std::string& text);
 /// A norm in names of files: the text itself, and of a formula its own name, "NAME" of "formula: NAME = ...", or
-/// "formula-" and a hash of the text.
+/// formula_short_name().
 std::string norm_short_name(const std::string& text);
 
 /// Parses "formula: ...", which has no options, or "name" or "name:key=value+key=value"; eps, bias and affine override

@@ -71,8 +71,11 @@ TEST(NormFormulas, PrintedByTheCatalogueAreWhatItsKernelsCompute) {
   for (const NormEntry& entry : norm_table()) {
     if (!entry.has_kernel) continue;
     ++kernels;
-    const NormEntry printed = formula_entry(
-        {.name = "printed", .formula = entry.formula, .options = entry.options, .gain = entry.gain, .bias = entry.bias});
+    const NormEntry printed = formula_entry({.name = "printed",
+                                             .formula = entry.formula,
+                                             .options = entry.options,
+                                             .gain = entry.gain,
+                                             .bias = entry.bias});
     expect_equal(outcome(made(entry)), outcome(made(printed)), tolerance(2e-6, 1e-12), entry.name);
   }
   EXPECT_GE(kernels, 5);  // layernorm, rmsnorm, scalenorm, dyt, derf
@@ -82,7 +85,8 @@ TEST(NormFormulas, GetTheKernelWhereOneComputesThem) {
   NormSpec with_bias;
   with_bias.bias = true;
   expect_same_bits(outcome(made("formula: gain * x / sqrt(mean(x^2) + eps)")), outcome(made("rmsnorm")));
-  expect_same_bits(outcome(made("formula: bias + x / sqrt(eps + mean(x^2)) * gain")), outcome(made("rmsnorm", with_bias)));
+  expect_same_bits(outcome(made("formula: bias + x / sqrt(eps + mean(x^2)) * gain")),
+                   outcome(made("rmsnorm", with_bias)));
   expect_same_bits(outcome(made("formula: own = (x - mean(x)) / sqrt(var(x) + eps) * gain + bias")),
                    outcome(made("layernorm")));
   expect_same_bits(outcome(made("formula: bias + gain * erf(scalar(a, 0.5) * x + scalar(s, 0))")),

@@ -2,8 +2,8 @@
 #include "kernels/row_norm-inl.h"
 
 ROW_NORM_BEGIN
-/// n = erf(u), u = a x + s, a and s trained. Gradient: e = dn 2/sqrt(pi) exp(-u^2), dx = a e, da = sum(e x), ds = sum e.
-/// The slope is computed from x again: it takes one exponential, and erf alone does not give it.
+/// n = erf(u), u = a x + s, a and s trained. Gradient: e = dn 2/sqrt(pi) exp(-u^2), dx = a e, da = sum(e x), ds = sum
+/// e. The slope is computed from x again: it takes one exponential, and erf alone does not give it.
 struct DerfRow : RowDefaults {
   real a, s;
 

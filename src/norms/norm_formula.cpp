@@ -25,11 +25,10 @@ struct UnaryFunction {
   double (*constant)(double);
   Function variable;
 };
-constexpr UnaryFunction kUnary[] = {{"sqrt", std::sqrt, safe_sqrt}, {"exp", std::exp, exp},
-                                    {"log", std::log, log},         {"tanh", std::tanh, tanh},
-                                    {"erf", std::erf, erf},         {"sigmoid", sigmoid_of, sigmoid},
-                                    {"atan", std::atan, atan},      {"sin", std::sin, sin},
-                                    {"abs", std::fabs, abs}};
+constexpr UnaryFunction kUnary[] = {
+    {"sqrt", std::sqrt, safe_sqrt}, {"exp", std::exp, exp}, {"log", std::log, log},
+    {"tanh", std::tanh, tanh},      {"erf", std::erf, erf}, {"sigmoid", sigmoid_of, sigmoid},
+    {"atan", std::atan, atan},      {"sin", std::sin, sin}, {"abs", std::fabs, abs}};
 
 /// x - detach(mean(x)), in two passes as centred().
 Variable centred_detached(const Variable& x) {

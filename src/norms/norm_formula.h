@@ -24,7 +24,7 @@ struct FormulaStep {
   double high = 0;          ///< the upper bound of clip
   std::string parameter{};  ///< its name
   Variable (*function)(const Variable&) = nullptr;
-  bool needed = false;       ///< by the last step
+  bool needed = false;  ///< by the last step
   bool operator==(const FormulaStep&) const = default;
 };
 

@@ -87,9 +87,10 @@ TEST(Figures, OnlyTheAxesThatAPanelNamesAreLogarithmic) {
   for (std::size_t at = 0, end; at < script.size(); at = end + 1) {
     end = script.find('\n', at);
     const std::string line = script.substr(at, end - at);
-    if (const auto scale = line.find("set logscale"); scale != std::string::npos)
+    if (line == "unset logscale")
+      scales += "| ";
+    else if (const auto scale = line.find("set logscale"); scale != std::string::npos)
       scales += line.substr(scale + 13) + " ";
-    if (line.find("unset logscale") != std::string::npos) scales += "| ";
   }
   EXPECT_EQ(scales, "| | y | x y | ");
 }

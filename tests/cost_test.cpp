@@ -28,6 +28,17 @@ TEST(Cost, PeakMemoryIsForetoldWithinFivePercent) {
   }
 }
 
+TEST(Cost, OfWeightsIsThatOfGradientsAndMomentsToo) {
+  const TemporaryFolder folder;
+  for (const auto& [optimizer, copies] : {std::pair("adamw", 4.0), std::pair("sgd", 3.0)}) {
+    const Outcome told = run(folder, std::string("inspect --preset micro --json --optimizer ") + optimizer);
+    ASSERT_EQ(told.code, 0) << told.err;
+    const auto json = nlohmann::json::parse(told.out);
+    const double bytes = json.at("parameters").get<double>() * sizeof(float) * copies;
+    EXPECT_NEAR(json.at("weights_mb").get<double>(), bytes / (1 << 20), 1e-6 * bytes / (1 << 20)) << optimizer;
+  }
+}
+
 TEST(Cost, OfWhatNoMachineHoldsIsForetoldToo) {
   const TemporaryFolder folder;
   const Outcome told = run(folder, "inspect --preset gpt2-124m --n_inner 400000 --batch_size 4096 --json");

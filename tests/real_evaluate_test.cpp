@@ -1,4 +1,4 @@
-// Exact evaluation: every target once, whatever the batch size.
+// Exact evaluation: every target once, whatever the batch size. Sampled evaluation: windows keyed by seed and step.
 #include <normscope/train/evaluate.h>
 
 #include "model_helpers.h"
@@ -55,6 +55,26 @@ TEST(ExactEvaluation, TellsAnObserverOfEveryPointOfEveryBatch) {
   exact_evaluation(model, TokenSplit(text, 12), {.batch_size = 3, .observer = &counter});
   ASSERT_EQ(counter.tokens.size(), model.points().size());
   for (const std::string& point : model.points()) EXPECT_EQ(counter.tokens[point], 61) << point;
+}
+
+TEST(SampledEvaluation, DrawsOtherWindowsAtEachStepAndSeedAndTheSameOnesAgain) {
+  const Transformer model(engine(), small({{"init_gain", "20"}}), 5);
+  const auto tokens = random_text(500);
+  const TokenSplit split(tokens, 12);
+  const auto loss = [&](std::uint64_t seed, std::int64_t step, std::int64_t batch_size) {
+    SampledEvaluateOptions options;
+    options.batch_size = batch_size;
+    options.items = 5;
+    options.seed = seed;
+    options.step = step;
+    const Evaluation got = sampled_evaluation(model, split, options);
+    EXPECT_EQ(got.targets, 60);
+    return got.loss;
+  };
+  EXPECT_EQ(loss(1, 7, 2), loss(1, 7, 2));
+  EXPECT_NEAR(loss(1, 7, 2), loss(1, 7, 5), tolerance(1e-5, 1e-12)) << "windows do not depend on the batch";
+  EXPECT_GT(std::abs(loss(1, 7, 2) - loss(1, 8, 2)), 1e-3) << "the step";
+  EXPECT_GT(std::abs(loss(1, 7, 2) - loss(2, 7, 2)), 1e-3) << "the seed";
 }
 
 TEST(ExactEvaluation, OfOneTokenIsRefused) {

@@ -192,7 +192,7 @@ TEST(LayerNorm, IsExactWhereTheFirstEntryIsAnOutlier) {
     const Exact e = exact("layernorm", made, x, dy);
     // Relative to each value: one entry is thirty times larger than all others.
     for (std::size_t i = 0; i < e.y.size(); ++i) {
-      const double y = static_cast<double>(r.value.data()[i]), limit = tolerance(4e-6, 1e-13);
+      const double y = static_cast<double>(r.value.data()[i]), limit = tolerance(4e-6, 1e-14);
       ASSERT_LE(std::abs(y - e.y[i]), limit * (std::abs(e.y[i]) + 0.1)) << outlier << " entry " << i;
     }
   }

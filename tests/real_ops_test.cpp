@@ -72,9 +72,12 @@ TEST(CrossEntropy, ManyRowsAreOneMean) {  // more than the kernel's batch of par
   Tensor x = Tensor::full(engine(), {rows, 2}, 0);
   for (std::int64_t r = 0; r < rows; ++r) x.data()[2 * r] = as_real(static_cast<double>(r % 3));
   const Indices targets = Indices::full(engine(), {rows}, 1);
+  for (std::int64_t r = 0; r < rows; r += 5) targets.data()[r] = 0;
   double expected = 0;
-  for (std::int64_t r = 0; r < rows; ++r)
-    expected += std::log1p(std::exp(static_cast<double>(r % 3))) / static_cast<double>(rows);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const auto score = static_cast<double>(r % 3);
+    expected += (std::log1p(std::exp(score)) - (r % 5 == 0 ? score : 0)) / static_cast<double>(rows);
+  }
   EXPECT_NEAR(static_cast<double>(cross_entropy(Variable(x), targets).item()), expected, tolerance(1e-6, 1e-12));
 }
 
@@ -236,6 +239,15 @@ TEST(Shapes, TransposeSliceAndConcatMoveTheRightElements) {
   for (std::size_t i = 0; i < 2; ++i)
     for (std::size_t j = 0; j < 3; ++j)
       for (std::size_t k = 0; k < 4; ++k) ASSERT_EQ(w[(k * 3 + j) * 2 + i], v[(i * 3 + j) * 4 + k]);
+}
+
+TEST(Shapes, PartsOfUnequalWidthTakeTheirOwnGradients) {
+  const Variable a = leaf({2, 1}, {1, 2}, "a"), b = leaf({2, 3}, {3, 4, 5, 6, 7, 8}, "b");
+  const Tensor seed = tensor({2, 4}, {10, 20, 30, 40, 50, 60, 70, 80});
+  const Result r = run_with_gradients({a, b}, [&] { return concat({a, b}, 1); }, seed);
+  EXPECT_EQ(numbers(r.value), (std::vector<double>{1, 3, 4, 5, 2, 6, 7, 8}));
+  EXPECT_EQ(numbers(r.gradients[0]), (std::vector<double>{10, 50}));
+  EXPECT_EQ(numbers(r.gradients[1]), (std::vector<double>{20, 30, 40, 60, 70, 80}));
 }
 
 TEST(Broadcast, FollowsNumPyInBothDirections) {

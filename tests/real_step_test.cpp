@@ -115,6 +115,46 @@ TEST(Step, InPartsGivesTheWholeBatchsLossAndGradients) {
   }
 }
 
+/// The stream behind the last block, once for each part.
+class Streams final : public StepListener {
+ public:
+  explicit Streams(std::string point) : point_(std::move(point)) {}
+  void value(const std::string& name, const Variable& x) override {
+    if (name == point_) parts.emplace_back(x.value().data(), x.value().data() + x.value().numel());
+  }
+  std::vector<std::vector<real>> parts;
+
+ private:
+  std::string point_;
+};
+
+/// Every sequence of every batch is the same, so that only dropout tells parts apart.
+class OneSequence final : public BatchSource {
+ public:
+  void fill(std::int64_t, std::int64_t, const Batch& batch) const override {
+    for (std::int64_t i = 0; i < batch.predictions(); ++i)
+      batch.tokens.data()[i] = batch.targets.data()[i] = static_cast<std::int32_t>(i % 64 % 7);
+  }
+};
+
+TEST(Step, DropsOtherEntriesInEachPartMicroBatchAndStep) {
+  Config config = small("micro", 1);
+  config.block_size = 64, config.batch_size = 64, config.gradient_accumulation_steps = 2;  // two parts of 32 sequences
+  config.n_layer = 1, config.dropout = 0.5;
+  Session session(config, shape_of(config));
+  const OneSequence source;
+  TrainStep step(*session.model, source, step_options(config, 2));
+  Streams streams(session.model->points().back());
+  step.gradients(0, &streams);
+  step.gradients(1, &streams);
+  ASSERT_EQ(streams.parts.size(), 8u) << "two parts of two micro-batches of two steps";
+  for (std::size_t a = 0; a < 8; ++a)
+    for (std::size_t b = a + 1; b < 8; ++b) EXPECT_NE(streams.parts[a], streams.parts[b]) << a << " and " << b;
+  Streams again(session.model->points().back());
+  step.gradients(0, &again);
+  EXPECT_EQ(again.parts[1], streams.parts[1]) << "the same step drops the same";
+}
+
 TEST(Step, NeverCutsABatchThatALayerTakesStatisticsOver) {
   Config config = small("llama-micro", 1);
   config.batch_size = 37;

@@ -70,6 +70,31 @@ TEST(Figures, LabelALogarithmicAxisThatHoldsNoTwoPowersOfTen) {
   EXPECT_EQ(ticks(0, 90), "set ytics (80, 90, 100)") << "zero has no place on it";
 }
 
+TEST(Figures, OnlyTheAxesThatAPanelNamesAreLogarithmic) {
+  Panel plain;
+  plain.series.emplace_back();
+  plain.series[0].x = {0, 1};
+  plain.series[0].y = {0.1, 100};
+  Panel logarithmic = plain;
+  logarithmic.log_y = true;
+  CurveFigure figure;
+  Panel both = logarithmic;
+  both.log_x = true;
+  figure.panels = {plain, logarithmic, both, plain};
+  int width, height;
+  const std::string script = curve_script(figure, &width, &height);
+  std::string scales;  // of each panel, in order
+  for (std::size_t at = 0, end; at < script.size(); at = end + 1) {
+    end = script.find('\n', at);
+    const std::string line = script.substr(at, end - at);
+    if (line == "unset logscale")
+      scales += "| ";
+    else if (const auto scale = line.find("set logscale"); scale != std::string::npos)
+      scales += line.substr(scale + 13) + " ";
+  }
+  EXPECT_EQ(scales, "| | y | x y | ");
+}
+
 TEST_F(ReportTest, AStudyHasItsFiguresAndFindings) {
   const std::string path = write_report(fake_study({}), folder_.string(), false);
   EXPECT_EQ(path, (folder_ / "report.html").string());

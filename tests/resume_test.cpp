@@ -1,6 +1,7 @@
 // label: train
 // A run that was killed or stopped and goes on is, bit for bit, the run that never stopped.
 #include "config/config.h"
+#include "run/checkpoint.h"
 #include "train_helpers.h"
 
 namespace normscope::train_test {
@@ -30,6 +31,20 @@ INSTANTIATE_TEST_SUITE_P(Keys, Stopped,
                                            "--arch llama --n_kv_head 1 --dtype float64 --tie_weights false",
                                            "--optimizer sgd --norm_placement post --sampler random --probe_interval 3",
                                            "--norm rmsnorm --probe blocks.1.* --bias true --epoch_iters 6"));
+
+TEST(Resume, GoesOnCountingTheSeconds) {
+  const TemporaryFolder folder;
+  const std::string train = "train" + kTiny + " --out_dir run";
+  expect_done(folder, train + " --max_iters 7");
+  const std::string checkpoint = *newest_checkpoint(folder / "run");
+  const std::string script = "import h5py; h5py.File('" + checkpoint + "', 'r+')['state/elapsed_s'][()] = 1000";
+  ASSERT_EQ(
+      std::system(("python3 -c \"" + script + "\" 2>/dev/null || /usr/bin/python3 -c \"" + script + "\"").c_str()), 0);
+  expect_done(folder, train + " --init_from resume");
+  const RunData data = read_run(folder / "run/run.h5");
+  EXPECT_LT(data.elapsed_s.at(6), 1000);
+  for (std::size_t i = 7; i < 20; ++i) EXPECT_GT(data.elapsed_s.at(i), std::max(1000.0, data.elapsed_s[i - 1])) << i;
+}
 
 TEST(Killed, GoesOnFromItsNewestCheckpoint) {
   const TemporaryFolder folder;

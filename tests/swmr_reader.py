@@ -103,6 +103,23 @@ def finished(path):
                 assert isinstance(item.attrs["units"], str) and isinstance(item.attrs["long_name"], str), name
 
         file.visititems(described)
+        check_values(file)
+
+
+def check_values(file):
+    """Each number stands under its own name: those of SampleRow, sample_epoch() and an evaluation at step 10."""
+    at = 12
+    row = {"step": at, "epoch": 2, "tokens": 13 * 1024, "elapsed_s": 0.1 * at, "loss": 4 / 13, "lr": 1e-3 / 3,
+           "grad_norm": 5e-324, "clip_coef": 0.7}
+    assert {name: file["steps"][name][at] for name in row} == row
+    first = {"step": 10, "train_loss": 3, "val_loss": 4, "exact": 0}
+    assert {name: file["eval"][name][0] for name in first} == first
+    epoch = {"epoch": 1, "complete": 1, "loss": 3.5, "mean_grad_norm": 0.25, "param_grad_norm": [1, 2, 3],
+             "residual_grad_norm": [4, 5]}
+    assert {name: file["epochs"][name][0].tolist() for name in epoch} == epoch
+    columns = [name for names in MATRICES.values() for name in names[:2]] + ["stats/grad/kurtosis"]
+    assert len({file[name][at, 0] for name in columns}) == len(columns)
+    assert file["grad/norm"][at, 0] < file["grad/max_abs"][at, 0] < file["residual/grad_norm"][at, 0]
 
 
 def arrays(path):

@@ -80,6 +80,7 @@ TEST_F(Swmr, FinishedFileHasTheLayout) {
   const std::string path = folder_ / "run.h5";
   RunFile file = RunFile::create(path, sample_header());
   append_steps(file, 0, 40);
+  file.append(EvalRow{10, 3, 4, false});
   file.append(EvalRow{39, 1, 2, true});
   file.append(sample_epoch(1));
   file.finish("done");

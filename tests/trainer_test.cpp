@@ -221,6 +221,20 @@ TEST(Probes, DoNotChangeTheTraining) {
     EXPECT_EQ(all.epochs[i].mean_grad_norm, some.epochs[i].mean_grad_norm);
 }
 
+TEST(Probes, MeasureEachStepByItself) {
+  const TemporaryFolder folder;
+  const std::string train = "train" + kTiny + " --max_iters 7";
+  expect_done(folder, train + " --out_dir each");
+  expect_done(folder, train + " --out_dir third --probe_interval 3");
+  const RunData each = read_run(folder / "each/run.h5"), third = read_run(folder / "third/run.h5");
+  for (std::size_t i = 0; i < 7; ++i) EXPECT_EQ(each.tokens.at(i), 32 * (static_cast<std::int64_t>(i) + 1));
+  for (const Matrix& matrix : each.columns)
+    for (const std::size_t step : {3u, 6u})
+      for (std::size_t k = step * matrix.width; k < (step + 1) * matrix.width; ++k)
+        EXPECT_EQ(matrix.values[k], third.column(matrix.info.name).values[k])
+            << matrix.info.name << " of step " << step;
+}
+
 TEST(Epochs, AreMeansOverTheirSteps) {
   const TemporaryFolder folder;
   expect_done(folder, "train" + kTiny + " --out_dir run");

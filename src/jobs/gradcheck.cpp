@@ -220,6 +220,27 @@ void check_models(Checker& checker, Engine& engine, std::uint64_t seed) {
   }
 }
 
+/// Every norm and variant at every placement of every architecture. Takes minutes, so it runs only where the filter
+/// begins with "product".
+void check_product(Checker& checker, Engine& engine, const std::string& filter, std::uint64_t seed) {
+  if (!filter.starts_with("product")) return;
+  const auto check = [&](ModelOptions options, const std::string& arch, const std::string& placement) {
+    options.arch = arch;
+    options.placement = placement;
+    if (!checker.wants("product", arch + "/" + placement)) return;
+    for (const std::string& variant : norm_variants()) {
+      options.norm = parse_norm(variant, {});
+      check_model(checker, engine, "product", arch + "/" + placement, variant, options, seed);
+    }
+  };
+  for (const PlacementEntry& placement : placement_table())
+    for (const bool gpt : {true, false}) check(small_model(gpt), gpt ? "gpt" : "llama", placement.name);
+  ModelOptions mlp = small_model(true);
+  mlp.features = 6;
+  mlp.init_gain = 1;
+  for (const char* placement : {"before", "after"}) check(mlp, "mlp", placement);
+}
+
 }  // namespace
 
 std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t seed) {
@@ -228,6 +249,7 @@ std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t see
   check_ops(checker, engine, seed);
   check_norms(checker, engine, seed);
   check_models(checker, engine, seed);
+  check_product(checker, engine, filter, seed);
   if (checker.rows.empty())
     throw UsageError("--filter \"" + filter + "\" matches no check; it is a glob over topic/name, such as norm/*");
   return checker.rows;

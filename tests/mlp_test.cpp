@@ -76,6 +76,8 @@ TEST(Mlp, ResumesBatchNormWithTheSameBits) {
   expect_done(folder, "train --preset m1 --epochs 2 --out_dir half" + norm);
   expect_done(folder, "train --out_dir half --init_from resume --epochs 4 --quiet");
   expect_same_run(folder / "whole", folder / "half", false);  // the shorter run was evaluated in between
+  const ArrayFileReader checkpoint(checkpoint_of(folder / "whole"));
+  for (const double mean : numbers(checkpoint.read("buffers/blocks.3.norm.running_mean"))) EXPECT_NE(mean, 0);
 }
 
 TEST(Mlp, TrainsEveryNormOverChannelsBatchAndWeights) {

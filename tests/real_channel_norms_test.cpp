@@ -39,9 +39,9 @@ TEST(BatchNorm, NormalizesByTheBatchAndKeepsTheUnbiasedVariance) {
   const Variable x = leaf({4, 4}, kX);
   expect_close(numbers(m.norm->forward(x, training(0, 0))),
                {-0.04501003968261297, 1.3766959056787558, -0.18275843934846606, 1.5386318632442895,  //
-                0.34168339947102166,  0.5922319685595853, -2.9965558949852804,  0.9791293675190935,  //
-                -0.625050198413065,   0.2,                2.6310390162883484,   -2.377885606832084,  //
-                0.7283768386246562,   -1.368927874238341, -0.6517246819546019,  -0.13987562393129907},
+                0.34168339947102166, 0.5922319685595853, -2.9965558949852804, 0.9791293675190935,    //
+                -0.625050198413065, 0.2, 2.6310390162883484, -2.377885606832084,                     //
+                0.7283768386246562, -1.368927874238341, -0.6517246819546019, -0.13987562393129907},
                kClose);
   m.norm->after_update(0);
   expect_close(m.buffer(0), {0.1375, 0.1, 0.04375, 0.125}, kClose);
@@ -94,16 +94,16 @@ TEST(BatchNorm, CannotTrainOnOneRow) {
 
 TEST(GroupNorm, IsOverTheChannelsOfAGroupAndThePlacesOfASample) {
   expect_close(numbers(made("groupnorm:groups=2").norm->forward(leaf({4, 4}, kX))),
-               {0.5999988888925926,  1.1999977777851851,  -2.299996734701874,  1.4999975510264056,  //
-                0.5999975000187499,  1.1999950000374997,  -2.2999975000046873, 1.4999981250035157,  //
-                -0.3999955556148139, -0.7999911112296278, 1.69999840000192,    -1.49999880000144,   //
+               {0.5999988888925926, 1.1999977777851851, -2.299996734701874, 1.4999975510264056,   //
+                0.5999975000187499, 1.1999950000374997, -2.2999975000046873, 1.4999981250035157,  //
+                -0.3999955556148139, -0.7999911112296278, 1.69999840000192, -1.49999880000144,    //
                 -0.3999975000187499, -0.7999950000374998, -2.2999288926812564, 1.4999466695109425},
                kClose);
   expect_close(numbers(made("groupnorm:groups=2", 2).norm->forward(leaf({2, 2, 4}, kX))),
-               {0.35354569688619586, 1.721274181317175,   -1.436148477100823,   1.7989017554096365,   //
-                0.6916066260677902,  0.36903046459079725, -2.9510131132352533,  1.041469437342421,    //
-                -0.5331730868305039, 0.7427197887118606,  1.7678128283331678,   -2.4513587561691583,  //
-                0.311057695610168,   -1.1869505711525326, -0.09988908112904829, 0.7504159457660688},
+               {0.35354569688619586, 1.721274181317175, -1.436148477100823, 1.7989017554096365,    //
+                0.6916066260677902, 0.36903046459079725, -2.9510131132352533, 1.041469437342421,   //
+                -0.5331730868305039, 0.7427197887118606, 1.7678128283331678, -2.4513587561691583,  //
+                0.311057695610168, -1.1869505711525326, -0.09988908112904829, 0.7504159457660688},
                kClose);
 }
 
@@ -118,13 +118,12 @@ TEST(GroupNorm, OfOneGroupIsLayerNormAndOfAllIsInstanceNorm) {
 }
 
 TEST(InstanceNorm, IsOverThePlacesOfASample) {
-  expect_close(
-      numbers(made("instancenorm", 2).norm->forward(leaf({4, 4}, kX))),
-      {-0.39999000029999,   1.1999950000374997,  1.6999822224592558,  1.49997000089997,    //
-       0.59999000029999,    -0.7999950000374998, -2.299982222459256,  -1.49997000089997,   //
-       -0.3999991836754685, 1.1999987500023437,  1.6999869389034554,  -1.4999981250035157, //
-       0.5999991836754686,  -0.7999987500023438, -2.2999869389034555, 1.4999981250035157},
-      kClose);
+  expect_close(numbers(made("instancenorm", 2).norm->forward(leaf({4, 4}, kX))),
+               {-0.39999000029999, 1.1999950000374997, 1.6999822224592558, 1.49997000089997,       //
+                0.59999000029999, -0.7999950000374998, -2.299982222459256, -1.49997000089997,      //
+                -0.3999991836754685, 1.1999987500023437, 1.6999869389034554, -1.4999981250035157,  //
+                0.5999991836754686, -0.7999987500023438, -2.2999869389034555, 1.4999981250035157},
+               kClose);
   expect_says(message_of([] { made("instancenorm", 3).norm->forward(leaf({4, 4}, kX)); }), {"[4, 4]", "3 places"});
 }
 
@@ -135,7 +134,8 @@ TEST(ChannelNorms, SayWhereTheyDoNotFit) {
   says("groupnorm:groups=3", {.width = 4}, {"groupnorm", "3 does not divide", "4"});
   says("groupnorm:groups=2.5", {.width = 4}, {"2.5", "whole number"});
   says("instancenorm", {.width = 4}, {"one place", "exactly 0"});
-  for (const char* norm : {"batchnorm", "instancenorm"}) says(norm, {.width = 4, .causal = true}, {norm, "future tokens"});
+  for (const char* norm : {"batchnorm", "instancenorm"})
+    says(norm, {.width = 4, .causal = true}, {norm, "future tokens"});
   says("weightnorm", {.width = 4}, {"re-parametrisation of hidden matrices"});
   require_fit(parse_norm("groupnorm:groups=4", {}), {.width = 4, .causal = true});
 }
@@ -146,7 +146,8 @@ TEST(ChannelNorms, HaveTheGradientOfFiniteDifferences) {
     const char* norm;
     std::int64_t places;
   };
-  for (const Case& c : {Case{"batchnorm", 1}, {"groupnorm:groups=2", 1}, {"groupnorm:groups=2", 3}, {"instancenorm", 3}})
+  for (const Case& c :
+       {Case{"batchnorm", 1}, {"groupnorm:groups=2", 1}, {"groupnorm:groups=2", 3}, {"instancenorm", 3}})
     for (const bool in_training : {false, true}) {
       const Made m = made(c.norm, c.places);
       std::vector<Variable> leaves{random_leaf({6, 4}, "x")};

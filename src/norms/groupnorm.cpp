@@ -38,11 +38,11 @@ NormEntry norm_groupnorm() {
                 })(request);
               },
           .refuse = [](const NormValues& v, const NormSite& site) -> std::string {
-            const double groups = v.number("groups");
-            if (groups != static_cast<double>(static_cast<std::int64_t>(groups)))
-              return fmt::format("groups = {:g} is not a whole number", groups);
-            if (site.width % static_cast<std::int64_t>(groups) != 0)
-              return fmt::format("groups = {:g} does not divide the width {}", groups, site.width);
+            const double given = v.number("groups");
+            const auto whole = static_cast<std::int64_t>(given);
+            if (given != static_cast<double>(whole)) return fmt::format("groups = {:g} is not a whole number", given);
+            if (site.width % whole != 0)
+              return fmt::format("groups = {} does not divide the width {}", whole, site.width);
             return site.causal && site.places > 1 ? "its statistics over places would use future tokens" : "";
           }};
 }

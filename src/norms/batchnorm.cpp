@@ -21,9 +21,8 @@ class BatchNorm final : public ComposedNorm {
     const std::int64_t rows = x.shape().numel() / width_;
     if (rows < 2)
       throw UsageError(
-          "norm \"batchnorm\" cannot train on 1 row: its variance is 0, so the result is the bias; give batches of 2 "
-          "or "
-          "more");
+          "norm \"batchnorm\" cannot train on 1 row: its variance is 0, so the result is the bias; "
+          "give batches of 2 or more");
     const Variable columns = transpose(reshape(x, {rows, width_}), 0, 1);  // [C, R]
     const Variable mean = mean_last(columns), once = subtract(columns, mean);
     const Variable rest = mean_last(once), c = subtract(once, rest);  // what rounding left of a large mean

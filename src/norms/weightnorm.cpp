@@ -16,9 +16,7 @@ Weight normalized_weight(const Scope& scope, const Shape& shape, const Init& ini
     for (std::int64_t j = 0; j < shape[1]; ++j) squares += static_cast<double>(row[j]) * static_cast<double>(row[j]);
     g.value().data()[i] = static_cast<real>(std::sqrt(squares));
   }
-  return [v, g] {
-    return multiply(divide(v, safe_sqrt(sum_last(square(v)))), reshape(g, {v.shape()[0], 1}));
-  };
+  return [v, g] { return multiply(divide(v, safe_sqrt(sum_last(square(v)))), reshape(g, {v.shape()[0], 1})); };
 }
 }  // namespace
 

@@ -195,7 +195,8 @@ TEST(WeightNorm, BeginsAsTheModelWithoutNorm) {
   };
   EXPECT_LE(error_of(logits("weightnorm"), logits("none")), tolerance(1e-6, 1e-14));
   std::vector<std::string> paths;
-  for (const Parameter& p : make_model(engine(), mlp("weightnorm"), 3)->parameters().all())
+  const auto model = make_model(engine(), mlp("weightnorm"), 3);
+  for (const Parameter& p : model->parameters().all())
     if (p.path.find("bias") == std::string::npos) paths.push_back(p.path);
   EXPECT_EQ(paths, (std::vector<std::string>{"blocks.0.fc.weight", "blocks.0.fc.gain", "blocks.1.fc.weight",
                                              "blocks.1.fc.gain", "head.weight"}));

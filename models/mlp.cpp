@@ -20,8 +20,10 @@ class MlpModel final : public Model {
       const Scope scope{parameters_, "blocks." + std::to_string(i), i, ""};
       const auto own = o.block.find(i);
       const NormSpec norm = own == o.block.end() ? o.norm : own->second.mlp_norm.value_or(o.norm);
-      layers_.push_back({scope.prefix, Linear(scope.in("fc").as("mlp"), in, o.n_embd, o.bias, init("fc", in, o.n_embd)),
-                         make_norm(scope.in("norm").as("norm"), norm, o.n_embd)});
+      const auto weight = norm_entry(norm.name).weight;
+      layers_.push_back({scope.prefix,
+                         Linear(scope.in("fc").as("mlp"), in, o.n_embd, o.bias, init("fc", in, o.n_embd), weight),
+                         weight ? nullptr : make_norm(scope.in("norm").as("norm"), norm, o.n_embd)});
       points_.push_back("residual." + std::to_string(i));
       in = o.n_embd;
     }
@@ -37,10 +39,18 @@ class MlpModel final : public Model {
       const Tape::Scope scope(layer.path);
       pass.observe(points_[i], x);
       x = layer.map(x);
-      x = options_.placement == "before" ? relu(layer.norm->forward(x, pass)) : layer.norm->forward(relu(x), pass);
+      if (!layer.norm)
+        x = relu(x);
+      else
+        x = options_.placement == "before" ? relu(layer.norm->forward(x, pass)) : layer.norm->forward(relu(x), pass);
     }
     pass.observe(points_.back(), x);
     return (*head_)(x);
+  }
+
+  void after_update(std::int64_t step) override {
+    for (const Layer& layer : layers_)
+      if (layer.norm) layer.norm->after_update(step);
   }
 
   Batch make_batch(std::int64_t items) const override {
@@ -56,7 +66,7 @@ class MlpModel final : public Model {
   struct Layer {
     std::string path;
     Linear map;
-    std::unique_ptr<Norm> norm;
+    std::unique_ptr<Norm> norm;  ///< null where the map's weights are normed
   };
 
   std::vector<Layer> layers_;

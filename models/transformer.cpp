@@ -29,6 +29,7 @@ Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint6
                             .attn_norm = own.attn_norm.value_or(o.norm),
                             .mlp_norm = own.mlp_norm.value_or(o.norm)};
   };
+  const auto require_causal = [&](const NormSpec& norm) { require_fit(norm, {.width = C, .causal = true}); };
   refuse(placement);
   ends_ = placement.ends ? placement.ends(root, context(-1, {})) : std::make_unique<StreamEnds>();
   for (std::int64_t i = 0; i < o.n_layer; ++i) {
@@ -37,6 +38,8 @@ Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint6
     const BlockOptions own = found == o.block.end() ? BlockOptions{} : found->second;
     const PlacementEntry here = own.placement.empty() ? placement : placement_entry(own.placement);
     refuse(here);
+    require_causal(own.attn_norm.value_or(o.norm));
+    require_causal(own.mlp_norm.value_or(o.norm));
     if (here.ends != placement.ends)
       throw UsageError("norm_placement = \"" + here.name + "\" of block " + std::to_string(i) +
                        " keeps another kind of stream than \"" + placement.name + "\"; they cannot share a model");
@@ -58,6 +61,7 @@ Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint6
     blocks_.push_back(std::move(block));
   }
   if (!o.final_norm) o.final_norm = placement.has_final_norm();
+  if (*o.final_norm) require_causal(o.final_norm_spec.value_or(o.norm));
   if (*o.final_norm) final_norm_ = make_norm(root.in("final_norm").as("norm"), o.final_norm_spec.value_or(o.norm), C);
   head_ = o.tie_weights ? tokens_ : root.as("head").add("head.weight", {V, C}, init("head", C, V));
   const auto points = static_cast<std::size_t>(2 * o.n_layer + (final_norm_ ? 2 : 1));

@@ -69,6 +69,33 @@ TEST(Mlp, ResumesWithTheSameBits) {
   expect_same_run(folder / "whole", folder / "half", false);  // the shorter run was evaluated in between
 }
 
+TEST(Mlp, ResumesBatchNormWithTheSameBits) {
+  const TemporaryFolder folder;
+  const std::string norm = " --norm batchnorm --gradient_accumulation_steps 2 --quiet";
+  expect_done(folder, "train --preset m1 --epochs 4 --out_dir whole" + norm);
+  expect_done(folder, "train --preset m1 --epochs 2 --out_dir half" + norm);
+  expect_done(folder, "train --out_dir half --init_from resume --epochs 4 --quiet");
+  expect_same_run(folder / "whole", folder / "half", false);  // the shorter run was evaluated in between
+  const ArrayFileReader checkpoint(checkpoint_of(folder / "whole"));
+  for (const double mean : numbers(checkpoint.read("buffers/blocks.3.norm.running_mean"))) EXPECT_NE(mean, 0);
+}
+
+TEST(Mlp, TrainsEveryNormOverChannelsBatchAndWeights) {
+  const TemporaryFolder folder;
+  expect_done(folder,
+              "ablate --preset m1 --epochs 2 --norm batchnorm,groupnorm:groups=8,weightnorm,none --seeds 2 --out_dir s "
+              "--quiet");
+  EXPECT_TRUE(std::filesystem::exists(folder / "s/report.html"));
+  const auto refused = [&](const std::string& arguments, const std::string& reason) {
+    const Outcome outcome = run(folder, "train --preset m1 --epochs 1 --out_dir no --quiet " + arguments);
+    EXPECT_EQ(outcome.code, 2) << arguments;
+    EXPECT_NE(outcome.err.find(reason), std::string::npos) << outcome.err;
+  };
+  refused("--norm groupnorm:groups=7", "7 does not divide the width 64");
+  refused("--norm instancenorm", "exactly 0");
+  refused("--norm batchnorm --batch_size 1", "1 row");
+}
+
 TEST(Mlp, IsComparedAndReportedLikeAnyModel) {
   const TemporaryFolder folder;
   expect_done(folder, "ablate --preset m1 --epochs 2 --norm layernorm,rmsnorm,none --seeds 2 --out_dir s --quiet");

@@ -18,7 +18,8 @@ std::vector<NormInfo> norm_catalogue() {
                   .reference = e.reference,
                   .over = e.over == Over::rows       ? "rows"
                           : e.over == Over::channels ? "channels"
-                                                     : "batch",
+                          : e.over == Over::batch    ? "batch"
+                                                     : "weights",
                   .detached = e.detached,
                   .options = {},
                   .variants = e.variants};

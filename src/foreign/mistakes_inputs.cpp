@@ -170,7 +170,7 @@ std::vector<Form> mistake_other_norm(const Problem& p) {
   std::vector<Form> forms;
   for (const NormEntry& entry : norm_table()) {
     // Of a detached norm the mistakes in dx say what is missing.
-    if (entry.name == spec.name || entry.detached || !entry.parameters.empty()) continue;
+    if (entry.name == spec.name || entry.over != Over::rows || entry.detached || !entry.parameters.empty()) continue;
     for (const std::string& variant : norm_variants(entry)) {
       const NormSpec other = parse_norm(variant, {});
       NormCall call = p.call;

@@ -79,7 +79,7 @@ void bench_norms(Engine& engine, const Emit& emit) {
     Parameters parameters(engine, 1);
     std::vector<std::unique_ptr<Norm>> norms;
     Tape tape;
-    const std::vector<std::string> variants = norm_variants();
+    const std::vector<std::string> variants = norm_variants({.width = width});
     for (const std::string& variant : variants) {
       norms.push_back(make_norm({parameters, variant, -1, "norm"}, parse_norm(variant, {}), width));
       const Norm& norm = *norms.back();

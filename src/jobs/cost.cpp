@@ -37,7 +37,7 @@ std::int64_t three_steps(Session& session) {
 double program_mb(Config config) {
   config.n_layer = 1;
   config.n_inner = 0;
-  config.batch_size = 1;
+  config.batch_size = std::min<std::int64_t>(config.batch_size, 2);  // a norm over the batch takes no single row
   config.block_size = std::min<std::int64_t>(config.block_size, 16);
   config.vocab_size = 0;
   Session session(config, assumed_shape(config));

@@ -94,25 +94,28 @@ std::vector<Variable> leaves_of(const Parameters& parameters) {
 /// do: of a norm with detached values the formula is checked, and the tests hold the kernel to the formula.
 void check_norm(Checker& checker, Engine& engine, const NormEntry& entry, const std::string& variant,
                 std::uint64_t seed) {
+  const bool samples = entry.over == Over::channels;  // of several places
+  const std::int64_t rows = samples ? 6 : 5, width = samples ? 4 : 7, places = samples ? 3 : 1;
+  const Pass pass{.training = true};
   for (const bool bias : {false, true})
     for (const InputRange& range : kRanges) {
       if (range.scale > entry.saturates_at) continue;
       Parameters parameters(engine, seed);
       NormSpec defaults;
       defaults.bias = bias;
-      const auto norm = make_norm({parameters, "", -1, "norm"}, parse_norm(variant, defaults), 7);
+      const auto norm = make_norm({parameters, "", -1, "norm"}, parse_norm(variant, defaults), width, places);
       shake(parameters, seed, 0.3);
       std::vector<Variable> leaves = leaves_of(parameters);
-      const Variable x = random_leaf(engine, {5, 7}, "x", range, Domain::any, seed);
-      const Variable f = random_leaf(engine, {5, 7}, "f", {range.scale, 0}, Domain::any, seed);
+      const Variable x = random_leaf(engine, {rows, width}, "x", range, Domain::any, seed);
+      const Variable f = random_leaf(engine, {rows, width}, "f", {range.scale, 0}, Domain::any, seed);
       leaves.push_back(x);
       const std::string input = range.str() + (bias ? ", bias" : "");
       checker.run("norm", variant, input, leaves,
-                  [&] { return entry.detached ? norm->reference(x) : norm->forward(x); });
+                  [&] { return entry.detached ? norm->reference(x) : norm->forward(x, pass); });
       leaves.push_back(f);
       checker.run("norm", variant, input + ", x + f", leaves, [&] {
         const Variable sum = add(x, f);
-        const auto [h, y] = entry.detached ? std::pair(sum, norm->reference(sum)) : norm->add_forward(x, f);
+        const auto [h, y] = entry.detached ? std::pair(sum, norm->reference(sum)) : norm->add_forward(x, f, pass);
         return concat({h, y}, 1);
       });
     }
@@ -133,9 +136,11 @@ void check_norm_formulas(Checker& checker, Engine& engine, std::uint64_t seed) {
 
 void check_norms(Checker& checker, Engine& engine, std::uint64_t seed) {
   check_norm_formulas(checker, engine, seed);
-  for (const NormEntry& entry : norm_table())
+  for (const NormEntry& entry : norm_table()) {
+    if (entry.weight) continue;  // in the models
     for (const std::string& variant : norm_variants(entry))
       if (checker.wants("norm", variant)) check_norm(checker, engine, entry, variant, seed);
+  }
 }
 
 ModelOptions small_model(bool gpt) {
@@ -160,7 +165,7 @@ void check_model(Checker& checker, Engine& engine, const std::string& topic, con
   const auto model = make_model(engine, options, seed);
   shake(model->parameters(), seed, 0.1);
   const Random random(seed, Purpose::gradcheck, stream_of("tokens"));
-  const Batch batch = model->make_batch(2);
+  const Batch batch = model->make_batch(options.arch == "mlp" ? 6 : 2);  // rows enough for statistics of a batch
   for (std::int64_t i = 0; i < batch.predictions(); ++i) {
     if (batch.tokens.defined())
       batch.tokens.data()[i] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(i), 11));
@@ -168,7 +173,7 @@ void check_model(Checker& checker, Engine& engine, const std::string& topic, con
   }
   for (std::int64_t i = 0; batch.features.defined() && i < batch.features.numel(); ++i)
     batch.features.data()[i] = static_cast<real>(random.normal(static_cast<std::uint64_t>(100 + i)));
-  const Pass pass{options.dropout > 0, seed, 0};
+  const Pass pass{.training = true, .seed = seed};
   checker.run(topic, name, input, leaves_of(model->parameters()), [&] { return model->loss(batch, pass); });
 }
 
@@ -184,12 +189,17 @@ void check_formulas(Checker& checker, Engine& engine, std::uint64_t seed) {
   }
 }
 
+bool fits(const NormEntry& norm, const NormSite& site) {
+  return !norm.refuse || norm.refuse(norm_values(norm, {}), site).empty();
+}
+
 void check_models(Checker& checker, Engine& engine, std::uint64_t seed) {
   check_formulas(checker, engine, seed);
   for (const PlacementEntry& placement : placement_table()) {
     if (!checker.wants("placement", placement.name)) continue;
     for (const NormEntry& norm : norm_table()) {
       ModelOptions options = small_model(true);
+      if (!fits(norm, {.width = options.n_embd, .causal = true})) continue;
       options.placement = placement.name;
       options.norm.name = norm.name;
       check_model(checker, engine, "placement", placement.name, norm.name, options, seed);
@@ -202,7 +212,12 @@ void check_models(Checker& checker, Engine& engine, std::uint64_t seed) {
     options.features = 6;
     options.placement = placement;
     options.init_gain = 1;
-    check_model(checker, engine, "model", "mlp", std::string("norm ") + placement + " the ReLU", options, seed);
+    for (const NormEntry& norm : norm_table()) {
+      if (norm.over == Over::rows && norm.name != "layernorm") continue;  // the placements go through all of them
+      if (!norm.weight && !fits(norm, {.width = options.n_embd})) continue;
+      options.norm.name = norm.name;
+      check_model(checker, engine, "model", "mlp", fmt::format("{} {} the ReLU", norm.name, placement), options, seed);
+    }
   }
   for (const bool gpt : {true, false}) {
     const std::string name = gpt ? "gpt" : "llama";

@@ -4,8 +4,15 @@
 
 NORMSCOPE_BEGIN
 
-Linear::Linear(const Scope& scope, std::int64_t in, std::int64_t out, bool bias, const Init& init)
-    : weight_(scope.add("weight", {out, in}, init)) {
+namespace {
+Weight plain(const Variable& leaf) {
+  return [leaf] { return leaf; };
+}
+}  // namespace
+
+Linear::Linear(const Scope& scope, std::int64_t in, std::int64_t out, bool bias, const Init& init,
+               Weight (*weight)(const Scope&, const Shape&, const Init&))
+    : weight_(weight ? weight(scope, {out, in}, init) : plain(scope.add("weight", {out, in}, init))) {
   if (bias) bias_ = scope.add("bias", {out}, Init::constant(0));
 }
 
@@ -18,14 +25,14 @@ std::vector<Parameters::Part> paths(const Scope& scope, const std::vector<Parame
 }  // namespace
 
 Linear::Linear(const Scope& scope, std::int64_t in, const std::vector<Parameters::Part>& outs, bool bias)
-    : weight_(scope.parameters.add_side_by_side(paths(scope, outs, "weight"), scope.block, scope.role, in)) {
+    : weight_(plain(scope.parameters.add_side_by_side(paths(scope, outs, "weight"), scope.block, scope.role, in))) {
   if (!bias) return;
   std::vector<Parameters::Part> zeros = paths(scope, outs, "bias");
   for (auto& part : zeros) part.init = Init::constant(0);
   bias_ = scope.parameters.add_side_by_side(zeros, scope.block, scope.role, 0);
 }
 
-Variable Linear::operator()(const Variable& x) const { return linear(x, weight_, bias_); }
+Variable Linear::operator()(const Variable& x) const { return linear(x, weight_(), bias_); }
 
 namespace {
 std::vector<Parameters::Part> query_key_value(const AttentionSpec& s, const InitRule& init) {

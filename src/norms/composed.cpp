@@ -23,8 +23,11 @@ ComposedNorm::ComposedNorm(const NormRequest& request, NormFormula formula)
 
 Variable ComposedNorm::reference(const Variable& x) const {
   check_width(x);
-  Variable y = formula_(x, values_);
-  if (gain_.defined()) y = multiply(y, whole_gain());
+  return affine(formula_(x, values_));
+}
+
+Variable ComposedNorm::affine(const Variable& n) const {
+  const Variable y = gain_.defined() ? multiply(n, whole_gain()) : n;
   return bias_.defined() ? add(y, bias_) : y;
 }
 

@@ -13,6 +13,8 @@ class ComposedNorm : public Norm {
  protected:
   /// What n is multiplied by, [C]; undefined without gain.
   Variable whole_gain() const;
+  /// gain n + bias.
+  Variable affine(const Variable& n) const;
   void check_width(const Variable& x) const;
 
   std::string name_;

@@ -38,6 +38,7 @@ NormMaker maker(const std::shared_ptr<const Expression>& formula) {
                                                       .spec = request.spec,
                                                       .values = request.values,
                                                       .width = request.width,
+                                                      .places = request.places,
                                                       .gain = request.gain,
                                                       .bias = request.bias},
                                           compiled(*formula, request, dropped));
@@ -86,6 +87,7 @@ NormMaker kernel_maker(const Kernel& kernel) {
                                .spec = request.spec,
                                .values = norm_values(*kernel.entry, {.eps = request.values.eps}),
                                .width = request.width,
+                               .places = request.places,
                                .gain = affine ? std::optional(Gain{}) : std::nullopt,
                                .bias = affine && kernel.bias && request.spec.bias.value_or(true)});
   };

@@ -41,10 +41,29 @@ std::vector<std::string> norm_variants(const NormEntry& entry) {
   return texts;
 }
 
-std::vector<std::string> norm_variants() {
+namespace {
+
+std::string refusal(const NormEntry& entry, const NormValues& values, const NormSite& site) {
+  return entry.refuse ? entry.refuse(values, site) : "";
+}
+
+void require_fit(const NormEntry& entry, const NormValues& values, const NormSite& site) {
+  const std::string reason = refusal(entry, values, site);
+  if (!reason.empty()) throw UsageError("norm \"" + entry.name + "\" does not fit here: " + reason);
+}
+
+}  // namespace
+
+void require_fit(const NormSpec& spec, const NormSite& site) {
+  const NormEntry entry = norm_entry(spec.name);
+  require_fit(entry, norm_values(entry, spec), site);
+}
+
+std::vector<std::string> norm_variants(const NormSite& site) {
   std::vector<std::string> texts;
   for (const NormEntry& entry : norm_table())
-    for (const std::string& text : norm_variants(entry)) texts.push_back(text);
+    for (const std::string& text : norm_variants(entry))
+      if (refusal(entry, norm_values(entry, parse_norm(text, {})), site).empty()) texts.push_back(text);
   return texts;
 }
 
@@ -123,8 +142,10 @@ NormValues norm_values(const NormEntry& entry, const NormSpec& spec) {
   return values;
 }
 
-std::unique_ptr<Norm> make_norm(const NormEntry& entry, const Scope& scope, const NormSpec& spec, std::int64_t width) {
+std::unique_ptr<Norm> make_norm(const NormEntry& entry, const Scope& scope, const NormSpec& spec, std::int64_t width,
+                                std::int64_t places) {
   const NormValues values = norm_values(entry, spec);
+  require_fit(entry, values, {.width = width, .places = places});
   const std::optional<Gain> gain = spec.affine ? entry.gain(values) : std::nullopt;
   if (entry.over == Over::batch) scope.parameters.need_whole_batch();
   return entry.make({.scope = scope,
@@ -132,12 +153,13 @@ std::unique_ptr<Norm> make_norm(const NormEntry& entry, const Scope& scope, cons
                      .spec = spec,
                      .values = values,
                      .width = width,
+                     .places = places,
                      .gain = gain,
                      .bias = gain && spec.bias.value_or(entry.bias)});
 }
 
-std::unique_ptr<Norm> make_norm(const Scope& scope, const NormSpec& spec, std::int64_t width) {
-  return make_norm(norm_entry(spec.name), scope, spec, width);
+std::unique_ptr<Norm> make_norm(const Scope& scope, const NormSpec& spec, std::int64_t width, std::int64_t places) {
+  return make_norm(norm_entry(spec.name), scope, spec, width, places);
 }
 
 std::pair<Variable, Variable> Norm::add_forward(const Variable& x, const Variable& f, const Pass& pass) const {

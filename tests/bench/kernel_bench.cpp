@@ -134,7 +134,7 @@ int main(int argc, char** argv) {
         [backward](benchmark::State& state) { time_attention(state, backward); })
         ->Args({12, 64, 4, 32})
         ->Args({8, 256, 6, 64});
-    for (const std::string& variant : norm_variants())
+    for (const std::string& variant : norm_variants({.width = 128}))
       add(variant + pass, [variant, backward](benchmark::State& state) { time_norm(state, variant, backward); })
           ->Args({1024, 128})
           ->Args({4096, 768});

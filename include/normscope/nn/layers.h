@@ -14,14 +14,17 @@ NORMSCOPE_BEGIN
 /// y = x W^T + b, W [out, in].
 class Linear {
  public:
-  Linear(const Scope& scope, std::int64_t in, std::int64_t out, bool bias, const Init& init);
+  /// `weight` makes the matrix: NormEntry::weight of a norm of weights; null: the parameter "weight" itself.
+  Linear(const Scope& scope, std::int64_t in, std::int64_t out, bool bias, const Init& init,
+         Weight (*weight)(const Scope&, const Shape&, const Init&) = nullptr);
   /// Several maps of one input, computed as one product: parameters NAME.weight [out_i, in] (and NAME.bias) each,
   /// outputs side by side.
   Linear(const Scope& scope, std::int64_t in, const std::vector<Parameters::Part>& outs, bool bias);
   Variable operator()(const Variable& x) const;
 
  private:
-  Variable weight_, bias_;
+  Weight weight_;
+  Variable bias_;
 };
 
 struct AttentionSpec {

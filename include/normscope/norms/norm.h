@@ -73,8 +73,19 @@ struct NormParameter {
   bool decay = false;                                                            ///< weight decay applies to it
 };
 
-/// Over what a norm takes its statistics: each row [C] on its own, each channel over the rows, or the whole batch.
-enum class Over { rows, channels, batch };
+/// Over what a norm takes its statistics: each row [C] on its own, channels over the places of a sample, the whole
+/// batch, or not over activations at all: over the rows of a weight matrix.
+enum class Over { rows, channels, batch, weights };
+
+/// Where a norm of activations stands. x is [..., C] with C = width; `places` consecutive rows make one sample (pixels
+/// of an image). Causal: rows are positions of a text, and each predicts the next.
+struct NormSite {
+  std::int64_t width = 1, places = 1;
+  bool causal = false;
+};
+
+/// The matrix a linear map multiplies by, made anew for each pass.
+using Weight = std::function<Variable()>;
 
 struct NormEntry;
 /// What make() gets: everything that the configuration left open is decided.
@@ -83,7 +94,7 @@ struct NormRequest {
   const NormEntry& entry;
   const NormSpec& spec;
   NormValues values;  ///< options; the parameters are still to be made
-  std::int64_t width;
+  std::int64_t width, places;
   std::optional<Gain> gain;
   bool bias;
 };
@@ -109,6 +120,10 @@ struct NormEntry {
   std::vector<std::string> decayed{};  ///< parameters that a formula declares and weight decay applies to
   bool has_kernel = false;             ///< formula, with the default options, has a kernel
   NormMaker make{};
+  /// Why the norm cannot stand there; "" when it can. Null: nothing is refused.
+  std::string (*refuse)(const NormValues& options, const NormSite& site) = nullptr;
+  /// Of a norm of weights: makes the parameters of a matrix [out, in] in `scope`. Null: a norm of activations.
+  Weight (*weight)(const Scope& scope, const Shape& shape, const Init& init) = nullptr;
   /// What the norm asks of the model around it, as a placement may; null: nothing.
   void (*adjust)(ModelOptions& options) = nullptr;
 };
@@ -121,8 +136,9 @@ const std::vector<NormEntry>& norm_table();
 /// max of a row, sqrt, exp, log, tanh, erf, sigmoid, atan, sin, abs, detach, clip(v, low, high), max(v, number). Raises
 /// UsageError for an unknown name (naming those that are) and for a wrong formula (with the column).
 NormEntry norm_entry(const std::string& name);
-/// Every norm with its default options, then its variants: "layernorm", "layernorm:unbiased=true", ...
-std::vector<std::string> norm_variants();
+/// Every norm that can stand at `site` with its default options, then its variants: "layernorm",
+/// "layernorm:unbiased=true", ...
+std::vector<std::string> norm_variants(const NormSite& site);
 std::vector<std::string> norm_variants(const NormEntry& entry);
 
 /// "(0, 1]", or "true or false"; and the default as it would be written, "0.0625".
@@ -135,10 +151,15 @@ std::string parameters_text(const NormEntry& entry);
 /// value outside its range; the message lists what the norm takes.
 NormValues norm_values(const NormEntry& entry, const NormSpec& spec);
 
-/// Makes the norm `spec` names, for rows of `width`, with its parameters in `scope` ("gain", "bias", ...). Raises
-/// UsageError as norm_entry() and norm_values() do.
-std::unique_ptr<Norm> make_norm(const Scope& scope, const NormSpec& spec, std::int64_t width);
+/// Raises UsageError with the reason where the norm `spec` names cannot stand at `site`. A model whose sites are causal
+/// asks this for each of its norms; make_norm() asks for width and places.
+void require_fit(const NormSpec& spec, const NormSite& site);
+
+/// Makes the norm `spec` names, for rows of `width`, `places` of which are one sample, with its parameters in `scope`
+/// ("gain", "bias", ...). Raises UsageError as norm_entry(), norm_values() and require_fit() do.
+std::unique_ptr<Norm> make_norm(const Scope& scope, const NormSpec& spec, std::int64_t width, std::int64_t places = 1);
 /// The same for an entry that need not be in the catalogue; spec.name is not read.
-std::unique_ptr<Norm> make_norm(const NormEntry& entry, const Scope& scope, const NormSpec& spec, std::int64_t width);
+std::unique_ptr<Norm> make_norm(const NormEntry& entry, const Scope& scope, const NormSpec& spec, std::int64_t width,
+                                std::int64_t places = 1);
 
 NORMSCOPE_END

@@ -243,7 +243,7 @@ void check_product(Checker& checker, Engine& engine, const std::string& filter, 
     options.arch = arch;
     options.placement = placement;
     if (!checker.wants("product", arch + "/" + placement)) return;
-    for (const std::string& variant : norm_variants()) {
+    for (const std::string& variant : norm_variants({.width = options.n_embd, .causal = arch != "mlp"})) {
       options.norm = parse_norm(variant, {});
       check_model(checker, engine, "product", arch + "/" + placement, variant, options, seed);
     }

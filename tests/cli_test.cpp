@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(
     Cli, WrongUse,
     testing::Values(
         Wrong{"", "command is missing"}, Wrong{"trian", "nearest is train"}, Wrong{"train", "--data"},
-        Wrong{"train --n_layr 4", "nearest known key is --n_layer"}, Wrong{"train --n_layr=4", "value '4'"},
+        Wrong{"train --n_layr 4", "nearest key is --n_layer"}, Wrong{"train --n_layr=4", "value '4'"},
         Wrong{"train -x", "no key 'x'"}, Wrong{"train --n_layer", "value is missing"},
         Wrong{"train --n_layer four", "not an integer"}, Wrong{"train --n_layer=", "not an integer"},
         Wrong{"train --bias maybe", "not true or false"}, Wrong{"train text.txt", "no place here"},
@@ -66,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"train --data x --norm rmsnrm", "nearest is rmsnorm"},
         Wrong{"train --preset m1 --data synthetic:markov", "trains on samples"},
         Wrong{"train --data synthetic:teacher", "trains on tokens"},
-        Wrong{"train --preset m1 --n_head 2", "means nothing for arch = mlp"},
+        Wrong{"train --preset m1 --n_head 2", "does not apply to arch = mlp"},
         Wrong{"train --preset m1 --norm_placement pre", "allowed: before (the ReLU), after"},
         Wrong{"train --data x --norm prmsnorm:p=2", "--norm: norm \"prmsnorm\": p = 2 must be a number in (0, 1]"},
         Wrong{"train --data x --final_norm rmsnorm:q=1", "no option \"q\""},
@@ -76,8 +76,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"train --data x --block.1.norm rmsnrm", "nearest is rmsnorm"},
         Wrong{"train --data x --block.1.n_head=2", "allowed in [block.1] are attn_norm"},
         Wrong{"train --data x --block.9.norm none", "blocks 0 to 3"}, Wrong{"train --preset mico", "nearest is micro"},
-        Wrong{"train --config none.toml", "no such config file"}, Wrong{"train --log_level loud", "allowed: trace"},
-        Wrong{"train --data nowhere.txt --quiet", "nowhere.txt"},
+        Wrong{"train --config none.toml", "the config file does not exist"},
+        Wrong{"train --log_level loud", "allowed: trace"}, Wrong{"train --data nowhere.txt --quiet", "nowhere.txt"},
         Wrong{"ablate --data x --norm rmsnorm,layernorm,rmsnorm", "stands twice"},
         Wrong{"ablate --data x --learning_rate 1e-3,0.001", "stands twice"},
         Wrong{"ablate --data x --norm layernorm,", "empty value"}, Wrong{"ablate --data x --seed 1,2", "--seeds N"},
@@ -98,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"prepare", "FILE is missing"}, Wrong{"prepare nowhere.txt", "nowhere.txt"},
         Wrong{"prepare nowhere.txt other.txt", "nowhere.txt"},
         Wrong{"prepare x --tokenizer word", "allowed: char, byte"}, Wrong{"bench", "WHAT is missing"},
-        Wrong{"repair nowhere", "does not exist"}, Wrong{"bench stepp", "there are: norms, gemm, attention, step"},
+        Wrong{"repair nowhere", "does not exist"}, Wrong{"bench stepp", "allowed: norms, gemm, attention, step"},
         Wrong{"inspect nowhere", "nowhere"}, Wrong{"gradcheck --filter no/such", "matches no check"},
         Wrong{"gradcheck --foreign x.npz", "go together"}, Wrong{"gradcheck --norm rmsnorm", "go together"},
         Wrong{"gradcheck --foreign none.npz --norm rmsnorm", "none.npz"}, Wrong{"norms show", "no place here"},
@@ -179,7 +179,7 @@ TEST(Cli, NotesWhatWasChangedInATextBeforeItWasRead) {
                 nlohmann::json::parse(prepare.out).at("val_tokens").get<int>(),
             20);
   const Outcome inspect = run(folder, "inspect --data a.txt --block_size 2 --batch_size 1 --n_embd 8 --n_head 2");
-  EXPECT_NE(inspect.err.find("byte order mark dropped"), std::string::npos) << inspect.err;
+  EXPECT_NE(inspect.err.find("byte order mark removed"), std::string::npos) << inspect.err;
 }
 
 TEST(Cli, ResultsGoToStandardOutputOnly) {

@@ -121,7 +121,7 @@ TEST(Hostile, FilesOfOthersAreNeverReplaced) {
     const auto refused = [&](const std::string& command, const std::string& reason) {
       expect_refusal(folder, command + overwrite, 2, {reason});
     };
-    const std::string strange = "mine holds files that normscope did not write";
+    const std::string strange = "mine contains files not written by normscope";
     refused("train" + keys("mine"), strange);
     refused("train" + keys("mine") + " --init_from auto", strange);
     refused("train" + keys("s"), "s/config.toml does not belong to a run");
@@ -177,8 +177,8 @@ TEST(Hostile, ResumeNeverThrowsARunAway) {
   const std::string resume = "train" + keys("r") + " --init_from resume --max_iters 30";
 
   fs::rename(folder / "r/run.h5", folder / "run.h5");
-  expect_refusal(folder, resume, 2, {"put run.h5 back"});
-  expect_refusal(folder, "train" + keys("r") + " --overwrite", 2, {"put run.h5 back"});
+  expect_refusal(folder, resume, 2, {"restore run.h5"});
+  expect_refusal(folder, "train" + keys("r") + " --overwrite", 2, {"restore run.h5"});
   EXPECT_TRUE(fs::exists(folder / "r/checkpoints/step_000020.h5"));
   fs::rename(folder / "run.h5", folder / "r/run.h5");
 
@@ -201,7 +201,7 @@ TEST(Hostile, ResumeNeverThrowsARunAway) {
   }
   expect_refusal(folder, resume, 2, {"optimizer/first/embed.tokens", "shape"});
   fs::remove(checkpoint);
-  expect_refusal(folder, resume, 2, {"no complete checkpoint"});
+  expect_refusal(folder, resume, 2, {"before its first checkpoint"});
   expect_refusal(folder, resume + " --init_from auto --n_embd 32", 2, {"n_embd was 16, now it is 32"});
   write_text(checkpoint, whole);
   expect_done(folder, resume);

@@ -26,7 +26,7 @@ class Joined {
       if (!in || !fs::is_regular_file(file))
         throw UsageError(fmt::format("{}: this text file cannot be read; check the path", file));
       if (in.peek() == std::ifstream::traits_type::eof())
-        throw UsageError(fmt::format("{}: this file is empty; leave it out", file));
+        throw UsageError(fmt::format("{}: this file is empty; remove it", file));
       std::ofstream out(folder_.path / fmt::format("{:08}.txt", i), std::ios::binary);
       out << in.rdbuf();
       if (!out.flush()) throw Error(fmt::format("{}: its copy cannot be written; is the disk full?", path()));

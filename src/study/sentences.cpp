@@ -32,8 +32,4 @@ std::string say(Sentence sentence, const Words& words) {
   return out;
 }
 
-std::string counted(std::int64_t count, const std::string& what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
-
 }  // namespace normscope

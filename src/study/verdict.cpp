@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/decimal_text.h"
+#include "core/text.h"
 #include "study/arms.h"
 #include "study/sentences.h"
 

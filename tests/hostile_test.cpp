@@ -126,7 +126,7 @@ TEST(Hostile, FilesOfOthersAreNeverReplaced) {
     refused("train" + keys("mine") + " --init_from auto", strange);
     refused("train" + keys("s"), "s/config.toml does not belong to a run");
     refused("ablate" + keys("mine") + " --norm layernorm,rmsnorm --seeds 1", strange);
-    refused("ablate" + keys("r") + " --norm layernorm,rmsnorm --seeds 1", "r holds a run, not a study");
+    refused("ablate" + keys("r") + " --norm layernorm,rmsnorm --seeds 1", "r contains a run, not a study");
     refused("report r --out_dir mine", strange);
     refused("compare r q --out_dir mine", strange);
     refused("prepare t.txt --out_dir mine", strange);

@@ -97,7 +97,7 @@ TEST_F(StudyTest, AnotherConfigIsRefusedByItsKey) {
   run_study(options());
   StudyOptions other = options();
   other.base.learning_rate = 0.5;
-  EXPECT_NE(message_of(other).find("learning_rate was 0.001 there and is 0.5 now"), std::string::npos)
+  EXPECT_NE(message_of(other).find("learning_rate was 0.001 and is now 0.5"), std::string::npos)
       << message_of(other);
   other = options();
   other.axes = {{"norm", {"layernorm", "none"}}};
@@ -226,7 +226,7 @@ TEST_F(StudyTest, AStopWhileTimesAreMeasuredKeepsTheRunsAndNoTimes) {
   };
   const StudyOutcome stopped = run_study(timed);
   EXPECT_EQ(stopped.exit, ExitCode::interrupted);
-  EXPECT_NE(stopped.text.find("time of a step not measured"), std::string::npos) << stopped.text;
+  EXPECT_NE(stopped.text.find("time per step is not measured"), std::string::npos) << stopped.text;
   EXPECT_TRUE(read_study(timed.out_dir).step_times.empty());
   timed.time_arms = [](const std::vector<Config>& arms, int rounds, const auto&) {
     return std::vector<std::vector<double>>(arms.size(), std::vector<double>(static_cast<std::size_t>(rounds), 1.0));

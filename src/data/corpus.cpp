@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <span>
 
+#include "core/text.h"
 #include "data/prepared.h"
 #include "data/sha256.h"
 #include "data/synthetic.h"

@@ -25,7 +25,7 @@ std::string say(Sentence sentence, const Words& words) {
     }
     const std::size_t end = text.find('}', i);
     const auto word = words.find(text.substr(i + 1, end - i - 1));
-    if (word == words.end()) throw Error(fmt::format("[study] the sentence '{}' misses a word", text));
+    if (word == words.end()) throw Error(fmt::format("[study] a word is missing in the sentence '{}'", text));
     out += word->second;
     i = end + 1;
   }

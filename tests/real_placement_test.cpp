@@ -280,7 +280,7 @@ TEST(PlacementErrors, GiveTheColumn) {
       {"2 / F(x)", {"column 3", "divisor"}},
       {"F(x)^2", {"column 5", "numbers only"}},
       {"sqrt(F(x))", {"column 6", "sqrt takes"}},
-      {"scalar(a, 0)*F(x) + scalar(a, 0)*x", {"column 21", "stands twice"}},
+      {"scalar(a, 0)*F(x) + scalar(a, 0)*x", {"column 21", "declared twice"}},
       {"scalar(0)*F(x)", {"column 1", "scalar(scale, 0)"}},
       {"scalar(norm, 0)*F(x)", {"column 8", "name of a norm"}},
       {"scalar(a, x)*F(x)", {"column 11", "must be a number"}},

@@ -113,7 +113,7 @@ int inspect_run(const RunData& run, const std::string& path, bool json) {
   for (const Matrix& matrix : run.columns)
     rows.push_back({matrix.info.name, std::to_string(matrix.width), name_of(matrix.info.axis), matrix.info.unit,
                     matrix.info.long_name});
-  print("\n" + table({"statistic", "a step", "axis", "unit", "what"}, rows, {false, true, false, false, false}));
+  print("\n" + table({"statistic", "per step", "axis", "unit", "what"}, rows, {false, true, false, false, false}));
   return 0;
 }
 

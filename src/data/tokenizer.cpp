@@ -165,7 +165,7 @@ std::unique_ptr<Tokenizer> tokenizer_from_json(const std::string& json) {
   std::set<char32_t> seen;
   for (std::size_t i = 0; i < itos.size(); ++i) {
     symbols.push_back(one_character(itos[i], i));
-    if (!seen.insert(symbols.back()).second) bad_vocabulary(fmt::format("itos[{}] {} stands twice", i, itos[i].dump()));
+    if (!seen.insert(symbols.back()).second) bad_vocabulary(fmt::format("itos[{}] {} occurs twice", i, itos[i].dump()));
   }
   return std::make_unique<CharTokenizer>(std::move(symbols));
 }

@@ -42,7 +42,7 @@ Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint6
     require_causal(own.mlp_norm.value_or(o.norm));
     if (here.ends != placement.ends)
       throw UsageError("norm_placement = \"" + here.name + "\" of block " + std::to_string(i) +
-                       " keeps another kind of stream than \"" + placement.name + "\"; they cannot share a model");
+                       " has a different stream than \"" + placement.name + "\"; they cannot be combined in one model");
     Block block;
     block.path = scope.prefix;
     block.placement = here.make(scope, context(i, own));
@@ -75,7 +75,7 @@ void Transformer::refuse(const PlacementEntry& placement) const {
 
 Variable Transformer::hidden(const Indices& tokens, const Pass& pass) const {
   check(tokens.shape().rank() == 2 && tokens.shape()[1] <= options_.block_size, "transformer", "tokens ",
-        tokens.shape().str(), " for a context of ", options_.block_size);
+        tokens.shape().str(), " exceeds the context of ", options_.block_size);
   static const std::string embed = "embed", last = "final_norm";
   Variable x = embedding(tokens_, tokens, positions_);  // [B, T, C]
   if (pass.training) x = dropout(x, options_.dropout, pass.dropout(embed));

@@ -135,7 +135,7 @@ TEST_F(CorpusTest, DropsByteOrderMarksAndReadsEveryLineEndAsLf) {
   const Corpus changed = load(windows);
   EXPECT_EQ(changed.sha256, expected.sha256);
   EXPECT_EQ(changed.tokenizer->to_json(), expected.tokenizer->to_json());
-  EXPECT_NE(changed.note.find("1 byte order mark dropped, 3 line ends CR LF read as LF, 1 line end CR read as LF"),
+  EXPECT_NE(changed.note.find("1 byte order mark removed, 3 line ends CR LF read as LF, 1 line end CR read as LF"),
             std::string::npos)
       << changed.note;
   const Corpus bytes = load(windows, "byte");
@@ -167,7 +167,7 @@ TEST_F(CorpusTest, RefusesWhatIsNoText) {
 
 TEST_F(CorpusTest, UnknownNamesListTheKnownOnes) {
   const auto file = write("t.txt", "hello hello");
-  refused([&] { load(file, "bpe"); }, {"bpe", "not there yet", "char", "byte"});
+  refused([&] { load(file, "bpe"); }, {"bpe", "not supported", "char", "byte"});
   refused([&] { load(file, "word"); }, {"'word' is unknown", "char", "byte"});
   refused([] { load("synthetic:shakespeare"); }, {"synthetic:shakespeare", "synthetic:grammar", "synthetic:markov"});
   refused([] { load("synthetic:"); }, {"synthetic:grammar", "synthetic:markov"});

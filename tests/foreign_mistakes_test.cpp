@@ -113,7 +113,11 @@ const std::vector<Case>& cases() {
        [](const Inputs& in, const Outputs&, Outputs& out) {
          for (std::size_t i = 0; i < out.y.size(); ++i) out.y[i] -= in.bias[i % in.bias.size()];
        }},
-      {"option", "layernorm", {"y", "dx", "dgain"}, all_of({.eps_outside = true}), "eps is added to the root"},
+      {"option",
+       "layernorm",
+       {"y", "dx", "dgain"},
+       all_of({.eps_outside = true}),
+       "eps is added outside the square root"},
       {"option", "rmsnorm", {"y", "dx", "dgain"}, all_of({.centred = false, .eps_outside = true}), "eps_outside=true"},
       {"option", "layernorm", {"y", "dx", "dgain"}, all_of({.unbiased = true}), "divided by C - 1"},
       {"option", "layernorm:unbiased=true", {"y", "dx", "dgain"}, all_of(kLayer), "unbiased=false"},

@@ -56,7 +56,7 @@ TEST(Hostile, ValuesThatWouldCrashOrWriteAstray) {
   expect_refusal(folder, "train" + keys("a") + " --threads 100000", 2, {"threads", "1024"});
   expect_refusal(folder, "train" + keys("a") + " --n_layer 1000000", 2, {"n_layer"});
   expect_refusal(folder, "train" + keys("a") + " --name ..", 2, {"name = .."});
-  expect_refusal(folder, "train" + keys("a") + " --norm layernorm:eps=1+eps=2", 2, {"eps stands twice"});
+  expect_refusal(folder, "train" + keys("a") + " --norm layernorm:eps=1+eps=2", 2, {"eps is given twice"});
   expect_refusal(folder, "train" + keys("a") + " --norm layernorm:bias=false+", 2, {"name:key=value"});
   expect_refusal(folder, "train" + keys(std::string(300, 'n')), 1, {"File name too long"});
   expect_refusal(folder, "ablate" + keys("s") + " --norm layernorm,rmsnorm --seeds 99999999999", 2, {"--seeds"});
@@ -121,12 +121,12 @@ TEST(Hostile, FilesOfOthersAreNeverReplaced) {
     const auto refused = [&](const std::string& command, const std::string& reason) {
       expect_refusal(folder, command + overwrite, 2, {reason});
     };
-    const std::string strange = "mine holds files that normscope did not write";
+    const std::string strange = "mine contains files not written by normscope";
     refused("train" + keys("mine"), strange);
     refused("train" + keys("mine") + " --init_from auto", strange);
     refused("train" + keys("s"), "s/config.toml does not belong to a run");
     refused("ablate" + keys("mine") + " --norm layernorm,rmsnorm --seeds 1", strange);
-    refused("ablate" + keys("r") + " --norm layernorm,rmsnorm --seeds 1", "r holds a run, not a study");
+    refused("ablate" + keys("r") + " --norm layernorm,rmsnorm --seeds 1", "r contains a run, not a study");
     refused("report r --out_dir mine", strange);
     refused("compare r q --out_dir mine", strange);
     refused("prepare t.txt --out_dir mine", strange);
@@ -177,8 +177,8 @@ TEST(Hostile, ResumeNeverThrowsARunAway) {
   const std::string resume = "train" + keys("r") + " --init_from resume --max_iters 30";
 
   fs::rename(folder / "r/run.h5", folder / "run.h5");
-  expect_refusal(folder, resume, 2, {"put run.h5 back"});
-  expect_refusal(folder, "train" + keys("r") + " --overwrite", 2, {"put run.h5 back"});
+  expect_refusal(folder, resume, 2, {"restore run.h5"});
+  expect_refusal(folder, "train" + keys("r") + " --overwrite", 2, {"restore run.h5"});
   EXPECT_TRUE(fs::exists(folder / "r/checkpoints/step_000020.h5"));
   fs::rename(folder / "run.h5", folder / "r/run.h5");
 
@@ -201,7 +201,7 @@ TEST(Hostile, ResumeNeverThrowsARunAway) {
   }
   expect_refusal(folder, resume, 2, {"optimizer/first/embed.tokens", "shape"});
   fs::remove(checkpoint);
-  expect_refusal(folder, resume, 2, {"no complete checkpoint"});
+  expect_refusal(folder, resume, 2, {"before its first checkpoint"});
   expect_refusal(folder, resume + " --init_from auto --n_embd 32", 2, {"n_embd was 16, now it is 32"});
   write_text(checkpoint, whole);
   expect_done(folder, resume);

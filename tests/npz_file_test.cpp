@@ -87,10 +87,10 @@ TEST(Npz, MalformedArraysAreRefused) {
   const auto says = [](const std::string& bytes, const std::string& text) {
     expect_says(message_of<Error>([&] { parse_npy(bytes); }), {text});
   };
-  says("", "no .npy array");
-  says("hello, hello, hello", "no .npy array");
+  says("", "not a .npy array");
+  says("hello, hello, hello", "not a .npy array");
   says(npy(header("<f8", "(3,)"), data, 4), "version 4");
-  says(npy(header("<f8", "(4,)"), data), "do not fit its 24 bytes");
+  says(npy(header("<f8", "(4,)"), data), "do not match its 24 bytes");
   says(npy(header("<f8", "(3,)"), data + "x"), "do not fit");
   says(npy(header("<f8", "(9223372036854775807, 9223372036854775807)"), data), "do not fit");
   says(npy(header("<f8", "(4294967296, 4294967296, 0, 3)"), data), "do not fit");
@@ -133,13 +133,14 @@ TEST(Npz, BadFilesAreOneSentenceThatNamesThem) {
   std::string flipped = good;
   flipped[good.size() / 2] = static_cast<char>(flipped[good.size() / 2] ^ 1);  // in the data: the CRC finds it
   write_text(folder / "flipped", flipped);
-  const std::pair<const char*, const char*> files[] = {{"text", "'readme.txt' is no .npy array"},
-                                                       {"object", "array 'x' cannot be used: it holds Python objects"},
-                                                       {"empty", "the file is empty"},
-                                                       {"no_zip", "no readable .npz"},
-                                                       {"cut", "no readable .npz"},
-                                                       {"flipped", "damaged"},
-                                                       {"missing", "No such file"}};
+  const std::pair<const char*, const char*> files[] = {
+      {"text", "'readme.txt' is not a .npy array"},
+      {"object", "array 'x' cannot be used: it contains Python objects"},
+      {"empty", "the file is empty"},
+      {"no_zip", "not a readable .npz"},
+      {"cut", "not a readable .npz"},
+      {"flipped", "damaged"},
+      {"missing", "No such file"}};
   for (const auto& [name, says] : files)
     expect_says(message_of<UsageError>([&, file = name] { read_npz(folder / file); }), {folder / name, says});
   expect_says(message_of<UsageError>([&] { read_npz(folder.path()); }), {"folder"});

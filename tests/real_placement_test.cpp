@@ -259,31 +259,31 @@ TEST(PlacementErrors, NameTheReason) {
   says(options, {"x + F(x)", "no norms", "block 2"});
   options = small("pre");
   options.block[1].placement = "residual";
-  says(options, {"\"residual\" of block 1", "another kind of stream than \"pre\""});
+  says(options, {"\"residual\" of block 1", "a different stream than \"pre\""});
 }
 
 TEST(PlacementErrors, GiveTheColumn) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> wrong{
       {"x + F(M(x))", {"column 7", "'M' is unknown", "N2", "detach"}},
-      {"x + F(N(x)", {"column 11", "',' or ')' is expected, not the end"}},
-      {"x + F(N(x)) )", {"column 13", "an operator is expected, not ')'"}},
+      {"x + F(N(x)", {"column 11", "expected ',' or ')', found the end"}},
+      {"x + F(N(x)) )", {"column 13", "expected an operator, found ')'"}},
       {"x + * F(x)", {"column 5", "not '*'"}},
       {"x + F(x) y", {"column 10", "an operator"}},
       {"2 L*F(x)", {"column 3", "an operator"}},
       {"x + F(2)", {"column 7", "F takes a stream"}},
       {"x + F(x, x)", {"column 5", "one argument"}},
       {"x + F", {"column 5", "F(...)"}},
-      {"x + N(x)", {"column 1", "F, the sub-layer, is missing"}},
-      {"F(x) + F(N(x))", {"column 8", "F stands twice"}},
+      {"x + N(x)", {"column 1", "the formula does not use F, the sub-layer"}},
+      {"F(x) + F(N(x))", {"column 8", "F occurs twice"}},
       {"F(x) + 1", {"column 6", "cannot be added"}},
       {"x * F(x)", {"column 3", "two streams"}},
       {"2 / F(x)", {"column 3", "divisor"}},
       {"F(x)^2", {"column 5", "numbers only"}},
       {"sqrt(F(x))", {"column 6", "sqrt takes"}},
-      {"scalar(a, 0)*F(x) + scalar(a, 0)*x", {"column 21", "stands twice"}},
+      {"scalar(a, 0)*F(x) + scalar(a, 0)*x", {"column 21", "declared twice"}},
       {"scalar(0)*F(x)", {"column 1", "scalar(scale, 0)"}},
       {"scalar(norm, 0)*F(x)", {"column 8", "name of a norm"}},
-      {"scalar(a, x)*F(x)", {"column 11", "starts at a number"}},
+      {"scalar(a, x)*F(x)", {"column 11", "must be a number"}},
       {"x(2) + F(x)", {"column 1", "no arguments"}},
       {"(x + \xc3\xa9)", {"column 6"}},
       {std::string(10000, '(') + "F(x)", {"nested too deeply"}},

@@ -266,7 +266,7 @@ TEST(TapeErrors, SayWhereAndWhatToDo) {
   EXPECT_EQ(numbers(argmax(y.detach())), (std::vector<double>{1}));
   tape.backward(total);  // all those errors left the recording whole
   EXPECT_EQ(numbers(x.grad()), (std::vector<double>{2, 2}));
-  expect_says(message_of([&] { tape.backward(total); }), {"[backward]", "second backward", "record"});
+  expect_says(message_of([&] { tape.backward(total); }), {"[backward]", "backward() has already run", "record"});
   expect_says(message_of([&] { scale(x, 2); }), {"[scale]", "Tape::Recording"});
 }
 

@@ -267,7 +267,7 @@ TEST(ReportPage, TheCaptionSaysThatColoursEndAndWhatIsHatched) {
     }
   const std::string page = page_of(input);
   EXPECT_NE(page.find("of arms that did not all diverge"), std::string::npos);
-  EXPECT_NE(page.find("Hatched: no finite number"), std::string::npos);
+  EXPECT_NE(page.find("Hatched: no finite value"), std::string::npos);
   EXPECT_NE(page.find("url(#gpPat"), std::string::npos) << "nothing is hatched";
   EXPECT_EQ(page_of(fake_study({})).find("Hatched"), std::string::npos) << "nothing to explain";
 }

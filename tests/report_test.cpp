@@ -157,7 +157,7 @@ TEST_F(ReportTest, ASingleRun) {
   const std::string html = read_text(write_report(input, folder_.string(), false));
   expect_self_contained(html);
   EXPECT_GE(check_figures(folder_ / "figures"), 4u);
-  for (const char* text : {"Run a &amp; b", "nats a token", "pseudo-epoch (10 steps)", "Learning rate"}) {
+  for (const char* text : {"Run a &amp; b", "nats/token", "pseudo-epoch (10 steps)", "Learning rate"}) {
     EXPECT_NE(html.find(text), std::string::npos) << text;
   }
 }

@@ -139,14 +139,14 @@ TEST(Resume, WithNothingToResumeIsAnError) {
   };
   expect_refusal("train --out_dir r --init_from resume", "r does not exist");
   expect_refusal("train" + kTiny + " --init_from resume", "runs/gpt-layernorm-L2-C16-s1337 does not exist");
-  expect_refusal("ablate" + kTiny + " --norm layernorm,rmsnorm --init_from resume", "leave init_from out");
+  expect_refusal("ablate" + kTiny + " --norm layernorm,rmsnorm --init_from resume", "remove init_from");
   EXPECT_FALSE(fs::exists(folder / "runs"));
   fs::create_directory(folder / "r");
-  expect_refusal("train --out_dir r --init_from resume", "r holds no run");
+  expect_refusal("train --out_dir r --init_from resume", "r contains no run");
   EXPECT_TRUE(fs::is_empty(folder / "r"));
   expect_done(folder, "train" + kTiny + " --out_dir r");
   fs::remove(checkpoint_of(folder / "r"));
-  expect_refusal("train --out_dir r --init_from resume", "no complete checkpoint");
+  expect_refusal("train --out_dir r --init_from resume", "before its first checkpoint");
   EXPECT_EQ(read_run(folder / "r/run.h5").step.size(), 20u) << "and leaves it as it was";
 }
 
@@ -156,7 +156,7 @@ TEST(Resume, AutoStartsOrContinuesAndSaysWhich) {
   expect_done(folder, "train" + kTiny + " --lr_decay_iters 20 --out_dir straight");
   const Outcome begun = run(folder, train + "r --max_iters 7");
   EXPECT_EQ(begun.code, 0) << begun.err;
-  EXPECT_NE(begun.err.find("nothing to resume in r, starts from scratch"), std::string::npos) << begun.err;
+  EXPECT_NE(begun.err.find("nothing to resume in r; starting from scratch"), std::string::npos) << begun.err;
   EXPECT_NE(begun.out.find("from scratch"), std::string::npos) << begun.out;
   const Outcome resumed = run(folder, train + "r");
   EXPECT_EQ(resumed.code, 0) << resumed.err;

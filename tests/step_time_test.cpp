@@ -51,7 +51,7 @@ TEST(StepTime, FileAndReportHaveTheRounds) {
   ASSERT_EQ(again.step_times.size(), 2u);
   EXPECT_EQ(again.step_times[1].seconds, (std::vector<double>{0.012, 0.013}));
   const std::string page = read_text(write_report(input, folder / "page", false));
-  for (const char* part : {"Time of a step, measured in turns on one thread", "<td>10.500</td>", "in 2 rounds"})
+  for (const char* part : {"Time per step, interleaved on one thread", "<td>10.500</td>", "in 2 rounds"})
     EXPECT_NE(page.find(part), std::string::npos) << part;
 }
 
@@ -106,10 +106,10 @@ TEST(StepTime, AStudyMeasuresItWhenAsked) {
   }
   EXPECT_EQ(rows, 1);
   const Outcome later = run(folder, study);
-  EXPECT_NE(later.out.find("Time of a step, measured in turns on one thread"), std::string::npos)
+  EXPECT_NE(later.out.find("Time per step, interleaved on one thread"), std::string::npos)
       << "what was measured stays" << later.err;
   EXPECT_NE(later.out.find("30 rounds: slower"), std::string::npos) << later.out;
-  EXPECT_NE(read_text(folder / "s/report.html").find("measured in turns on one thread"), std::string::npos);
+  EXPECT_NE(read_text(folder / "s/report.html").find("interleaved on one thread"), std::string::npos);
 }
 
 }  // namespace

@@ -68,7 +68,8 @@ TEST(StudyPairs, NothingIsSaidAboutTimeThatWasNotMeasured) {
   const test_files::TemporaryFolder folder;
   const std::string page = test_files::read_text(write_report(input, folder / "page", false));
   for (const std::string& text : {verdict_text(input.study), verdict_text(old), page})
-    for (const char* word : {"ms/step", "ms a step", "faster", "slower", "step time", "ime of a step", "times ratios"})
+    for (const char* word :
+         {"ms/step", "ms per step", "faster", "slower", "step time", "ime of a step", "times ratios"})
       EXPECT_EQ(text.find(word), std::string::npos) << word;
 }
 

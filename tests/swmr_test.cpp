@@ -114,7 +114,7 @@ TEST_F(Swmr, ArrayFilesGoBothWays) {
   EXPECT_EQ(reinterpret_cast<const std::int64_t*>(targets.bytes.data())[1], 4);
   EXPECT_EQ(reader.read("mask").bytes, (std::vector<std::uint8_t>{1, 0}));
   EXPECT_EQ(*reinterpret_cast<const float*>(reader.read("half").bytes.data()), 0.5f);
-  EXPECT_NE(message_of<UsageError>([&] { reader.read("text"); }).find("holds no numbers"), std::string::npos);
+  EXPECT_NE(message_of<UsageError>([&] { reader.read("text"); }).find("contains no numbers"), std::string::npos);
 }
 
 }  // namespace

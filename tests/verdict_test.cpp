@@ -82,7 +82,7 @@ TEST(Verdict, PowerAndPairingAreSaid) {
       made_study(kNorms, 5, [&](const Arm& arm, int s) { return (arm.at("norm") == "rmsnorm" ? b : a)[s]; });
   expect_says(verdict_text(study),
               {"5 seeds are enough to show a difference of 0.0078 nats or more (80 % power at the 5 % level)",
-               "(r = 0.994); without pairing, 398 seeds an arm would have been needed", "1 interval of 95 %"});
+               "(r = 0.994); without pairing, 398 seeds per arm would be needed", "1 interval of 95 %"});
   EXPECT_EQ(verdict_text(study).find("seeds only"), std::string::npos);
   const auto row = nlohmann::json::parse(study_to_json(study))["comparisons"][0];
   EXPECT_NEAR(row["p"], 0.030960716449216875, 1e-12);

@@ -15,7 +15,7 @@ fail() {
 is_it() { [ -f "$1" ] && [ "$(sha256sum <"$1" | cut -d' ' -f1)" = "$sum" ]; }
 
 if [ $# -eq 0 ] && is_it "$target"; then
-  echo "$target is there already"
+  echo "$target exists"
   exit 0
 fi
 

@@ -77,7 +77,7 @@ void Variable::on_grad(GradHook hook) const {
     leaf_->hooks.push_back(std::move(hook));
     return;
   }
-  if (!tracked()) throw Error("[on_grad] no gradient will reach this tensor: it is not recorded on the current tape");
+  if (!tracked()) throw Error("[on_grad] this tensor gets no gradient: it is not recorded on the current tape");
   Tape::current()->hook(slot_, std::move(hook));
 }
 
@@ -92,7 +92,8 @@ bool Tape::tracks(std::initializer_list<const Variable*> inputs) {
 
 Tape::Node& Tape::add(const char* op, std::initializer_list<const Variable*> inputs, Variable* outputs,
                       std::size_t count) {
-  if (spent_) throw Error(std::string("[") + op + "] this tape was used by backward(); start a new Tape::Recording");
+  if (spent_)
+    throw Error(std::string("[") + op + "] backward() has already run on this tape; start a new Tape::Recording");
   const Node node{.op = op,
                   .path = path_,
                   .first_input = static_cast<std::uint32_t>(inputs_.size()),
@@ -170,12 +171,12 @@ void accumulate(Leaf& leaf, const Tensor& gradient) {
 void Tape::backward(const Variable& output, real seed) {
   if (output.value().numel() != 1)
     throw Error("[backward] the output has shape " + output.shape().str() +
-                ", not one number; give a seed of its shape");
+                ", not one number; pass a seed of the same shape");
   backward(output, Tensor::full(output.engine(), output.shape(), seed));
 }
 
 void Tape::backward(const Variable& output, const Tensor& seed) {
-  if (spent_) throw Error("[backward] second backward on one recording: what it saved is gone; record the step again");
+  if (spent_) throw Error("[backward] backward() has already run and freed the saved tensors; record the step again");
   if (output.leaf_) {  // d x / d x
     accumulate(*output.leaf_, seed);
     return call_hooks(*output.leaf_);
@@ -261,7 +262,7 @@ void Grads::give(int i, Tensor gradient) {
   const auto& in = input(i);
   if (!(gradient.shape() == in.shape))
     throw Error(tape_.where(node_) + " gradient of shape " + gradient.shape().str() + " for input " +
-                std::to_string(i) + " of shape " + in.shape.str() + "; a gradient has its input's shape");
+                std::to_string(i) + " of shape " + in.shape.str() + "; the shapes must match");
   if (!in.leaf) {
     Tensor& slot = tape_.slots_[static_cast<std::size_t>(in.slot)];
     if (!slot.defined()) {

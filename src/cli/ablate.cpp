@@ -19,8 +19,8 @@ void check_arms(const Config& base, const Axes& axes) {
     config.resolve();
     if (config.init_from == "resume" || config.init_from == "auto")
       throw UsageError(
-          fmt::format("init_from = {} ({}) is for train; ablate continues the runs of its folder by itself, "
-                      "leave init_from out",
+          fmt::format("init_from = {} ({}) applies to train only; ablate resumes the runs of its folder automatically; "
+                      "remove init_from",
                       config.init_from, config.where("init_from")));
     check_model(config);
     check_statistics(config);
@@ -75,7 +75,7 @@ Config read_config(const Parser& parser, const Arguments& arguments, Axes& axes)
   base.lists.clear();
   if (axes.empty())
     throw UsageError(
-        "no key has more than one value, so there is nothing to compare; give one a list, such as "
+        "no key has more than one value, so there is nothing to compare; give a list, such as "
         "--norm layernorm,rmsnorm, or train a single model with normscope train");
   return base;
 }
@@ -86,21 +86,21 @@ int run_ablate(const Arguments& arguments) {
   StudyOptions options;
   Parser parser(
       "ablate",
-      "Trains a grid of runs that share batches and initial weights seed by seed, and compares them in pairs. Any\n"
-      "key given a comma list is an axis; its first value is what the others are compared with. The first axis is the\n"
+      "Trains a grid of runs that share batches and initial weights for each seed, and compares them in pairs. Any\n"
+      "key with a comma-separated list is an axis; its first value is the baseline. The first axis is the\n"
       "one that the figures compare, at each combination of the others.",
       "  normscope ablate --preset micro --train_tokens 51264 --data synthetic:grammar \\\n"
       "      --norm layernorm,layernorm:bias=false,rmsnorm --seeds 5\n"
       "    15 runs; prints the paired differences with 95 % intervals and draws a report.\n"
-      "    Started again, it keeps what is finished.");
-  parser.option("seeds", &options.seeds, "paired seeds: seed, seed + 1, ... [5]");
-  parser.option("jobs", &options.jobs, "workers at once (0: as many as fit the cores) [0]");
-  parser.option("overwrite", &options.overwrite, "replace a study of the same folder");
+      "    The same command continues an interrupted study.");
+  parser.option("seeds", &options.seeds, "number of paired seeds: seed, seed + 1, ... [5]");
+  parser.option("jobs", &options.jobs, "parallel runs (0: as many as the cores allow) [0]");
+  parser.option("overwrite", &options.overwrite, "replace an existing study in the folder");
   bool time = false;
-  parser.option("time", &time, "after training, measure the time of a step of each arm: in turns, on one thread");
+  parser.option("time", &time, "after training, measure the time per step of each arm, interleaved, on one thread");
   parser.config_keys();
   if (!parser.parse(arguments)) return 0;
-  if (options.seeds < 1) throw UsageError("--seeds: '0' is too few; give 1 or more, 2 or more for an interval");
+  if (options.seeds < 1) throw UsageError("--seeds: must be 1 or more (2 or more for an interval)");
   options.base = read_config(parser, arguments, options.axes);
   const bool data_axis =
       std::any_of(options.axes.begin(), options.axes.end(), [](const auto& axis) { return axis.first == "data"; });

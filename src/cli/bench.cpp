@@ -66,19 +66,19 @@ int run_bench(const Arguments& arguments) {
   std::vector<std::string> what;
   std::int64_t warmup = 20, steps = 100;
   Parser parser("bench",
-                "What this machine gives, and what the program reaches of it: a training step, or its kernels.",
+                "Measures a training step or its kernels, and compares the kernels with the limit of this machine.",
                 "  normscope bench step --preset nanogpt-cpu --steps 100 --threads 2\n"
                 "    tokens_per_s, ms_per_step, peak_rss_mb, gflops, gemm_share\n"
                 "  normscope bench norms\n"
-                "    forward and backward of every norm against copying the same bytes\n"
+                "    forward and backward of every norm, relative to a copy of the same bytes\n"
                 "  normscope bench gemm --preset nanogpt-cpu\n"
-                "    the model's matrix products on each backend against the multiply-adds the processor can do");
+                "    matrix products of the model with each library, relative to the peak multiply-add rate");
   parser.positional("WHAT", what, "norms, gemm, attention or step", 1, 1);
-  parser.option("warmup", &warmup, "of step: steps before the clock starts [20]");
-  parser.option("steps", &steps, "of step: steps that are measured [100]");
+  parser.option("warmup", &warmup, "for step: steps before the measurement [20]");
+  parser.option("steps", &steps, "for step: measured steps [100]");
   parser.config_keys();
   if (!parser.parse(arguments)) return 0;
-  if (steps < 1) throw UsageError(fmt::format("--steps: '{}' measures nothing; give 1 or more", steps));
+  if (steps < 1) throw UsageError(fmt::format("--steps: '{}' is too small; give 1 or more", steps));
   Config config = parser.config();
   config.resolve();
   if (what.front() == "step")

@@ -12,14 +12,16 @@ namespace normscope::cli {
 int run_dump(const Arguments& arguments) {
   DumpOptions options;
   options.out = "dump.h5";
-  Parser parser("dump", "One step from the initial weights, without an update: everything of it into one HDF5 file.",
-                "  normscope dump --preset llama-micro --data synthetic:grammar --dtype float64 --out step.h5\n"
-                "    step.h5 has /loss, /logits, /params/PATH, /grads/PATH, /residual/NAME, /residual_grads/NAME");
-  parser.option("out", &options.out, "the file [dump.h5]");
-  parser.option("step", &options.step, "take the batch that training sees at step K [0]");
-  parser.option("only", &options.only, "write just these: tokens, targets, loss, logits, ... (comma list)");
-  parser.option("batch", &options.batch, "FILE.h5 with tokens and targets instead of the data's");
-  parser.option("overwrite", &options.overwrite, "replace a file that is there");
+  Parser parser(
+      "dump",
+      "Computes one step from the initial weights without an update and writes all its tensors to one HDF5 file.",
+      "  normscope dump --preset llama-micro --data synthetic:grammar --dtype float64 --out step.h5\n"
+      "    step.h5 has /loss, /logits, /params/PATH, /grads/PATH, /residual/NAME, /residual_grads/NAME");
+  parser.option("out", &options.out, "output file [dump.h5]");
+  parser.option("step", &options.step, "use the batch of training step K [0]");
+  parser.option("only", &options.only, "datasets to write: tokens, targets, loss, logits, ... (comma-separated)");
+  parser.option("batch", &options.batch, "FILE.h5 with tokens and targets to use instead of the data");
+  parser.option("overwrite", &options.overwrite, "replace an existing file");
   parser.config_keys();
   if (!parser.parse(arguments)) return 0;
   Config config = parser.config();
@@ -29,7 +31,7 @@ int run_dump(const Arguments& arguments) {
   if (parser.json)
     print_json({{"file", options.out}, {"step", options.step}, {"loss", loss}});
   else
-    print(facts({{"file", options.out}, {"loss", significant_text(loss, 9) + " nats a token"}}));
+    print(facts({{"file", options.out}, {"loss", significant_text(loss, 9) + " nats/token"}}));
   return 0;
 }
 

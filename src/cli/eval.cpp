@@ -14,12 +14,12 @@ int run_eval(const Arguments& arguments) {
   std::vector<std::string> runs;
   std::string split = "val", data;
   int threads = 0;
-  Parser parser("eval", "Exact loss of a run's model over a whole split.",
+  Parser parser("eval", "Computes the exact loss of a run's model over a whole split.",
                 "  normscope eval runs/rms --split val\n"
-                "    mean loss over every token of the validation split, windows side by side");
+                "    mean loss over every token of the validation split, in consecutive windows");
   parser.positional("RUN", runs, "a run folder or checkpoint", 1, 1);
   parser.option("split", &split, "train | val [val]");
-  parser.option("data", &data, "other data than the run's own, with the run's vocabulary");
+  parser.option("data", &data, "other data, with the vocabulary of the run");
   parser.option("threads", &threads, "threads (0: all cores) [0]");
   if (!parser.parse(arguments)) return 0;
   if (split != "train" && split != "val")
@@ -33,8 +33,8 @@ int run_eval(const Arguments& arguments) {
                 {"accuracy", outcome.accuracy}});
   else
     print(facts({{"split", outcome.split},
-                 {"loss", decimal_text(outcome.loss, 6) + " nats a token"},
-                 {"", decimal_text(outcome.loss / std::numbers::ln2, 6) + " bits a token"},
+                 {"loss", decimal_text(outcome.loss, 6) + " nats/token"},
+                 {"", decimal_text(outcome.loss / std::numbers::ln2, 6) + " bits/token"},
                  {"perplexity", decimal_text(std::exp(outcome.loss), 4)},
                  {"tokens", grouped(outcome.tokens)}}));
   return 0;

@@ -56,19 +56,19 @@ int run_gradcheck(const Arguments& arguments) {
   std::uint64_t seed = 1337;
   Parser parser("gradcheck",
                 "Compares every hand-written gradient with central finite differences in float64. Each op states the\n"
-                "inputs it is checked on; exit code 4 when one is off by more than 1e-6. With --foreign it judges the\n"
-                "norm of another program by its results: exit code 0 when they are right, 4 when one is wrong.",
+                "inputs it is checked on. Exit code 4: an error is larger than 1e-6. With --foreign, checks the\n"
+                "results of another program's norm: exit code 0 if all are right, 4 if one is wrong.",
                 "  normscope gradcheck --filter 'norm/*'\n"
-                "    the norms only: worst relative error of each, and where\n"
+                "    norms only: the largest relative error of each, and its location\n"
                 "  normscope gradcheck --foreign theirs.npz --norm layernorm\n"
-                "    which of its results are right, how far off the others are, and the likely mistake");
+                "    the results that are wrong, by how much, and the likely mistake");
   parser.option("filter", &filter, "glob over topic/name, such as op/softmax or 'norm/*' [*]");
   parser.option("seed", &seed, "seed of inputs and output weights [1337]");
   parser.option("foreign", &foreign, "FILE.npz with x, dy, gain, bias, eps and y, dx, dgain, dbias of another program");
-  parser.option("norm", &norm, "which norm they should be, such as rmsnorm:unit_offset=true");
+  parser.option("norm", &norm, "norm to compare with, such as rmsnorm:unit_offset=true");
   if (!parser.parse(arguments)) return 0;
   if (foreign.empty() != norm.empty())
-    throw UsageError("--foreign FILE.npz and --norm NAME go together; the norms are listed by normscope norms");
+    throw UsageError("--foreign FILE.npz and --norm NAME must be given together; normscope norms lists the norms");
   if (!foreign.empty()) return judge_foreign(foreign, norm, parser.json);
   const std::vector<GradcheckRow> rows = gradcheck(filter, seed);
   if (rows.empty())

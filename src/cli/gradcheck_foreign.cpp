@@ -51,7 +51,7 @@ Json as_json(const Judgement& j) {
 std::vector<std::string> row_of(const ResultVerdict& r) {
   if (r.at.empty() && !r.problem.empty()) return {r.name, "WRONG", "", "", r.problem, r.precision};
   std::string where = r.at.empty() ? "" : fmt::format("[{}]: ", fmt::join(r.at, ", "));
-  where += fmt::format("{:.9g}, right is {:.9g}", r.foreign, r.expected);
+  where += fmt::format("{:.9g}, expected {:.9g}", r.foreign, r.expected);
   return {r.name,
           r.right ? "right" : "WRONG",
           fmt::format("{:.1e}", r.error),
@@ -69,8 +69,8 @@ void print_judgement(const Judgement& j) {
   const auto line = [](const char* what, const std::vector<std::string>& list) {
     if (!list.empty()) print(fmt::format("{}: {}\n", what, join(list, ", ")));
   };
-  line("not in the file, not judged", j.absent);
-  line("not in the file, taken as", j.assumed);
+  line("not in the file, not checked", j.absent);
+  line("not in the file, assumed", j.assumed);
   line("not used", j.unused);
   if (j.right())
     print(fmt::format("RIGHT: {}\n", join(names_of(j.results, true), ", ")));
@@ -82,7 +82,7 @@ void print_judgement(const Judgement& j) {
     print(fmt::format("likely mistake ({}): {}; right: {}\n", names, e.what, e.correct));
     before = e.results;
   }
-  line("no known mistake gives", j.unexplained);
+  line("no known mistake explains", j.unexplained);
 }
 
 }  // namespace

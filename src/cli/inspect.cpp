@@ -53,10 +53,10 @@ int inspect_cost(const Config& config, bool json) {
                     config.arch == "mlp" ? "" : fmt::format("{} heads, context {}, ", config.n_head, config.block_size),
                     config.norm, config.norm_placement)},
        {"parameters", grouped(cost.parameters)},
-       {"tokens a step", grouped(cost.tokens_per_step)},
+       {"tokens per step", grouped(cost.tokens_per_step)},
        {"steps", cost.steps > 0 ? grouped(cost.steps)
-                                : fmt::format("those of {} epochs of data that --data names", config.epochs)},
-       {"work a step", fmt::format("{:.2f} GFLOP", cost.gflop_per_step)},
+                                : fmt::format("those of {} epochs (set --data to count them)", config.epochs)},
+       {"work per step", fmt::format("{:.2f} GFLOP", cost.gflop_per_step)},
        {"weights", fmt::format("{:.1f} MB", cost.weights_mb)},
        {"activations", fmt::format("{:.1f} MB", cost.activations_mb)},
        {"peak memory", fmt::format("{:.1f} MB", cost.peak_mb)}}));
@@ -113,7 +113,7 @@ int inspect_run(const RunData& run, const std::string& path, bool json) {
   for (const Matrix& matrix : run.columns)
     rows.push_back({matrix.info.name, std::to_string(matrix.width), name_of(matrix.info.axis), matrix.info.unit,
                     matrix.info.long_name});
-  print("\n" + table({"statistic", "a step", "axis", "unit", "what"}, rows, {false, true, false, false, false}));
+  print("\n" + table({"statistic", "per step", "axis", "unit", "what"}, rows, {false, true, false, false, false}));
   return 0;
 }
 
@@ -172,7 +172,7 @@ int inspect_hdf5(const std::string& path, bool json) {
 
 int inspect_path(const std::string& path, bool json) {
   if (!fs::exists(path) && path.rfind("synthetic:", 0) != 0)
-    throw UsageError(fmt::format("{}: there is nothing; give a run folder, a checkpoint, token files or text", path));
+    throw UsageError(fmt::format("{} does not exist; give a run folder, a checkpoint, token files or text", path));
   const fs::path run_file = fs::path(path) / "run.h5";
   if (fs::is_regular_file(run_file)) return inspect_run(read_run(run_file.string()), run_file.string(), json);
   if (fs::is_regular_file(path) && fs::path(path).extension() == ".h5") return inspect_hdf5(path, json);
@@ -184,11 +184,12 @@ int inspect_path(const std::string& path, bool json) {
 int run_inspect(const Arguments& arguments) {
   std::vector<std::string> paths;
   Parser parser("inspect",
-                "What is in a run, checkpoint, dump, prepared folder or text; without a path, what a config costs.",
+                "Shows the content of a run, checkpoint, dump, prepared folder or text file. Without a path, shows the "
+                "cost of a configuration.",
                 "  normscope inspect --preset nanogpt-cpu\n"
-                "    parameters, work and memory before running it\n"
+                "    parameters, work and memory, without training\n"
                 "  normscope inspect runs/rms\n"
-                "    a run's state and last losses");
+                "    status and last losses of a run");
   parser.positional("PATH", paths, "a run folder, HDF5 file, prepared folder or text file", 0, 1);
   parser.config_keys();
   if (!parser.parse(arguments)) return 0;

@@ -27,7 +27,7 @@ constexpr Command kCommands[] = {
 
 void print_help() {
   print(
-      "normscope trains GPT and LLaMA models with exchangeable normalization layers and measures their gradients.\n\n"
+      "normscope trains small GPT, LLaMA and MLP models and measures what the normalization layer does.\n\n"
       "Usage: normscope COMMAND [flags]\n\nCommands:\n");
   for (const Command& command : kCommands) print(fmt::format("  {:<10} {}\n", command.name, command.help));
   print(
@@ -52,7 +52,7 @@ void print_version() {
 }
 
 int dispatch(const Arguments& arguments, std::string& command) {
-  if (arguments.empty()) throw UsageError("a command is missing; normscope --help lists them");
+  if (arguments.empty()) throw UsageError("missing command; see normscope --help");
   const std::string& name = arguments.front();
   if (name == "--help" || name == "-h" || name == "help") return print_help(), 0;
   if (name == "--version") return print_version(), 0;
@@ -63,8 +63,8 @@ int dispatch(const Arguments& arguments, std::string& command) {
     }
   std::vector<std::string> names;
   for (const Command& known : kCommands) names.emplace_back(known.name);
-  throw UsageError(fmt::format("there is no command '{}'; the nearest is {} (normscope --help lists all)", name,
-                               nearest_word(name, names)));
+  throw UsageError(
+      fmt::format("unknown command '{}'; the nearest is {} (see normscope --help)", name, nearest_word(name, names)));
 }
 
 int fail(const std::string& command, std::string message, ExitCode code) {
@@ -83,11 +83,11 @@ int run(const Arguments& arguments) {
   } catch (const Error& error) {
     return fail(command, error.what(), error.code());
   } catch (const std::bad_alloc&) {
-    return fail(command, "memory is exhausted; take a smaller batch_size, block_size or model", ExitCode::runtime);
+    return fail(command, "out of memory; use a smaller batch_size, block_size or model", ExitCode::runtime);
   } catch (const std::filesystem::filesystem_error& error) {
     return fail(
         command,
-        fmt::format("'{}' cannot be used: {}; name another place", error.path1().string(), error.code().message()),
+        fmt::format("'{}' cannot be used: {}; choose another path", error.path1().string(), error.code().message()),
         ExitCode::runtime);
   } catch (const std::exception& error) {
     return fail(command, fmt::format("unexpected error, please report it: {}", error.what()), ExitCode::runtime);

@@ -56,8 +56,7 @@ int print_catalogue(bool as_json) {
   for (const NormInfo& norm : norm_catalogue())
     for (const NormInfo::Option& o : norm.options)
       rows.push_back({norm.name + ":" + o.name, o.range, o.default_value, o.documentation});
-  print(
-      "\nOptions, written behind the name (--norm prmsnorm:p=0.25+eps=1e-6); every norm takes eps, bias and affine.\n");
+  print("\nOptions, appended to the name (--norm prmsnorm:p=0.25+eps=1e-6); every norm takes eps, bias and affine.\n");
   print(table({"option", "allowed", "default", "what it does"}, rows));
   rows.clear();
   for (const PlacementInfo& placement : placement_catalogue())
@@ -90,22 +89,22 @@ int print_result(const NormResult& result, bool as_json) {
 int run_norms(const Arguments& arguments) {
   NormCall call;
   std::vector<std::string> words, settings, x, dy;
-  Parser parser(
-      "norms",
-      "The catalogue of norms; with `apply NAME` a pocket calculator on one row, its parameters as they begin.",
-      "  normscope norms apply rmsnorm --x 1,2,3,4 --dy 1,0,0,0 --eps 0\n"
-      "    y, and the gradients of x and of each parameter (dgain, dbias, ...) for the output gradient dy");
-  parser.positional("apply NAME", words, "a norm of the catalogue; without it the catalogue is shown", 0, 2);
+  Parser parser("norms",
+                "Lists the norms. With `apply NAME`, evaluates a norm on one row, with its initial parameters.",
+                "  normscope norms apply rmsnorm --x 1,2,3,4 --dy 1,0,0,0 --eps 0\n"
+                "    y, and the gradients of x and of each parameter (dgain, dbias, ...) for the output gradient dy");
+  parser.positional("apply NAME", words, "a norm to evaluate; without it, all norms are listed", 0, 2);
   parser.option("x", &x, "the row, such as 1,2,3,4");
-  parser.option("dy", &dy, "gradient of the output, as long as x");
+  parser.option("dy", &dy, "gradient of the output, same length as x");
   parser.option("eps", &call.eps, "eps of the norm [1e-5]");
   parser.option("set", &settings, "an option of the norm, such as p=0.5 (repeat for more)");
   parser.option("dtype", &call.dtype, "float32 | float64 [float64]");
   if (!parser.parse(arguments)) return 0;
   if (words.empty()) return print_catalogue(parser.json);
   if (words.front() != "apply")
-    throw UsageError(fmt::format("'{}' has no place here; write normscope norms apply NAME --x 1,2,3", words.front()));
-  if (words.size() < 2) throw UsageError("the norm's name is missing; write normscope norms apply NAME --x 1,2,3");
+    throw UsageError(
+        fmt::format("unexpected argument '{}'; write normscope norms apply NAME --x 1,2,3", words.front()));
+  if (words.size() < 2) throw UsageError("missing norm name; write normscope norms apply NAME --x 1,2,3");
   call.name = words[1];
   for (const std::string& setting : settings) {
     if (setting.find('=') == std::string::npos)
@@ -116,7 +115,8 @@ int run_norms(const Arguments& arguments) {
   call.dy = numbers("dy", dy);
   if (call.x.empty()) throw UsageError("--x is missing; write --x 1,2,3");
   if (!call.dy.empty() && call.dy.size() != call.x.size())
-    throw UsageError(fmt::format("--dy has {} numbers and --x {}; give as many", call.dy.size(), call.x.size()));
+    throw UsageError(
+        fmt::format("--dy has {} numbers, but --x has {}; the counts must match", call.dy.size(), call.x.size()));
   if (call.eps < 0) throw UsageError(fmt::format("--eps: {} is negative; give 0 or above", call.eps));
   if (call.dtype != "float32" && call.dtype != "float64")
     throw UsageError(fmt::format("--dtype: '{}' is unknown; allowed: float32, float64", call.dtype));

@@ -40,8 +40,7 @@ void print_json(const nlohmann::ordered_json& document) {
 void flush_output() {
   if (output_error == 0 && std::fflush(stdout) != 0) output_error = errno;
   if (output_error != 0 && output_error != EPIPE)
-    throw Error(
-        fmt::format("standard output cannot be written ({}); send it somewhere else", std::strerror(output_error)));
+    throw Error(fmt::format("cannot write to standard output ({})", std::strerror(output_error)));
 }
 
 std::string grouped(std::int64_t value) {
@@ -59,7 +58,7 @@ std::string command_line(const std::string& command, const Arguments& arguments)
 
 void require_data(const Config& config) {
   if (config.data.empty())
-    throw UsageError("no data is named; give --data FILE.txt, a prepared folder or --data synthetic:grammar");
+    throw UsageError("data is not set; give --data FILE.txt, a prepared folder or --data synthetic:grammar");
 }
 
 }  // namespace normscope::cli

@@ -170,7 +170,7 @@ Parser::Parser(const std::string& command, const std::string& summary, const std
   impl_->app.set_help_flag();
   impl_->app.allow_extras();
   option("help", &impl_->help, "this text");
-  option("json", &json, "one JSON document on standard output");
+  option("json", &json, "print one JSON document");
   option("quiet", &quiet, "no log and no progress bar on standard error");
   option("log_level", &impl_->log_level, join(kLogLevels, " | ") + " (default info)");
 }
@@ -191,10 +191,10 @@ void Parser::positional(const std::string& name, std::vector<std::string>& targe
 
 void Parser::config_keys() {
   impl_->add("preset", "Configuration", "NAME", join(preset_names(), " | "));
-  impl_->add("config", "Configuration", "FILE.toml", "keys from a file; flags come after it and win");
+  impl_->add("config", "Configuration", "FILE.toml", "read keys from a file; flags override them");
   impl_->takes_blocks = true;
   impl_->flags.push_back({"block.N.KEY", "Configuration", "TEXT",
-                          "KEY of block N (from 0) alone, as [block.N] in a file: " + join(block_keys(), ", ")});
+                          "KEY of block N only (N from 0), as [block.N] in a file: " + join(block_keys(), ", ")});
   for (const KeyInfo& key : normscope::config_keys()) {
     const auto choices = key_choices(key);
     const std::string allowed = choices.empty() ? "" : ": " + join(choices, " | ");
@@ -233,7 +233,7 @@ Arguments Parser::normalize(const Arguments& arguments) const {
     } else if (more) {
       out.insert(out.end(), {"--" + name, arguments[++i]});
     } else {
-      throw UsageError(fmt::format("--{}: the value is missing; write --{} VALUE", name, name));
+      throw UsageError(fmt::format("--{}: missing value; write --{} VALUE", name, name));
     }
   }
   return out;
@@ -255,7 +255,7 @@ void Parser::check_leftovers(const Arguments& leftovers) const {
     throw UsageError(unknown_key(flag.substr(dashes), value, flag, shown, true));
   }
   if (!leftovers.empty())
-    throw UsageError(fmt::format("'{}' has no place here; keys are written --key value (see normscope {} --help)",
+    throw UsageError(fmt::format("unexpected argument '{}'; write keys as --key value (see normscope {} --help)",
                                  leftovers.front(), impl_->command));
 }
 
@@ -274,7 +274,7 @@ bool Parser::parse(const Arguments& arguments) {
     impl.app.parse(normal);
   } catch (const CLI::ParseError&) {
     check_leftovers(impl.app.remaining());
-    throw UsageError(fmt::format("the command line cannot be understood; see normscope {} --help", impl.command));
+    throw UsageError(fmt::format("invalid command line; see normscope {} --help", impl.command));
   }
   check_leftovers(impl.app.remaining());
   for (const auto& [name, target] : impl.targets)

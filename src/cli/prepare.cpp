@@ -24,12 +24,11 @@ class Joined {
       const std::string& file = files[i];
       std::ifstream in(file, std::ios::binary);
       if (!in || !fs::is_regular_file(file))
-        throw UsageError(fmt::format("{}: this text file cannot be read; check the path", file));
-      if (in.peek() == std::ifstream::traits_type::eof())
-        throw UsageError(fmt::format("{}: this file is empty; leave it out", file));
+        throw UsageError(fmt::format("{}: cannot read the text file; check the path", file));
+      if (in.peek() == std::ifstream::traits_type::eof()) throw UsageError(fmt::format("{}: the file is empty", file));
       std::ofstream out(folder_.path / fmt::format("{:08}.txt", i), std::ios::binary);
       out << in.rdbuf();
-      if (!out.flush()) throw Error(fmt::format("{}: its copy cannot be written; is the disk full?", path()));
+      if (!out.flush()) throw Error(fmt::format("{}: cannot write a copy; check for free disk space", path()));
     }
   }
   std::string path() const { return folder_.path.string(); }
@@ -51,16 +50,16 @@ int run_prepare(const Arguments& arguments) {
   bool overwrite = false;
   CorpusOptions options;
   options.seed = 1337;
-  Parser parser("prepare", "Turns text into token files (uint16, as nanoGPT reads them) and a vocabulary.",
+  Parser parser("prepare", "Converts text to token files (uint16, as in nanoGPT) and a vocabulary.",
                 "  normscope prepare book.txt --out_dir prepared/book\n"
                 "  normscope train --preset micro --data prepared/book\n"
-                "    several files are joined in the order given; synthetic:grammar makes a generated corpus");
+                "    several files are joined in the given order; synthetic:grammar generates a corpus");
   parser.positional("FILE", sources, "text files, one folder of text, or synthetic:NAME", 1, 100000);
   parser.option("out_dir", &out_dir, "folder of train.bin, val.bin and meta.json [prepared/NAME]");
   parser.option("tokenizer", &options.tokenizer, "char | byte [char]");
   parser.option("train_tokens", &options.train_tokens, "keep the first N training tokens (0: all) [0]");
   parser.option("seed", &options.seed, "seed of a generated corpus [1337]");
-  parser.option("overwrite", &overwrite, "replace token files that are there");
+  parser.option("overwrite", &overwrite, "replace existing token files");
   if (!parser.parse(arguments)) return 0;
   if (options.tokenizer != "char" && options.tokenizer != "byte")
     throw UsageError(fmt::format("--tokenizer: '{}' is unknown; allowed: char, byte", options.tokenizer));
@@ -76,7 +75,7 @@ int run_prepare(const Arguments& arguments) {
     corpus.source = join(sources, " ");
   }
   if (corpus.has_samples())
-    throw UsageError(corpus.source + " holds samples, not tokens; train on it with --data " + corpus.source);
+    throw UsageError(corpus.source + " contains samples, not tokens; train on it with --data " + corpus.source);
   if (!corpus.note.empty()) spdlog::info("{}: {}", corpus.source, corpus.note);
   write_prepared(corpus, out_dir, overwrite);
   const auto train_tokens = static_cast<std::int64_t>(corpus.train.size()),
@@ -99,7 +98,7 @@ int run_prepare(const Arguments& arguments) {
       {"train tokens", grouped(train_tokens)},
       {"val tokens", grouped(val_tokens)},
       {"sha256", corpus.sha256}};
-  if (corpus.entropy_rate) rows.emplace_back("entropy rate", fmt::format("{:.6f} nats a token", *corpus.entropy_rate));
+  if (corpus.entropy_rate) rows.emplace_back("entropy rate", fmt::format("{:.6f} nats/token", *corpus.entropy_rate));
   print(facts(rows));
   return 0;
 }

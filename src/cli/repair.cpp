@@ -11,16 +11,16 @@ namespace normscope::cli {
 int run_repair(const Arguments& arguments) {
   std::vector<std::string> paths;
   Parser parser("repair",
-                "Makes the run file of a crashed run readable by a plain open again; rows that are whole stay.",
+                "Repairs the run file of a crashed run so that any HDF5 reader can open it; complete rows are kept.",
                 "  normscope repair runs/rms\n"
-                "    clears what the killed writer left in runs/rms/run.h5; its status becomes `interrupted`.\n"
-                "    Works on a copy: without free space for it, the file is left as it was.");
+                "    clears the write flag in runs/rms/run.h5; the status becomes `interrupted`.\n"
+                "    Works on a copy, which needs free disk space; if it fails, the file is unchanged.");
   parser.positional("PATH", paths, "a run folder or its run.h5", 1, 1);
   if (!parser.parse(arguments)) return 0;
   namespace fs = std::filesystem;
   const fs::path file = fs::is_directory(paths.front()) ? fs::path(paths.front()) / "run.h5" : fs::path(paths.front());
   if (!fs::is_regular_file(file))
-    throw UsageError("'" + file.string() + "' does not exist; name a run folder or its run.h5");
+    throw UsageError("'" + file.string() + "' does not exist; give a run folder or its run.h5");
   const FolderLock lock(file.has_parent_path() ? file.parent_path().string() : ".");
   RunFile::repair(file.string());
   const RunData run = read_run(file.string());

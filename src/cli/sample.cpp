@@ -15,13 +15,13 @@ int run_sample(const Arguments& arguments) {
   parser.positional("RUN", runs, "a run folder or checkpoint", 1, 1);
   parser.option("prompt", &prompts, "text to continue [a line break]");
   parser.option("tokens", &options.tokens, "tokens to generate [500]");
-  parser.option("temperature", &options.temperature, "0 takes the likeliest token each time [0.8]");
-  parser.option("top_k", &options.top_k, "draw from the k likeliest tokens only (0: all) [200]");
-  parser.option("seed", &options.seed, "seed of the draws [1337]");
+  parser.option("temperature", &options.temperature, "softmax temperature (0: always the most likely token) [0.8]");
+  parser.option("top_k", &options.top_k, "sample from the k most likely tokens (0: all) [200]");
+  parser.option("seed", &options.seed, "seed of the samples [1337]");
   parser.option("threads", &options.threads, "threads (0: all cores) [0]");
   if (!parser.parse(arguments)) return 0;
-  if (options.tokens < 1) throw UsageError("--tokens: '0' generates nothing; give 1 or more");
-  if (options.temperature < 0) throw UsageError("--temperature: a negative value has no meaning; give 0 or above");
+  if (options.tokens < 1) throw UsageError("--tokens: must be 1 or more");
+  if (options.temperature < 0) throw UsageError("--temperature: must be 0 or above");
   if (!prompts.empty()) options.prompt = prompts.back();
   std::string text, prompt;
   sample(runs.front(), options, [&](const std::string& piece) {

@@ -41,11 +41,11 @@ Config read_config(const Parser& parser) {
 
 std::string start_text(const TrainOutcome& outcome, const Config& config) {
   if (outcome.first_step > 0) return fmt::format("resumed at step {}", grouped(outcome.first_step));
-  return may_resume(config) ? "from scratch, there was nothing to resume" : "from " + config.init_from;
+  return may_resume(config) ? "from scratch (nothing to resume)" : "from " + config.init_from;
 }
 
 std::string speed_text(const TrainOutcome& outcome) {
-  if (std::isnan(outcome.tokens_per_s)) return "not measured, no step was left to do";
+  if (std::isnan(outcome.tokens_per_s)) return "not measured (no steps left)";
   return fmt::format("{} tokens/s ({:.1f} s)", grouped(static_cast<std::int64_t>(outcome.tokens_per_s)),
                      outcome.elapsed_s);
 }
@@ -67,19 +67,19 @@ void print_outcome(const TrainOutcome& outcome, const Config& config) {
     print(fmt::format("The run diverged {}.\n{}\n", outcome.divergence->text(), outcome.divergence->advice()));
   if (outcome.status == "interrupted")
     print("Continue: " + command_line("train", {"--out_dir", outcome.run_dir, "--init_from", "resume"}) + "\n");
-  print(fmt::format("See more: normscope report {}\n", outcome.run_dir));
+  print(fmt::format("Draw a report: normscope report {}\n", outcome.run_dir));
 }
 
 }  // namespace
 
 int run_train(const Arguments& arguments) {
   TrainOptions options;
-  Parser parser("train", "Trains one model; every step's gradient norms go into RUN/run.h5.",
+  Parser parser("train", "Trains one model and records the gradient norms of every step in RUN/run.h5.",
                 "  normscope train --preset micro --norm rmsnorm --data synthetic:grammar --out_dir runs/rms\n"
                 "    300 steps of a small GPT with RMSNorm; then: normscope report runs/rms\n"
                 "  normscope train --out_dir runs/rms --init_from resume\n"
-                "    continues it after an interruption");
-  parser.option("overwrite", &options.overwrite, "replace a run of the same folder");
+                "    continues the run after an interruption");
+  parser.option("overwrite", &options.overwrite, "replace an existing run in the folder");
   parser.config_keys();
   if (!parser.parse(arguments)) return 0;
   Config config = read_config(parser);

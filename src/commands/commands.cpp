@@ -31,13 +31,13 @@ struct Saved {
 
 Saved open_saved(const std::string& run, int threads) {
   if (!std::filesystem::exists(run))
-    throw UsageError("\"" + run + "\" does not exist; name a run folder or a checkpoint");
+    throw UsageError("\"" + run + "\" does not exist; give a run folder or a checkpoint");
   const auto path = newest_checkpoint(run);
-  if (!path) throw UsageError("\"" + run + "\" holds no checkpoint; name a run folder or a checkpoint file");
+  if (!path) throw UsageError("\"" + run + "\" contains no checkpoint; give a run folder or a checkpoint file");
   const auto attributes = ArrayFileReader(*path).attributes();
   const auto format = attributes.find("format");
   if (format == attributes.end() || format->second != "normscope-checkpoint")
-    throw UsageError("\"" + *path + "\" is not a checkpoint; name a run folder or a file of its checkpoints/");
+    throw UsageError("\"" + *path + "\" is not a checkpoint; give a run folder or a file in its checkpoints/");
   Saved saved{*path, Config::from_json(attributes.at("config_json")),
               attributes.at("tokenizer_json").empty() ? nullptr : tokenizer_from_json(attributes.at("tokenizer_json"))};
   saved.config.threads = threads;
@@ -49,13 +49,13 @@ Saved open_saved(const std::string& run, int threads) {
 void warn_of_slow_blas(const Config& config) {
   if (machine::openblas_spins())
     spdlog::warn(
-        "this OpenBLAS is the pthread build, which slows the program down; install libopenblas0-openmp and select "
+        "this OpenBLAS is the slower pthread build; install libopenblas0-openmp and select "
         "it with update-alternatives");
   const std::string core = machine::openblas_core();
   if ((core == "Prescott" || core == "Core2" || core == "Generic") &&
       (config.gemm == "openblas" || (config.dtype == "float64" && config.gemm == "onednn")))
     spdlog::warn(
-        "OpenBLAS runs its {} kernels here, several times slower than the processor; set OPENBLAS_CORETYPE="
+        "OpenBLAS uses its slow {} kernels; set OPENBLAS_CORETYPE="
         "SkylakeX before starting, or use gemm = highway",
         core);
 }
@@ -72,7 +72,7 @@ bool is_lost(const std::vector<double>& values) {
          std::any_of(values.begin(), values.end(), [](double v) { return !std::isfinite(v); });
 }
 
-/// ||a - b|| / ||b||; infinite where a holds no numbers.
+/// ||a - b|| / ||b||; infinite where a contains no numbers.
 double relative_error(const std::vector<double>& a, const std::vector<double>& b) {
   double difference = 0, size = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -97,7 +97,7 @@ void warn_of_overflow(const NormCall& call, const NormResult& result) {
   const double error = relative_error(result.y, jobs_for(exact.dtype).norm_apply(exact).y);
   if (error > 1e-3)
     spdlog::warn("in float32 the statistics of this row {} (largest |x| {:.3g}): y is off by {}; use --dtype float64",
-                 largest > 1e18 ? "overflow" : "lose their digits", largest,
+                 largest > 1e18 ? "overflow" : "lose precision", largest,
                  std::isinf(error) ? "more than any number" : fmt::format("{:.3g} %", 100 * error));
 }
 
@@ -114,22 +114,21 @@ TrainOutcome train(const Config& config, const TrainOptions& options) {
 
 EvalOutcome evaluate(const std::string& run, const std::string& split, const std::optional<std::string>& data,
                      int threads) {
-  if (split != "train" && split != "val")
-    throw UsageError("split = \"" + split + "\" is unknown; there are: train, val");
+  if (split != "train" && split != "val") throw UsageError("split = \"" + split + "\" is unknown; allowed: train, val");
   Saved saved = open_saved(run, threads);
   if (data) saved.config.data = *data;
   const Corpus corpus = load_corpus_of(saved.config);
   if (corpus.tokenizer_json() != (saved.tokenizer ? saved.tokenizer->to_json() : ""))
     throw UsageError("the vocabulary of \"" + saved.config.data +
-                     "\" is not the one the model was trained with; give the "
-                     "run's own data, or data prepared with its vocabulary");
+                     "\" differs from that of the model; use the "
+                     "data of the run, or data prepared with its vocabulary");
   return jobs_for(saved.config.dtype).evaluate(saved.config, saved.path, split, corpus);
 }
 
 void sample(const std::string& run, const SampleOptions& options, const std::function<void(const std::string&)>& emit) {
   const Saved saved = open_saved(run, options.threads);
   if (!saved.tokenizer)
-    throw UsageError("\"" + run + "\" holds a model of arch " + saved.config.arch + ", which predicts no text");
+    throw UsageError("\"" + run + "\" is a model of arch " + saved.config.arch + ", which does not generate text");
   jobs_for(saved.config.dtype).sample(saved.config, saved.path, *saved.tokenizer, options, emit);
 }
 
@@ -178,7 +177,7 @@ std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t see
 
 NormResult norm_apply(const NormCall& call) {
   if (call.dtype != "float32" && call.dtype != "float64")
-    throw UsageError("dtype = \"" + call.dtype + "\" is unknown; there are: float32, float64");
+    throw UsageError("dtype = \"" + call.dtype + "\" is unknown; allowed: float32, float64");
   const NormResult result = jobs_for(call.dtype).norm_apply(call);
   warn_of_overflow(call, result);
   return result;

@@ -69,7 +69,7 @@ std::pair<std::int64_t, std::string> block_key(const std::string& key, const std
   const std::vector<std::string> parts = split(key, '.');
   const auto index = parts.size() == 3 ? parse_integer(parts[1]) : std::nullopt;
   if (!index || *index < 0)
-    throw UsageError(fmt::format("{}: '{}' is no block; write [block.N] with N counted from 0", where, key));
+    throw UsageError(fmt::format("{}: '{}' is not a block; write [block.N], N counted from 0", where, key));
   if (std::find(block_keys().begin(), block_keys().end(), parts[2]) == block_keys().end())
     throw UsageError(fmt::format(
         "{}: '{}' (value '{}') cannot be set for one block; allowed in [block.{}] are {}, the nearest is {}", where,
@@ -103,8 +103,7 @@ void Config::set_list(const std::string& key, const std::vector<std::string>& va
     typed.set_one(key, value, where);
     given.push_back(typed.get(key));  // 1e-3 and 0.001 are one value
     if (std::count(given.begin(), given.end(), given.back()) > 1)
-      throw UsageError(fmt::format("{}: the value {} stands twice in the list {}; give each value once", where, value,
-                                   join_list(values)));
+      throw UsageError(fmt::format("{}: the value {} is given twice in the list {}", where, value, join_list(values)));
   }
   lists[key] = given;
   where_[key] = where;

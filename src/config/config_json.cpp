@@ -23,7 +23,7 @@ std::string value_text(const std::string& key, const Json& value) {
     for (const Json& item : value) parts.push_back(value_text(key, item));
     return join_list(parts);
   }
-  throw UsageError(fmt::format("{}: {} has a value no key can have: {}", kWhere, key, value.dump()));
+  throw UsageError(fmt::format("{}: {} has an unsupported value: {}", kWhere, key, value.dump()));
 }
 
 }  // namespace
@@ -48,7 +48,7 @@ std::string Config::to_json() const {
 Config Config::from_json(const std::string& json) {
   const Json in = Json::parse(json, nullptr, false);
   if (!in.is_object())
-    throw UsageError(fmt::format("{}: this is not a JSON object; was the run file written by normscope?", kWhere));
+    throw UsageError(fmt::format("{}: not a JSON object; was the run file written by normscope?", kWhere));
   Config config;
   for (const auto& [key, value] : in.items()) {
     if (key != "block") {

@@ -109,14 +109,14 @@ void check_keys_of_arch(const Config& c) {
   for (const KeyInfo& key : config_keys()) {
     const std::string where = c.where(key.name);
     if (std::string_view(key.section) == "transformer" && where != "default" && where != kSavedConfig)
-      reject(c, key.name, "means nothing for " + shown(c, "arch") + "; leave it out");
+      reject(c, key.name, "does not apply to " + shown(c, "arch") + "; remove it");
   }
   if (c.norm_placement != "before" && c.norm_placement != "after")
     reject(c, "norm_placement", "does not exist for " + shown(c, "arch") + "; allowed: before (the ReLU), after");
   for (const auto& [index, overrides] : c.block)
     for (const auto& [key, value] : overrides)
       if (key != "norm" && key != "norm_eps")
-        reject(c, fmt::format("block.{}.{}", index, key), "means nothing for " + shown(c, "arch") + "; leave it out");
+        reject(c, fmt::format("block.{}.{}", index, key), "does not apply to " + shown(c, "arch") + "; remove it");
 }
 
 void check_combinations(const Config& c) {
@@ -127,13 +127,13 @@ void check_combinations(const Config& c) {
     reject(c, "n_kv_head", "does not divide " + shown(c, "n_head") + "; change one of them");
   if (c.arch == "llama" && (c.n_embd / c.n_head) % 2 != 0)
     reject(c, "n_embd",
-           fmt::format("over {} gives the odd head width {}, which RoPE cannot turn; take an even one",
-                       shown(c, "n_head"), c.n_embd / c.n_head));
+           fmt::format("over {} gives the odd head width {}; RoPE needs an even one", shown(c, "n_head"),
+                       c.n_embd / c.n_head));
   for (const auto& [index, overrides] : c.block)
     for (const auto& [key, value] : overrides) {
       const std::string path = fmt::format("block.{}.{}", index, key);
       if (index >= c.n_layer)
-        throw UsageError(fmt::format("{}: [block.{}] is not there, n_layer = {} has blocks 0 to {}", c.where(path),
+        throw UsageError(fmt::format("{}: [block.{}] does not exist; n_layer = {} has blocks 0 to {}", c.where(path),
                                      index, c.n_layer, c.n_layer - 1));
       const auto eps = parse_number(value);
       if (key == "norm_eps" && (!eps || *eps < 0)) reject(c, path, "is out of range; allowed: 0 or above");
@@ -184,16 +184,16 @@ void fill_defaults(Config& c) {
 
 void Config::resolve() {
   for (const auto& [key, values] : lists)
-    throw UsageError(fmt::format("{} = {} ({}) is a list; give one value, or use normscope ablate, which trains each",
-                                 key, join_list(values), where(key)));
+    throw UsageError(fmt::format("{} = {} ({}) is a list; give one value, or use normscope ablate to train each", key,
+                                 join_list(values), where(key)));
   check_names(*this);
   check_ranges(*this);
   fill_defaults(*this);
   check_combinations(*this);
-  if (name == "." || name == "..") reject(*this, "name", "is the folder above or this one; give a name of its own");
+  if (name == "." || name == "..") reject(*this, "name", "is not allowed");
   if (name != file_safe(name))
     reject(*this, "name",
-           fmt::format("is no file name; allowed are letters, digits and . _ -, "
+           fmt::format("is not a file name; allowed are letters, digits and . _ -, "
                        "such as {}",
                        file_safe(name)));
 }

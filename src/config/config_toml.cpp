@@ -43,9 +43,8 @@ std::string value_text(const toml::node& node, const std::string& key, const std
   if ((type == "text" || type == "boolean") && node.is_boolean()) return **node.as_boolean() ? "true" : "false";
   if ((type == "integer" || type == "number") && node.is_integer()) return std::to_string(**node.as_integer());
   if (type == "number" && node.is_floating_point()) return fmt::format("{}", **node.as_floating_point());
-  throw UsageError(
-      fmt::format("{}: {} takes a value of type {}, not {} ({})", where, key, type, type_of(node),
-                  node.is_table() ? "keys stand flat, without a [section]" : "see normscope train --help"));
+  throw UsageError(fmt::format("{}: {} takes a value of type {}, not {} ({})", where, key, type, type_of(node),
+                               node.is_table() ? "write keys without a [section]" : "see normscope train --help"));
 }
 
 void load_blocks(Config& config, const toml::node& node, const std::string& file) {
@@ -72,7 +71,7 @@ void load_text(Config& config, const std::string& text, const std::string& file)
     table = toml::parse(std::string_view(text), file);
   } catch (const toml::parse_error& error) {
     const toml::source_position& position = error.source().begin;
-    throw UsageError(fmt::format("{}:{}:{}: this is not TOML: {}", file, position.line, position.column,
+    throw UsageError(fmt::format("{}:{}:{}: invalid TOML: {}", file, position.line, position.column,
                                  std::string_view(error.description())));
   }
   for (const auto& [name, node] : table) {
@@ -84,8 +83,8 @@ void load_text(Config& config, const std::string& text, const std::string& file)
     }
     const KeyInfo* info = find_key(key);
     if (!info && node.is_table())
-      throw UsageError(
-          fmt::format("{}: [{}] is no section; keys stand flat, and the only tables are [block.N]", where, key));
+      throw UsageError(fmt::format(
+          "{}: [{}] is not a section; write keys without a section (the only tables are [block.N])", where, key));
     if (!info) {
       std::ostringstream value;
       node.visit([&](const auto& shown) { value << shown; });
@@ -94,7 +93,7 @@ void load_text(Config& config, const std::string& text, const std::string& file)
     if (node.is_array() && std::string_view(info->type) != "list") {
       std::vector<std::string> values;
       for (const toml::node& item : *node.as_array()) values.push_back(value_text(item, key, info->type, where));
-      if (values.empty()) throw UsageError(fmt::format("{}: the list {} is empty; give a value", where, key));
+      if (values.empty()) throw UsageError(fmt::format("{}: the list {} is empty", where, key));
       config.set_list(key, values, where);
     } else {
       config.set(key, value_text(node, key, info->type, where), where);
@@ -123,7 +122,7 @@ std::string toml_value(const Config& config, const KeyInfo& key) {
 void Config::load_preset(const std::string& preset) {
   const auto found = embedded_presets().find(preset);
   if (found == embedded_presets().end())
-    throw UsageError(fmt::format("--preset {}: there is no such preset; there are {}; the nearest is {}", preset,
+    throw UsageError(fmt::format("--preset {}: unknown preset; available: {}; the nearest is {}", preset,
                                  join(preset_names(), ", "), nearest_word(preset, preset_names())));
   load_text(*this, found->second, "preset " + preset);
 }
@@ -131,17 +130,18 @@ void Config::load_preset(const std::string& preset) {
 void Config::load_file(const std::string& path) {
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored))
-    throw UsageError(fmt::format("{}: there is no such config file; give the path of a TOML file", path));
+    throw UsageError(fmt::format("{}: the config file does not exist", path));
   if (std::filesystem::is_directory(path, ignored))
-    throw UsageError(fmt::format("{}: this is a folder; give the path of a TOML file in it", path));
+    throw UsageError(fmt::format("{}: this is a directory; give the path of a TOML file", path));
   std::ifstream in(path, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (!in) throw UsageError(fmt::format("{}: this config file cannot be read ({})", path, std::strerror(errno)));
+  if (!in) throw UsageError(fmt::format("{}: cannot read the config file ({})", path, std::strerror(errno)));
   load_text(*this, text, path);
 }
 
 std::string Config::to_toml() const {
-  std::string out = "# Every key of this run. Again: normscope train --config THIS_FILE --out_dir ANOTHER_FOLDER\n";
+  std::string out =
+      "# Every key of this run. To repeat it: normscope train --config THIS_FILE --out_dir ANOTHER_FOLDER\n";
   std::string section;
   const bool transformer = arch == "gpt" || arch == "llama";
   for (const KeyInfo& key : config_keys()) {

@@ -46,14 +46,14 @@ DataShape assumed_shape(const Config& c) {
 ModelOptions model_options(const Config& c, const DataShape& data) {
   const bool samples = c.arch == "mlp";
   if (samples != (data.features > 0))
-    throw UsageError("arch = " + c.arch + " (" + c.where("arch") + ") trains on " + (samples ? "samples" : "tokens") +
-                     ", and " + c.data + " (" + c.where("data") + ") holds " + (samples ? "tokens" : "samples") +
+    throw UsageError("arch = " + c.arch + " (" + c.where("arch") + ") needs " + (samples ? "samples" : "tokens") +
+                     ", and " + c.data + " (" + c.where("data") + ") contains " + (samples ? "tokens" : "samples") +
                      "; use --data " + (samples ? "synthetic:teacher" : "with text, or synthetic:grammar"));
   const std::int64_t tokenizer_vocab = data.classes;
   if (c.vocab_size > 0 && c.vocab_size < tokenizer_vocab)
     throw UsageError("vocab_size = " + std::to_string(c.vocab_size) + " (" + c.where("vocab_size") +
                      ") is smaller than the data's vocabulary of " + std::to_string(tokenizer_vocab) +
-                     "; leave it at 0 or make it larger");
+                     "; set it to 0 or a larger value");
   ModelOptions o;
   o.arch = c.arch;
   o.features = data.features;
@@ -85,7 +85,7 @@ ModelOptions model_options(const Config& c, const DataShape& data) {
 
 CorpusOptions corpus_options(const Config& c) {
   if (c.data.empty())
-    throw UsageError("data is not set; name a text file, a prepared folder or synthetic:grammar with --data");
+    throw UsageError("data is not set; give a text file, a prepared folder or synthetic:grammar with --data");
   return {c.data, c.tokenizer, c.train_tokens, static_cast<std::uint64_t>(c.seed)};
 }
 
@@ -97,8 +97,7 @@ SamplerOptions sampler_options(const Config& c) {
 
 std::int64_t total_steps(const Config& c, const Sampler& sampler) {
   if (c.epochs > std::numeric_limits<std::int64_t>::max() / std::max<std::int64_t>(1, sampler.steps_per_epoch()))
-    throw UsageError("epochs = " + std::to_string(c.epochs) + " (" + c.where("epochs") +
-                     ") are more steps than can be counted");
+    throw UsageError("epochs = " + std::to_string(c.epochs) + " (" + c.where("epochs") + ") gives too many steps");
   return c.epochs > 0 ? c.epochs * sampler.steps_per_epoch() : c.max_iters;
 }
 

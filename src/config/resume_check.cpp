@@ -16,14 +16,14 @@ void check_resumable(const Config& now, const Config& then, const std::string& d
     if (now.get(key.name) != then.get(key.name))
       throw UsageError(std::string("cannot resume: ") + key.name + " was " + then.get(key.name) + ", now it is " +
                        now.get(key.name) + " (" + now.where(key.name) +
-                       "); give the run's own value or another --out_dir");
+                       "); use the value of the run or another --out_dir");
   }
   if (now.block != then.block)
     throw UsageError(
-        "cannot resume: the [block.N] overrides differ from the run's; give the run's own or another --out_dir");
+        "cannot resume: the [block.N] overrides differ from those of the run; use those or another --out_dir");
   if (data_then != data_now)
-    throw UsageError("cannot resume: the data differs from the run's (sha256 " + data_now.substr(0, 12) + " now, " +
-                     data_then.substr(0, 12) + " then); give the run's own data");
+    throw UsageError("cannot resume: the data differs from that of the run (sha256 " + data_now.substr(0, 12) +
+                     " now, " + data_then.substr(0, 12) + " then); use the data of the run");
 }
 
 void follow_length(Config& now, const Config& saved) {

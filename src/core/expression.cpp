@@ -23,7 +23,7 @@ class Reader {
 
   Expression all() {
     Expression result = sum();
-    if (peek() != 0) fail_at(column(), "an operator is expected, not " + found());
+    if (peek() != 0) fail_at(column(), "expected an operator, found " + found());
     return result;
   }
 
@@ -105,9 +105,9 @@ class Reader {
     const std::size_t where = column();
     if (std::isdigit(static_cast<unsigned char>(c)) || c == '.') return number();
     if (std::isalpha(static_cast<unsigned char>(c)) || c == '_') return name();
-    if (!take('(')) fail_at(where, "a number, a name or '(' is expected, not " + found());
+    if (!take('(')) fail_at(where, "expected a number, a name or '(', found " + found());
     Expression inside = sum();
-    if (!take(')')) fail_at(column(), "')' is expected, not " + found());
+    if (!take(')')) fail_at(column(), "expected ')', found " + found());
     return inside;
   }
 
@@ -115,7 +115,7 @@ class Reader {
     Expression e{.kind = Kind::number, .column = column()};
     const char *begin = text_.data() + at_, *end = text_.data() + text_.size();
     const auto [rest, error] = std::from_chars(begin, end, e.number);
-    if (error != std::errc()) fail_at(column(), "this is no number");
+    if (error != std::errc()) fail_at(column(), "not a number");
     at_ += static_cast<std::size_t>(rest - begin);
     return e;
   }
@@ -129,7 +129,7 @@ class Reader {
     if (take(')')) return e;
     do e.arguments.push_back(sum());
     while (take(','));
-    if (!take(')')) fail_at(column(), "',' or ')' is expected, not " + found());
+    if (!take(')')) fail_at(column(), "expected ',' or ')', found " + found());
     return e;
   }
 

@@ -55,8 +55,8 @@ NormSpec parse_norm(const std::string& text, const NormSpec& defaults) {
     const auto equals = option.find('=');
     const std::string key = option.substr(0, equals),
                       value = equals == std::string::npos ? "true" : option.substr(equals + 1);
-    if (key.empty()) throw UsageError("norm \"" + text + "\": options look like name:key=value+key=value");
-    if (!given.insert(key).second) throw UsageError("norm \"" + text + "\": " + key + " stands twice; give it once");
+    if (key.empty()) throw UsageError("norm \"" + text + "\": write options as name:key=value+key=value");
+    if (!given.insert(key).second) throw UsageError("norm \"" + text + "\": " + key + " is given twice");
     if (key == "eps")
       spec.eps = positive(key, value, text);
     else if (key == "bias")

@@ -60,7 +60,7 @@ Pool::Pool(bool dry) {
     }
     if (reserved_ == kHugePage) break;
   }
-  throw Error("[pool] the system gives no address space for the memory pool; raise the limit (ulimit -v)");
+  throw Error("[pool] cannot reserve address space for the memory pool; raise the limit (ulimit -v)");
 }
 
 Pool::~Pool() {
@@ -116,8 +116,8 @@ void* Pool::allocate(std::size_t bytes) {
     block->size = size;
   } else {
     if (top_ + size > reserved_)
-      throw Error("[pool] out of memory: " + std::to_string((in_use_ >> 20) + (bytes >> 20)) + " MiB needed, " +
-                  std::to_string(reserved_ >> 20) + " MiB there; make batch_size, block_size or n_embd smaller");
+      throw Error("[pool] out of memory: " + std::to_string((in_use_ >> 20) + (bytes >> 20)) + " MiB required, " +
+                  std::to_string(reserved_ >> 20) + " MiB available; reduce batch_size, block_size or n_embd");
     block = new (base_ + top_) Block{size, last_, nullptr, nullptr, false};
     last_ = block;
     top_ += size;

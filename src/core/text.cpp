@@ -161,6 +161,10 @@ std::string join_list(const std::vector<std::string>& values) {
   return join(parts, ",");
 }
 
+std::string counted(std::int64_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 std::string trimmed(std::string_view text) {
   const auto begin = text.find_first_not_of(" \t");
   return begin == std::string_view::npos ? ""

@@ -25,6 +25,8 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 std::vector<std::string> split_list(std::string_view text);
 /// The text that split_list() takes apart into these values, quoted where that is needed.
 std::string join_list(const std::vector<std::string>& values);
+/// "1 thread", "2 threads".
+std::string counted(std::int64_t count, std::string_view what);
 /// Without the blanks and tabs at both ends.
 std::string trimmed(std::string_view text);
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <span>
 
+#include "core/text.h"
 #include "data/prepared.h"
 #include "data/sha256.h"
 #include "data/synthetic.h"
@@ -25,16 +26,16 @@ constexpr std::int64_t kSyntheticTokens = 1000000;
 
 void check_tokenizer(const std::string& name) {
   if (name == "char" || name == "byte") return;
-  const char* hint = name == "bpe" ? "is not there yet" : "is unknown";
-  throw UsageError(fmt::format("[data] tokenizer = '{}' {}; known are char and byte", name, hint));
+  const char* hint = name == "bpe" ? "is not supported" : "is unknown";
+  throw UsageError(fmt::format("[data] tokenizer = '{}' {}; allowed: char, byte", name, hint));
 }
 
 // nanoGPT's split: the first int(0.9 n) of n tokens train, the rest validate.
 void split(Corpus& corpus, std::vector<std::uint16_t> tokens) {
   const auto train = static_cast<std::ptrdiff_t>(static_cast<double>(tokens.size()) * 0.9);
   if (train == 0) {
-    throw UsageError(fmt::format("[data] {} holds {} token{}, too few for a training and a validation part; {}",
-                                 corpus.source, tokens.size(), tokens.size() == 1 ? "" : "s", kWhatToGive));
+    throw UsageError(fmt::format("[data] {} has {}, too few for a training and a validation split; {}", corpus.source,
+                                 counted(static_cast<std::int64_t>(tokens.size()), "token"), kWhatToGive));
   }
   corpus.val.assign(tokens.begin() + train, tokens.end());
   tokens.resize(static_cast<std::size_t>(train));
@@ -50,7 +51,7 @@ struct Changes {
     const auto add = [&](std::int64_t count, const char* one, const char* many) {
       if (count > 0) note += fmt::format("{}{} {}", note.empty() ? "" : ", ", count, count == 1 ? one : many);
     };
-    add(marks, "byte order mark dropped", "byte order marks dropped");
+    add(marks, "byte order mark removed", "byte order marks removed");
     add(pairs, "line end CR LF read as LF", "line ends CR LF read as LF");
     add(lone, "line end CR read as LF", "line ends CR read as LF");
     return note + "; --tokenizer byte keeps every byte";
@@ -79,7 +80,7 @@ std::string read_text(const std::string& path, const std::string& tokenizer, Cha
   std::string text = read_input(path);
   if (tokenizer == "byte") return text;
   if (const auto nul = text.find('\0'); nul != text.npos) {
-    throw UsageError(fmt::format("[data] {} is binary: {} is NUL; give a text file, or use --tokenizer byte", path,
+    throw UsageError(fmt::format("[data] {} is binary ({} is NUL); choose a text file, or use --tokenizer byte", path,
                                  utf8::position(text, nul)));
   }
   if (const auto bad = utf8::first_bad(text)) {
@@ -102,7 +103,7 @@ std::vector<std::string> text_files(const std::string& folder) {
       }
     }
   } catch (const fs::filesystem_error& error) {
-    throw UsageError(fmt::format("[data] cannot read folder {}: {}; give another one or mend its permissions", folder,
+    throw UsageError(fmt::format("[data] cannot read folder {}: {}; choose another one or fix its permissions", folder,
                                  error.code().message()));
   }
   auto& files = texts.empty() ? others : texts;
@@ -121,7 +122,7 @@ Corpus text_corpus(const CorpusOptions& options) {
     text = read_text(options.data, options.tokenizer, changes);
   }
   corpus.note = changes.text();
-  if (text.empty()) throw UsageError(fmt::format("[data] {} holds no text; {}", options.data, kWhatToGive));
+  if (text.empty()) throw UsageError(fmt::format("[data] {} contains no text; {}", options.data, kWhatToGive));
   if (options.tokenizer == "byte")
     corpus.tokenizer = byte_tokenizer();
   else
@@ -142,7 +143,7 @@ Corpus synthetic_corpus(const CorpusOptions& options) {
   }
   if (name != "grammar" && name != "markov") {
     throw UsageError(fmt::format(
-        "[data] {} is unknown; known are synthetic:grammar, synthetic:markov and (for arch mlp) synthetic:teacher",
+        "[data] {} is unknown; allowed: synthetic:grammar, synthetic:markov and (for arch mlp) synthetic:teacher",
         options.data));
   }
   std::int64_t tokens = kSyntheticTokens;
@@ -154,7 +155,7 @@ Corpus synthetic_corpus(const CorpusOptions& options) {
     const auto [stop, error] = std::from_chars(rest.data(), rest.data() + rest.size(), tokens);
     if (!known || error != std::errc() || stop != rest.data() + rest.size() || tokens < 2 || tokens > 1000000000) {
       throw UsageError(
-          fmt::format("[data] {}: the option is tokens=N with N from 2 to 1000000000; write {}{}:tokens=200000",
+          fmt::format("[data] {}: the only option is tokens=N, N from 2 to 1000000000; write {}{}:tokens=200000",
                       options.data, kSynthetic, name));
     }
   }
@@ -204,14 +205,14 @@ Corpus load_corpus(const CorpusOptions& options) {
     throw UsageError(fmt::format("[data] train_tokens = {} must be at least 0 (0: all)", options.train_tokens));
   }
   const std::string& data = options.data;
-  if (data.empty()) throw UsageError(fmt::format("[data] no data is named; {}", kWhatToGive));
+  if (data.empty()) throw UsageError(fmt::format("[data] data is not set; {}", kWhatToGive));
 
   Corpus corpus;
   std::error_code ignored;
   if (data.starts_with(kSynthetic)) {
     corpus = synthetic_corpus(options);
   } else if (!fs::exists(data, ignored)) {
-    throw UsageError(fmt::format("[data] there is no {}; {}", data, kWhatToGive));
+    throw UsageError(fmt::format("[data] {} does not exist; {}", data, kWhatToGive));
   } else if (fs::is_directory(data, ignored) && is_prepared(data)) {
     corpus = read_prepared(data);
     corpus.source = data;
@@ -222,7 +223,7 @@ Corpus load_corpus(const CorpusOptions& options) {
   const std::int64_t available = corpus.train_size();
   if (options.train_tokens > available) {
     throw UsageError(
-        fmt::format("[data] train_tokens = {} is more than the {} training tokens of {}; give at most {}, or 0 "
+        fmt::format("[data] train_tokens = {} exceeds the {} training tokens of {}; use at most {}, or 0 "
                     "for all",
                     options.train_tokens, available, data, available));
   }

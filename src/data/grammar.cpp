@@ -12,7 +12,7 @@
 namespace normscope {
 namespace {
 
-[[noreturn]] void bad(const std::string& what) { throw Error(fmt::format("[grammar] {}; mend the rule", what)); }
+[[noreturn]] void bad(const std::string& what) { throw Error(fmt::format("[grammar] {}; fix the rule", what)); }
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
@@ -31,7 +31,8 @@ std::uint64_t take_weight(std::string_view& text) {
   std::uint64_t weight = 0;
   const auto* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data() + star + 1, end, weight);
-  if (error != std::errc() || stop != end || weight == 0) bad(fmt::format("'{}' has no whole weight above 0", text));
+  if (error != std::errc() || stop != end || weight == 0)
+    bad(fmt::format("'{}' needs an integer weight above 0", text));
   text = text.substr(0, star);
   return weight;
 }
@@ -54,10 +55,10 @@ void Grammar::read(std::string_view rules) {
     rules_.push_back({std::string(line.substr(0, equals)), {}, 0, {}});
     bodies.push_back(line.substr(equals + 1));
   }
-  if (rules_.empty()) bad("there is no rule");
+  if (rules_.empty()) bad("no rules");
   const auto index = [&](std::string_view name) {
     const auto found = std::find_if(rules_.begin(), rules_.end(), [&](const Rule& rule) { return rule.name == name; });
-    if (found == rules_.end()) bad(fmt::format("there is no rule <{}>", name));
+    if (found == rules_.end()) bad(fmt::format("rule <{}> does not exist", name));
     return static_cast<std::size_t>(found - rules_.begin());
   };
   for (std::size_t r = 0; r < rules_.size(); ++r) {

@@ -31,7 +31,7 @@ std::vector<std::uint16_t> read_tokens(const std::string& path, std::int64_t voc
   const std::string bytes = read_input(path);
   if (bytes.empty() || bytes.size() % 2 != 0) {
     throw UsageError(
-        fmt::format("[data] {} has {} bytes, not two for each of one or more tokens; write it again with "
+        fmt::format("[data] {} has {} bytes, not a positive multiple of 2; recreate it with "
                     "`normscope prepare`",
                     path, bytes.size()));
   }
@@ -40,8 +40,8 @@ std::vector<std::uint16_t> read_tokens(const std::string& path, std::int64_t voc
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (tokens[i] >= vocab_size) {
       throw UsageError(
-          fmt::format("[data] {}: token {} at position {} is not below vocab_size {} of meta.json; write the "
-                      "folder again with `normscope prepare`",
+          fmt::format("[data] {}: token {} at position {} is not below vocab_size {} of meta.json; recreate the "
+                      "folder with `normscope prepare`",
                       path, tokens[i], i, vocab_size));
     }
   }
@@ -58,7 +58,7 @@ std::string meta_json(const Corpus& corpus) {
 }
 
 [[noreturn]] void cannot_write(const std::string& path, int error) {
-  throw Error(fmt::format("[prepare] cannot write {}: {}; give another --out_dir or make room there", path,
+  throw Error(fmt::format("[prepare] cannot write {}: {}; choose another --out_dir or free disk space", path,
                           std::strerror(error)));
 }
 
@@ -126,7 +126,7 @@ std::string read_input(const std::string& path) {
     ok = false;
   }
   if (!ok) {
-    throw UsageError(fmt::format("[data] cannot read {}: {}; give another file or mend its permissions", path,
+    throw UsageError(fmt::format("[data] cannot read {}: {}; choose another file or fix its permissions", path,
                                  errno ? std::strerror(errno) : "read error"));
   }
   return bytes;
@@ -146,7 +146,7 @@ Corpus read_prepared(const std::string& folder) {
   for (const char* name : {"meta.json", "train.bin", "val.bin"}) {
     if (is_there(path(name))) continue;
     const bool pickle = name == std::string_view("meta.json") && is_there(path("meta.pkl"));
-    throw UsageError(fmt::format("[data] {} has no {}{}; run `normscope prepare` on the text to write it", folder, name,
+    throw UsageError(fmt::format("[data] {} has no {}{}; create it with `normscope prepare`", folder, name,
                                  pickle ? " (meta.pkl is a Python pickle, which normscope does not read)" : ""));
   }
   const std::string json = read_input(path("meta.json"));
@@ -166,7 +166,7 @@ Corpus read_prepared(const std::string& folder) {
   // Catches files of two preparations in one folder, which three renames cannot rule out.
   if (const auto hash = meta.find("sha256"); hash != meta.end() && *hash != tokens_sha256(corpus)) {
     throw UsageError(
-        fmt::format("[data] {}: train.bin and val.bin are not the ones meta.json was written with (sha256 "
+        fmt::format("[data] {}: train.bin and val.bin do not belong to meta.json (sha256 "
                     "differs); run `normscope prepare` again with --overwrite",
                     folder));
   }
@@ -185,7 +185,7 @@ void write_prepared(const Corpus& corpus, const std::string& folder, bool overwr
   for (const auto& [name, bytes] : files) {
     if (!replaces && is_there(target(name))) {
       throw UsageError(fmt::format(
-          "[prepare] {} exists and belongs to no meta.json of normscope; name another folder with --out_dir",
+          "[prepare] {} exists, but there is no meta.json by normscope; choose another folder with --out_dir",
           target(name)));
     }
   }

@@ -50,20 +50,20 @@ Sampler::Sampler(std::int64_t length, const SamplerOptions& options) : length_(l
                              static_cast<double>(options.block_size);
   if (step_tokens > 1e15) {  // keeps every product below inside 64 bits
     throw UsageError(
-        fmt::format("[sampler] batch_size x gradient_accumulation_steps x block_size = {:.3g} tokens a step; "
+        fmt::format("[sampler] batch_size x gradient_accumulation_steps x block_size = {:.3g} tokens per step; "
                     "use at most 1e15",
                     step_tokens));
   }
   const bool shuffle = options.kind == "shuffle";
   if (!shuffle && options.kind != "random") {
-    throw UsageError(fmt::format("[sampler] sampler = '{}' is unknown; known are shuffle and random", options.kind));
+    throw UsageError(fmt::format("[sampler] sampler = '{}' is unknown; allowed: shuffle, random", options.kind));
   }
 
   const std::int64_t N = length, T = options.block_size;
   const std::int64_t needed = shuffle ? 2 * T : T + 1;
   if (N < needed) {
     throw UsageError(
-        fmt::format("[sampler] block_size = {} needs at least {} tokens under sampler {}, the data has {}; "
+        fmt::format("[sampler] block_size = {} needs at least {} tokens with sampler {}; the data has {}; "
                     "use a smaller block_size or more data",
                     T, needed, options.kind, N));
   }
@@ -72,7 +72,7 @@ Sampler::Sampler(std::int64_t length, const SamplerOptions& options) : length_(l
     windows_ = (N - T) / T;
     if (windows_ < a_step) {
       throw UsageError(
-          fmt::format("[sampler] batch_size {} x gradient_accumulation_steps {} needs {} windows a step, the "
+          fmt::format("[sampler] batch_size {} x gradient_accumulation_steps {} needs {} windows per step; the "
                       "{} tokens hold {} of block_size {}; use a smaller batch_size or sampler random",
                       options.batch_size, options.accumulation_steps, a_step, N, windows_, T));
     }
@@ -99,8 +99,9 @@ std::string Sampler::epoch_label() const {
 
 std::vector<std::int64_t> Sampler::starts(std::int64_t step, std::int64_t micro) const {
   if (step < 0 || micro < 0 || micro >= options_.accumulation_steps) {
-    throw Error(fmt::format("[sampler] no micro-batch {} of step {}; steps count from 0, micro-batches from 0 to {}",
-                            micro, step, options_.accumulation_steps - 1));
+    throw Error(
+        fmt::format("[sampler] micro-batch {} of step {} does not exist; steps start at 0, micro-batches are 0 to {}",
+                    micro, step, options_.accumulation_steps - 1));
   }
   std::vector<std::int64_t> starts(static_cast<std::size_t>(options_.batch_size));
   if (options_.kind == "random") {

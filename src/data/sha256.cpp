@@ -11,7 +11,7 @@ struct Sha256::Impl {
 
 namespace {
 void check(bool ok) {
-  if (!ok) throw Error("[sha256] OpenSSL cannot compute SHA-256 here; check the installed libssl");
+  if (!ok) throw Error("[sha256] OpenSSL cannot compute SHA-256; check the installed libssl");
 }
 }  // namespace
 

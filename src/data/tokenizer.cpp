@@ -21,11 +21,10 @@ constexpr char32_t kReplacement = 0xFFFD;  // what a padded token decodes to
 class CharTokenizer : public Tokenizer {
  public:
   explicit CharTokenizer(std::vector<char32_t> symbols) : symbols_(std::move(symbols)) {
-    if (symbols_.empty())
-      throw UsageError("[tokenizer] char: the text is empty; give text with at least one character");
+    if (symbols_.empty()) throw UsageError("[tokenizer] char: the text is empty");
     if (symbols_.size() > kMaxSymbols) {
       throw UsageError(
-          fmt::format("[tokenizer] char: {} different characters are more than the {} that fit into uint16 "
+          fmt::format("[tokenizer] char: {} different characters exceed the limit of {} for uint16 "
                       "tokens; use --tokenizer byte",
                       symbols_.size(), kMaxSymbols));
     }
@@ -48,8 +47,8 @@ class CharTokenizer : public Tokenizer {
       const std::uint16_t token = *c < token_.size() ? token_[*c] : kNone;
       if (token == kNone) {
         throw UsageError(
-            fmt::format("[tokenizer] char: '{}' (U+{:04X}) at {} is not among the {} characters of the "
-                        "vocabulary; leave it out",
+            fmt::format("[tokenizer] char: '{}' (U+{:04X}) at {} is not in the {} characters of the "
+                        "vocabulary; remove it",
                         text.substr(start, at - start), static_cast<std::uint32_t>(*c), utf8::position(text, start),
                         symbols_.size()));
       }
@@ -109,7 +108,7 @@ class ByteTokenizer : public Tokenizer {
 };
 
 [[noreturn]] void bad_vocabulary(const std::string& what) {
-  throw UsageError(fmt::format("[tokenizer] vocabulary: {}; write the file again with `normscope prepare`", what));
+  throw UsageError(fmt::format("[tokenizer] vocabulary: {}; recreate the file with `normscope prepare`", what));
 }
 
 char32_t one_character(const ordered_json& symbol, std::size_t index) {
@@ -143,7 +142,7 @@ std::unique_ptr<Tokenizer> byte_tokenizer() { return std::make_unique<ByteTokeni
 
 std::unique_ptr<Tokenizer> tokenizer_from_json(const std::string& json) {
   const auto file = ordered_json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (!file.is_object()) bad_vocabulary("this is not a JSON object");
+  if (!file.is_object()) bad_vocabulary("not a JSON object");
   const auto text = [&](const char* key) {
     return file.contains(key) && file[key].is_string() ? file[key].get<std::string>() : std::string();
   };
@@ -153,20 +152,20 @@ std::unique_ptr<Tokenizer> tokenizer_from_json(const std::string& json) {
   const auto vocab_size = file["vocab_size"].get<std::int64_t>();
 
   if (text("kind") == "byte") {
-    if (vocab_size != 256) bad_vocabulary(fmt::format("vocab_size {} of kind byte is not 256", vocab_size));
+    if (vocab_size != 256) bad_vocabulary(fmt::format("vocab_size is {}; kind byte needs 256", vocab_size));
     return byte_tokenizer();
   }
-  if (text("kind") != "char") bad_vocabulary(fmt::format("\"kind\" is '{}'; known are char and byte", text("kind")));
-  if (!file.contains("itos") || !file["itos"].is_array()) bad_vocabulary("no list \"itos\"");
+  if (text("kind") != "char") bad_vocabulary(fmt::format("\"kind\" is '{}'; allowed: char, byte", text("kind")));
+  if (!file.contains("itos") || !file["itos"].is_array()) bad_vocabulary("the list \"itos\" is missing");
   const auto& itos = file["itos"];
   if (vocab_size != static_cast<std::int64_t>(itos.size())) {
-    bad_vocabulary(fmt::format("vocab_size {} is not the {} symbols of itos", vocab_size, itos.size()));
+    bad_vocabulary(fmt::format("vocab_size is {}, but itos has {} symbols", vocab_size, itos.size()));
   }
   std::vector<char32_t> symbols;
   std::set<char32_t> seen;
   for (std::size_t i = 0; i < itos.size(); ++i) {
     symbols.push_back(one_character(itos[i], i));
-    if (!seen.insert(symbols.back()).second) bad_vocabulary(fmt::format("itos[{}] {} stands twice", i, itos[i].dump()));
+    if (!seen.insert(symbols.back()).second) bad_vocabulary(fmt::format("itos[{}] {} occurs twice", i, itos[i].dump()));
   }
   return std::make_unique<CharTokenizer>(std::move(symbols));
 }

@@ -27,7 +27,7 @@ const NpzArray* find(const File& file, const std::string& name) {
 
 void require_finite(const std::string& name, const NpzArray& array) {
   for (const double v : array.values)
-    if (!std::isfinite(v)) throw UsageError(fmt::format("array '{}' holds {}; inputs must be finite numbers", name, v));
+    if (!std::isfinite(v)) throw UsageError(fmt::format("array '{}' contains {}; inputs must be finite", name, v));
 }
 
 /// An input of `count` numbers, whatever its extents of 1.
@@ -35,7 +35,7 @@ const NpzArray& input(const File& file, const std::string& name, std::size_t cou
   const NpzArray& array = file.at(name);
   if (array.values.size() != count)
     throw UsageError(
-        fmt::format("array '{}' has the shape {}; the norm takes {} numbers", name, shape_text(array.shape), count));
+        fmt::format("array '{}' has shape {}; the norm takes {} numbers", name, shape_text(array.shape), count));
   require_finite(name, array);
   return array;
 }
@@ -67,13 +67,13 @@ NormCall call_of(const File& file, NormSpec spec, Judgement& judgement) {
     throw UsageError("the file has no array 'x'; write x, dy, gain, bias, eps and the results y, dx, dgain, dbias");
   require_finite("x", *x);
   if (x->shape.empty() || x->values.empty())
-    throw UsageError(fmt::format("array 'x' has the shape {}; give rows of numbers", shape_text(x->shape)));
+    throw UsageError(fmt::format("array 'x' has shape {}; give rows of numbers", shape_text(x->shape)));
   NormCall call;
   call.width = x->shape.back();
   call.x = x->values;
   if (const NpzArray* dy = find(file, "dy")) {
     if (dy->shape != x->shape)
-      throw UsageError(fmt::format("array 'dy' has the shape {}, x {}; give them the same", shape_text(dy->shape),
+      throw UsageError(fmt::format("array 'dy' has shape {}, but x has {}; they must match", shape_text(dy->shape),
                                    shape_text(x->shape)));
     require_finite("dy", *dy);
     call.dy = dy->values;
@@ -186,7 +186,7 @@ Judgement judge(const File& file, const std::string& norm) {
   if (problem.dn.empty())
     for (const auto& [name, array] : file)
       if (name == "dx" || (name.starts_with('d') && problem.call.parameters.contains(name.substr(1))))
-        throw UsageError(fmt::format("the file has '{}' and no 'dy', the gradient of y; add it", name));
+        throw UsageError(fmt::format("the file has '{}' but no 'dy' (the gradient of y); add it", name));
   const NpzArray& x = file.at("x");
   const Format& common = common_format(file, problem);
   std::map<std::string, Results> bounds;  // by format
@@ -194,7 +194,8 @@ Judgement judge(const File& file, const std::string& norm) {
   for (const std::string& name : result_names(problem)) {
     const std::vector<double>& right = problem.right.at(name);
     for (const double v : right)
-      if (!std::isfinite(v)) throw UsageError(fmt::format("the right {} is not finite for these inputs: {}", name, v));
+      if (!std::isfinite(v))
+        throw UsageError(fmt::format("the correct {} is not finite for these inputs: {}", name, v));
     const NpzArray* array = find(file, name);
     if (!array) {
       judgement.absent.push_back(name);

@@ -54,18 +54,19 @@ Type type_for(hid_t stored, const std::string& name) {
       }
       return size <= 4 ? Type::i32 : Type::i64;
     default:
-      throw Failure("dataset '" + name + "' holds no numbers");
+      throw Failure("dataset '" + name + "' contains no numbers");
   }
 }
 
 [[noreturn]] void fail_writing(const std::string& path, const std::string& reason) {
-  throw Error(fmt::format(
-      "[array_file] cannot write '{}': {}; free space or name another place with --out or --out_dir", path, reason));
+  throw Error(
+      fmt::format("[array_file] cannot write '{}': {}; free disk space or choose another path with --out or --out_dir",
+                  path, reason));
 }
 
 [[noreturn]] void fail_reading(const std::string& path, const std::string& reason) {
-  throw UsageError(
-      fmt::format("[array_file] cannot read '{}': {}; name a whole HDF5 file (a checkpoint or a dump)", path, reason));
+  throw UsageError(fmt::format("[array_file] cannot read '{}': {}; give a complete HDF5 file (a checkpoint or a dump)",
+                               path, reason));
 }
 
 herr_t collect_link(hid_t, const char* name, const H5L_info_t*, void* list) {
@@ -168,7 +169,7 @@ struct ArrayFileReader::Impl {
 ArrayFileReader::ArrayFileReader(const std::string& path) : impl_(std::make_unique<Impl>()) {
   impl_->path = path;
   std::error_code error;
-  if (std::filesystem::is_directory(path, error)) fail_reading(path, "it is a folder");
+  if (std::filesystem::is_directory(path, error)) fail_reading(path, "it is a directory");
   if (std::filesystem::is_regular_file(path, error) && std::filesystem::file_size(path, error) == 0) {
     fail_reading(path, "the file is empty");
   }
@@ -210,8 +211,7 @@ bool ArrayFileReader::has(const std::string& name) const {
 Array ArrayFileReader::read(const std::string& name) const {
   if (!has(name)) {
     throw UsageError(fmt::format(
-        "[array_file] '{}' has no dataset '{}'; name a file that holds it (`normscope inspect` lists what is in one)",
-        impl_->path, name));
+        "[array_file] '{}' has no dataset '{}'; `normscope inspect` lists the content of a file", impl_->path, name));
   }
   return impl_->guarded([&] {
     Array array;

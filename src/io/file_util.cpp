@@ -18,8 +18,8 @@ namespace fs = std::filesystem;
 namespace {
 
 [[noreturn]] void fail_output(const std::string& path, const std::string& reason) {
-  throw Error(fmt::format("[output] cannot write '{}': {}; free space or name another place with --out or --out_dir",
-                          path, reason));
+  throw Error(fmt::format(
+      "[output] cannot write '{}': {}; free disk space or choose another path with --out or --out_dir", path, reason));
 }
 
 class Descriptor {
@@ -64,7 +64,7 @@ ScratchFolder::ScratchFolder() {
   const fs::path place = fs::temp_directory_path(error);  // fails when TMPDIR names no folder
   std::string pattern = ((error ? fs::path("/tmp") : place) / "normscope-XXXXXX").string();
   if (!mkdtemp(pattern.data()))
-    throw Error(fmt::format("cannot make a temporary folder like {} ({}); set TMPDIR to a folder with room", pattern,
+    throw Error(fmt::format("cannot create a temporary folder {} ({}); set TMPDIR to a folder with free space", pattern,
                             std::strerror(errno)));
   path = pattern;
 }
@@ -75,9 +75,9 @@ ScratchFolder::~ScratchFolder() {
 
 void create_output_dir(const std::string& path) {
   std::error_code error;
-  if (path.empty()) throw Error("[output] the output folder has an empty name; name one with --out_dir DIR");
+  if (path.empty()) throw Error("[output] the output folder has an empty name; set --out_dir DIR");
   if (fs::exists(path, error) && !fs::is_directory(path, error)) {
-    fail_output(path, "a file of that name exists where a folder is needed");
+    fail_output(path, "a file of that name exists");
   }
   std::vector<fs::path> missing;  // deepest first
   for (fs::path part = fs::path(path); !part.empty() && !fs::exists(part, error); part = part.parent_path()) {
@@ -94,10 +94,10 @@ void create_output_dir(const std::string& path) {
 
 std::string output_file_target(const std::string& path) {
   std::error_code error;
-  if (path.empty()) throw Error("[output] the output file has an empty name; name one with --out FILE");
+  if (path.empty()) throw Error("[output] the output file has an empty name; set --out FILE");
   const std::string target = fs::is_symlink(path, error) ? fs::weakly_canonical(path, error).string() : path;
   const fs::file_status status = fs::status(target, error);
-  if (fs::is_directory(status)) fail_output(path, "it is a folder, not a file");
+  if (fs::is_directory(status)) fail_output(path, "it is a directory");
   if (fs::exists(status) && !fs::is_regular_file(status)) fail_output(path, "it is not a regular file");
   return target;
 }

@@ -109,8 +109,8 @@ struct CrashGuard::Old {
 CrashGuard::CrashGuard(const std::string& path) : old_(std::make_unique<Old>()) {
   const auto end =
       fmt::format_to_n(crash_text, sizeof crash_text - 1,
-                       "normscope: [hdf5] '{:.3000}' is damaged: HDF5 cannot read it; put a copy of it in its "
-                       "place or make it again\n",
+                       "normscope: [hdf5] '{:.3000}' is damaged: HDF5 cannot read it; replace it by a copy "
+                       "or create it again\n",
                        path);
   *end.out = '\0';
   struct sigaction action{};

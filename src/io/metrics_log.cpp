@@ -18,8 +18,8 @@ namespace normscope {
 namespace {
 
 [[noreturn]] void fail(const std::string& path) {
-  throw Error(fmt::format("[metrics] cannot write '{}': {}; free space or choose another folder with --out_dir", path,
-                          std::strerror(errno)));
+  throw Error(fmt::format("[metrics] cannot write '{}': {}; free disk space or choose another folder with --out_dir",
+                          path, std::strerror(errno)));
 }
 
 void append_number(std::string& line, std::string_view key, double value) {

@@ -63,11 +63,11 @@ constexpr ElementType kTypes[] = {
 };
 
 const ElementType& element_type(const std::string& descr) {
-  if (descr.find('O') != std::string::npos) throw Error("it holds Python objects; save arrays of numbers");
+  if (descr.find('O') != std::string::npos) throw Error("it contains Python objects; save arrays of numbers");
   if (descr.starts_with('>')) throw Error("it is big-endian (" + descr + "); save it as little-endian");
   for (const ElementType& type : kTypes)
     if (descr == (type.size == 1 ? "|" : "<") + std::string(type.descr)) return type;
-  throw Error("its dtype '" + descr + "' is not read; save it as float16, float32 or float64");
+  throw Error("its dtype '" + descr + "' is not supported; save it as float16, float32 or float64");
 }
 
 /// The header, a Python dict: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
@@ -121,7 +121,7 @@ class HeaderParser {
     return text;
   }
   std::string description() {
-    if (peek() == '[') throw Error("it has named fields; save one array for each");
+    if (peek() == '[') throw Error("it has named fields; save each as its own array");
     return quoted();
   }
   bool boolean() {
@@ -157,7 +157,7 @@ std::size_t elements(const std::vector<std::int64_t>& shape, std::size_t size, s
   for (const std::int64_t extent : shape)
     if (__builtin_mul_overflow(count, static_cast<std::uint64_t>(extent), &count)) count = kLargest;
   if (count > bytes || count * size != bytes)
-    throw Error(fmt::format("its shape and dtype do not fit its {} bytes of data", bytes));
+    throw Error(fmt::format("its shape and dtype do not match its {} bytes of data", bytes));
   return count;
 }
 
@@ -203,19 +203,19 @@ std::string read_member(zip_t* zip, zip_uint64_t index, const zip_stat_t& facts)
   while (const zip_int64_t count = zip_fread(file.get(), part.data(), part.size())) {
     if (count < 0) throw Error(fmt::format("it is damaged ({})", zip_error_strerror(zip_file_get_error(file.get()))));
     bytes.append(part.data(), static_cast<std::size_t>(count));
-    if (bytes.size() > facts.size) throw Error("it is longer than the zip says");
+    if (bytes.size() > facts.size) throw Error("it is longer than the zip entry states");
   }
-  if (bytes.size() != facts.size) throw Error("it is shorter than the zip says");
+  if (bytes.size() != facts.size) throw Error("it is shorter than the zip entry states");
   return bytes;
 }
 
 }  // namespace
 
 NpzArray parse_npy(const std::string& bytes) {
-  if (bytes.size() < 10 || !bytes.starts_with("\x93NUMPY")) throw Error("it is no .npy array");
+  if (bytes.size() < 10 || !bytes.starts_with("\x93NUMPY")) throw Error("it is not a .npy array");
   const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(bytes[i])); };
   const std::size_t version = byte(6);
-  if (version < 1 || version > 3) throw Error(fmt::format("its .npy version {} is unknown", version));
+  if (version < 1 || version > 3) throw Error(fmt::format("its .npy version {} is not supported", version));
   const std::size_t begin = version == 1 ? 10 : 12;
   if (bytes.size() < begin) throw Error("its .npy header is malformed");
   std::size_t length = byte(8) | byte(9) << 8;
@@ -239,10 +239,10 @@ NpzArray parse_npy(const std::string& bytes) {
 std::map<std::string, NpzArray> read_npz(const std::string& path) {
   static_assert(std::endian::native == std::endian::little);
   const auto refuse = [&](const std::string& why) {
-    throw UsageError(fmt::format("'{}' is no readable .npz: {}; write one with numpy.savez", path, why));
+    throw UsageError(fmt::format("'{}' is not a readable .npz file: {}; write one with numpy.savez", path, why));
   };
   std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) refuse("it is a folder");
+  if (std::filesystem::is_directory(path, ignored)) refuse("it is a directory");
   if (std::filesystem::is_regular_file(path, ignored) && std::filesystem::file_size(path, ignored) == 0)
     refuse("the file is empty");  // libzip takes it for an archive of nothing
   int code = 0;
@@ -254,9 +254,9 @@ std::map<std::string, NpzArray> read_npz(const std::string& path) {
     if (zip_stat_index(archive.zip, i, 0, &facts) != 0 || !(facts.valid & ZIP_STAT_NAME))
       refuse("a member has no name");
     std::string name = facts.name;
-    if (!name.ends_with(".npy")) refuse("'" + name + "' is no .npy array");
+    if (!name.ends_with(".npy")) refuse("'" + name + "' is not a .npy array");
     name.resize(name.size() - 4);
-    if (arrays.contains(name)) refuse("'" + name + "' is in it twice");
+    if (arrays.contains(name)) refuse("'" + name + "' occurs twice");
     try {
       arrays[name] = parse_npy(read_member(archive.zip, i, facts));
     } catch (const Error& error) {

@@ -66,25 +66,25 @@ void check_output_folder(const std::string& folder, Result kind, bool overwrite)
   const auto strange = std::find_if_not(begin(entries), end(entries), is_leftover);
   if (!ours && strange != end(entries))
     throw UsageError(
-        fmt::format("{} holds files that normscope did not write ({}); name an empty or new folder with "
+        fmt::format("{} contains files not written by normscope ({}); choose an empty or new folder with "
                     "--out_dir",
                     folder, strange->path().filename().string()));
   const fs::path file = fs::path(folder) / of(kind).file;
   if (fs::exists(file) && !is_result(file, kind))
     throw UsageError(
-        fmt::format("{} was not written by normscope; name an empty or new folder with --out_dir", file.string()));
+        fmt::format("{} was not written by normscope; choose an empty or new folder with --out_dir", file.string()));
   if (fs::exists(file) && !overwrite)
-    throw UsageError(fmt::format("{} holds {} already; {}, or name another folder with --out_dir", folder,
+    throw UsageError(fmt::format("{} already contains {}; {}, or choose another folder with --out_dir", folder,
                                  of(kind).name, of(kind).advice));
 }
 
 void check_output_file(const fs::path& file, Result kind, bool overwrite) {
   if (!fs::exists(file)) return;
   if (fs::is_regular_file(file) && !is_result(file, kind))
-    throw UsageError(fmt::format("{} exists and is not {} that normscope wrote; name another file with --out",
+    throw UsageError(fmt::format("{} exists and is not {} written by normscope; choose another file with --out",
                                  file.string(), of(kind).name));
   if (!overwrite)
-    throw UsageError(fmt::format("{} exists; {}, or name another file with --out", file.string(), of(kind).advice));
+    throw UsageError(fmt::format("{} exists; {}, or choose another file with --out", file.string(), of(kind).advice));
 }
 
 }  // namespace normscope

@@ -91,7 +91,7 @@ void require_no_gap(const std::string& path, const RowTable& steps, hsize_t kept
   if (after < next_step) {
     throw UsageError(
         fmt::format("[run_file] '{}' ends before step {} but the run would continue at step {}; resume "
-                    "from an earlier checkpoint or start afresh with --overwrite",
+                    "from an earlier checkpoint or start over with --overwrite",
                     path, after, next_step));
   }
 }
@@ -124,10 +124,10 @@ bool is_full_disk(const std::string& reason) {
 }
 
 [[noreturn]] void fail_copying(const std::string& path, const std::string& reason) {
-  throw Error(
-      fmt::format("[run_file] cannot write a changed copy of '{}': {}; the file is left as it was: free its size "
-                  "in space, then try again",
-                  path, reason));
+  throw Error(fmt::format(
+      "[run_file] cannot write a copy of '{}': {}; the file is unchanged; free disk space for a second file "
+      "and try again",
+      path, reason));
 }
 
 /// Calls change(COPY) with a copy of a run file beside it, which then takes the file's place: HDF5 has no journal, and
@@ -135,7 +135,7 @@ bool is_full_disk(const std::string& reason) {
 /// there is no room; what change() throws passes through. Either way the file is left as it was.
 template <class Change>
 void change_by_copy(const std::string& path, Change&& change) {
-  if (!std::filesystem::is_regular_file(path)) throw Failure("there is no such file");
+  if (!std::filesystem::is_regular_file(path)) throw Failure("the file does not exist");
   const std::string target = output_file_target(path), copy = target + ".tmp";
   std::error_code error;
   std::filesystem::copy_file(target, copy, std::filesystem::copy_options::overwrite_existing, error);
@@ -214,7 +214,7 @@ struct RunFile::Impl {
 
   void require_width(const RowTable& table, std::size_t column, std::size_t size) const {
     if (size != 0 && size != table.width(column)) {
-      throw Error(fmt::format("[run_file] a row of '{}' has {} values but {} has {} columns; give one value a column",
+      throw Error(fmt::format("[run_file] a row of '{}' has {} values but {} has {} columns; give one value per column",
                               path, size, table.path(column), table.width(column)));
     }
   }
@@ -284,7 +284,7 @@ void RunFile::repair(const std::string& path) {
     });
   } catch (const Failure& failure) {
     throw UsageError(
-        fmt::format("[run_file] '{}' cannot be repaired: {}; it is left as it was. A new run can start from "
+        fmt::format("[run_file] '{}' cannot be repaired: {}; it is unchanged. A new run can start from "
                     "its newest checkpoint: --init_from with this folder and another --out_dir",
                     path, failure.what()));
   }
@@ -296,8 +296,8 @@ void RunFile::append(const StepRow& row) {
   const std::size_t first = run_layout::step_columns().size();
   // All checks before the first column grows: a refused row leaves no trace.
   if (row.step <= impl_->last_step) {
-    throw Error(fmt::format("[run_file] '{}' already has step {} and was given step {}; append steps in order",
-                            impl_->path, impl_->last_step, row.step));
+    throw Error(fmt::format("[run_file] '{}' already has step {}; cannot append step {}", impl_->path, impl_->last_step,
+                            row.step));
   }
   std::vector<std::span<const float>>& values = impl_->row;
   values.assign(statistics.size(), {});
@@ -305,7 +305,8 @@ void RunFile::append(const StepRow& row) {
     const auto named = [&, wanted = name](const ColumnInfo& info) { return info.name == wanted; };
     const auto at = std::find_if(statistics.begin(), statistics.end(), named) - statistics.begin();
     if (at == std::ssize(statistics))
-      throw Error(fmt::format("[run_file] '{}' has no column '{}'; name it when the file is made", impl_->path, name));
+      throw Error(
+          fmt::format("[run_file] '{}' has no column '{}'; declare it when the file is created", impl_->path, name));
     impl_->require_width(table, first + static_cast<std::size_t>(at), numbers.size());
     values[static_cast<std::size_t>(at)] = numbers;
   }
@@ -359,8 +360,8 @@ void RunFile::flush() {
 
 void RunFile::finish(const std::string& status, const std::map<std::string, std::string>& attributes) {
   if (status != "done" && status != "diverged" && status != "interrupted") {
-    throw Error(
-        fmt::format("[run_file] '{}' is no status of a finished run; use done, diverged or interrupted", status));
+    throw Error(fmt::format("[run_file] '{}' is not the status of a finished run; allowed: done, diverged, interrupted",
+                            status));
   }
   const std::unique_ptr<Impl> impl = std::move(impl_);
   impl->write();

@@ -286,13 +286,13 @@ void require_run(hid_t file, const std::string& path) {
   }
   if (format != kFormat) {
     throw UsageError(
-        fmt::format("[run_file] '{}' is an HDF5 file but not a run (format is '{}', not '{}'); name the "
-                    "run.h5 that `normscope train` wrote",
+        fmt::format("[run_file] '{}' is an HDF5 file but not a run (format is '{}', not '{}'); give the "
+                    "run.h5 written by `normscope train`",
                     path, format, kFormat));
   }
   if (version != fmt::format("{}", kFormatVersion)) {
     throw UsageError(
-        fmt::format("[run_file] '{}' has format version {}, this program reads {}; use the version of "
+        fmt::format("[run_file] '{}' has format version {}; this program reads {}; use the version of "
                     "normscope that wrote it",
                     path, version, kFormatVersion));
   }
@@ -300,14 +300,14 @@ void require_run(hid_t file, const std::string& path) {
 
 void fail_reading(const std::string& path, const std::string& reason) {
   throw UsageError(
-      fmt::format("[run_file] cannot read '{}' as a run: {}; name a run.h5 that `normscope train` wrote, "
+      fmt::format("[run_file] cannot read '{}' as a run: {}; give a run.h5 written by `normscope train`, "
                   "or try `normscope repair` on it",
                   path, reason));
 }
 
 void fail_writing(const std::string& path, const std::string& reason) {
-  throw Error(fmt::format("[run_file] cannot write '{}': {}; free space or choose another folder with --out_dir", path,
-                          reason));
+  throw Error(fmt::format("[run_file] cannot write '{}': {}; free disk space or choose another folder with --out_dir",
+                          path, reason));
 }
 
 }  // namespace normscope::run_layout

@@ -131,7 +131,7 @@ const Matrix& RunData::column(const std::string& name) const {
     if (matrix.info.name == name) return matrix;
     names += (names.empty() ? "" : ", ") + matrix.info.name;
   }
-  throw UsageError(fmt::format("'{}' has no column '{}'; there are: {}", path, name, names.empty() ? "none" : names));
+  throw UsageError(fmt::format("'{}' has no column '{}'; available: {}", path, name, names.empty() ? "none" : names));
 }
 
 std::vector<std::string> RunData::names_of(Axis axis) const {
@@ -157,7 +157,7 @@ std::vector<std::string> RunData::names_of(Axis axis) const {
 
 RunData read_run(const std::string& path) {
   std::error_code error;
-  if (std::filesystem::is_directory(path, error)) run_layout::fail_reading(path, "it is a folder");
+  if (std::filesystem::is_directory(path, error)) run_layout::fail_reading(path, "it is a directory");
   const hdf5::CrashGuard guard(path);
   static constexpr int kAttempts = 4;
   for (int attempt = 1;; ++attempt) {

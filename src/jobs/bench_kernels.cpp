@@ -180,7 +180,7 @@ void bench_kernels(const std::string& what, const Config& config, const Emit& em
   if (what == "norms") return bench_norms(engine, emit);
   if (what == "gemm") return bench_gemm(engine, config, emit);
   if (what == "attention") return bench_attention(engine, config, emit);
-  throw UsageError("'" + what + "' is not a benchmark; there are: norms, gemm, attention, step");
+  throw UsageError("'" + what + "' is not a benchmark; allowed: norms, gemm, attention, step");
 }
 
 NORMSCOPE_END

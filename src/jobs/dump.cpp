@@ -37,7 +37,7 @@ class Keeper final : public StepListener {
 void copy_indices(const Array& from, const Indices& to, std::int64_t vocab, const std::string& what) {
   if (from.shape != to.shape().vector())
     throw UsageError("--batch: " + what + " has shape " + Shape(from.shape).str() +
-                     ", batch_size and block_size want " + to.shape().str());
+                     ", but batch_size and block_size require " + to.shape().str());
   for (std::int64_t i = 0; i < from.numel(); ++i) {
     const std::uint8_t* at = from.bytes.data() + static_cast<std::size_t>(i) * Array::size_of(from.type);
     std::int64_t value = 0;
@@ -61,11 +61,11 @@ void copy_indices(const Array& from, const Indices& to, std::int64_t vocab, cons
         value = *at;
         break;
       default:
-        throw UsageError("--batch: " + what + " must hold integers");
+        throw UsageError("--batch: " + what + " must contain integers");
     }
     if (value < 0 || value >= vocab)
-      throw UsageError("--batch: " + what + " holds " + std::to_string(value) + ", the vocabulary has 0 to " +
-                       std::to_string(vocab - 1) + "; give tokens of this data, or a larger vocab_size");
+      throw UsageError("--batch: " + what + " contains " + std::to_string(value) + "; allowed: 0 to " +
+                       std::to_string(vocab - 1) + "; use tokens of this data or a larger vocab_size");
     to.data()[i] = static_cast<std::int32_t>(value);
   }
 }
@@ -89,9 +89,9 @@ class FileSource final : public BatchSource {
 double dump(const Config& config, const DumpOptions& options) {
   check_output_file(options.out, Result::dump, options.overwrite);
   if (config.gradient_accumulation_steps != 1)
-    throw UsageError("dump holds one batch, and gradient_accumulation_steps = " +
+    throw UsageError("dump writes one batch, but gradient_accumulation_steps = " +
                      std::to_string(config.gradient_accumulation_steps) + " (" +
-                     config.where("gradient_accumulation_steps") + ") takes several a step; set it to 1");
+                     config.where("gradient_accumulation_steps") + ") uses several per step; set it to 1");
   std::optional<Corpus> corpus;
   if (options.batch.empty() || !config.data.empty()) corpus = load_corpus(corpus_options(config));
   Session session(config,
@@ -114,7 +114,7 @@ double dump(const Config& config, const DumpOptions& options) {
     if (name != "tokens" && name != "features" && name != "targets" && name != "loss" && name != "logits" &&
         name != "params" && name != "grads" && name != "residual" && name != "residual_grads")
       throw UsageError("--only \"" + name +
-                       "\" is unknown; there are: tokens, features, targets, loss, logits, params, grads, "
+                       "\" is unknown; allowed: tokens, features, targets, loss, logits, params, grads, "
                        "residual, residual_grads");
   const bool batch_only = !options.only.empty() &&
                           std::all_of(options.only.begin(), options.only.end(),

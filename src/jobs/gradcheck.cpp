@@ -266,7 +266,7 @@ std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t see
   check_models(checker, engine, seed);
   check_product(checker, engine, filter, seed);
   if (checker.rows.empty())
-    throw UsageError("--filter \"" + filter + "\" matches no check; it is a glob over topic/name, such as norm/*");
+    throw UsageError("--filter \"" + filter + "\" matches no check; use a glob over topic/name, such as norm/*");
   return checker.rows;
 }
 

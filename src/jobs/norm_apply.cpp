@@ -28,8 +28,8 @@ NormResult norm_apply(const NormCall& call) {
   const std::int64_t width = call.width ? call.width : count;
   if (count == 0) throw UsageError("--x is empty; give numbers such as --x 1,2,3");
   if (!call.dy.empty() && call.dy.size() != call.x.size())
-    throw UsageError("--dy has " + std::to_string(call.dy.size()) + " numbers, --x has " + std::to_string(count) +
-                     "; give as many");
+    throw UsageError("--dy has " + std::to_string(call.dy.size()) + " numbers, but --x has " + std::to_string(count) +
+                     "; the counts must match");
   Engine engine({1});
   Parameters parameters(engine, 0);
   NormSpec defaults;

@@ -74,7 +74,7 @@ Activation activation_of(const std::string& name) {
       {"gelu", gelu}, {"gelu_tanh", gelu_tanh}, {"relu", relu}, {"silu", silu}, {"swiglu", swiglu}};
   for (const Row& row : table)
     if (name == row.name) return row.run;
-  throw UsageError("activation = \"" + name + "\" is unknown; there are: gelu, gelu_tanh, relu, silu, swiglu");
+  throw UsageError("activation = \"" + name + "\" is unknown; allowed: gelu, gelu_tanh, relu, silu, swiglu");
 }
 std::vector<Parameters::Part> expansions(const MlpSpec& spec, const InitRule& init) {
   const auto part = [&](const std::string& name) {

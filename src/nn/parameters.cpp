@@ -42,7 +42,7 @@ void Parameters::enter(const std::string& path, std::int64_t block, const std::s
 
 void Parameters::decay(const std::string& path) {
   const auto found = std::find_if(all_.begin(), all_.end(), [&](const Parameter& p) { return p.path == path; });
-  if (found == all_.end()) throw Error("[parameters] there is no " + path);
+  if (found == all_.end()) throw Error("[parameters] unknown path " + path);
   found->decays = true;
 }
 
@@ -77,7 +77,7 @@ Tensor Parameters::add_buffer(const std::string& path, const Shape& shape, doubl
 
 const Parameter& Parameters::at(const std::string& path) const {
   const auto found = std::find_if(all_.begin(), all_.end(), [&](const Parameter& p) { return p.path == path; });
-  if (found == all_.end()) throw Error("[parameters] there is no parameter " + path);
+  if (found == all_.end()) throw Error("[parameters] unknown parameter " + path);
   return *found;
 }
 

@@ -35,7 +35,7 @@ PlacementEntry placement_entry(const std::string& name) {
   if (const PlacementEntry* entry = find_entry(placement_table(), name)) return *entry;
   if (!is_formula(name))
     throw UsageError("norm_placement = \"" + name + "\" " + unknown_text(name, entry_names(placement_table())) +
-                     "; formulas such as 'x + F(N(x))' are allowed, too");
+                     "; or a formula such as 'x + F(N(x))'");
   try {
     return formula_entry({.name = name, .formula = name, .reference = "a formula"});
   } catch (const UsageError& error) {

@@ -15,8 +15,8 @@ class Checker {
   PlacementFormula run(const std::string& text) {
     const Expression expression = parse_expression(text);
     formula_.root = node(expression);
-    if (formula_.root.type != Type::stream) fail_at(expression.column, "the formula's value is no stream");
-    if (!uses_f_) fail_at(1, "F, the sub-layer, is missing");
+    if (formula_.root.type != Type::stream) fail_at(expression.column, "the value of the formula is not a stream");
+    if (!uses_f_) fail_at(1, "the formula does not use F, the sub-layer");
     return std::move(formula_);
   }
 
@@ -83,7 +83,7 @@ class Checker {
     if (is_call) fail_at(e.column, e.name + " takes an argument: " + e.name + "(...)");
     if (e.name == "x" || e.name == "L" || e.name == "l" || e.name == "s")
       fail_at(e.column, e.name + " takes no arguments");
-    fail_at(e.column, "'" + e.name + "' is unknown; there are: x, F, N, N1, N2, L, l, s, sqrt, detach, scalar");
+    fail_at(e.column, "'" + e.name + "' is unknown; allowed: x, F, N, N1, N2, L, l, s, sqrt, detach, scalar");
   }
 
   static FormulaNode name(const Expression& e) {
@@ -112,7 +112,7 @@ class Checker {
       return wrap(Op::root, type, std::move(in));
     }
     if (e.name == "F") {
-      if (uses_f_) fail_at(e.column, "F stands twice; a sub-layer runs once");
+      if (uses_f_) fail_at(e.column, "F occurs twice; a sub-layer runs once");
       uses_f_ = true;
       return wrap(Op::F, type, std::move(in));
     }
@@ -123,13 +123,13 @@ class Checker {
 
   FormulaNode scalar(const Expression& e) {
     if (e.arguments.size() != 2 || e.arguments[0].kind != Expression::Kind::name)
-      fail_at(e.column, "scalar takes a name and a start: scalar(scale, 0)");
+      fail_at(e.column, "scalar takes a name and an initial value: scalar(scale, 0)");
     const std::string& wanted = e.arguments[0].name;
     if (wanted == "norm" || wanted == "post_norm") fail_at(e.arguments[0].column, wanted + " is the name of a norm");
     for (const auto& other : formula_.scalars)
-      if (other.name == wanted) fail_at(e.column, "scalar " + wanted + " stands twice; give each a name of its own");
+      if (other.name == wanted) fail_at(e.column, "scalar " + wanted + " is declared twice; use different names");
     FormulaNode start = node(e.arguments[1]);
-    if (start.type != Type::number) fail_at(e.arguments[1].column, "a scalar starts at a number");
+    if (start.type != Type::number) fail_at(e.arguments[1].column, "the initial value of a scalar must be a number");
     formula_.scalars.push_back({wanted, std::move(start)});
     return {.op = Op::scalar, .type = Type::scalar, .index = formula_.scalars.size() - 1};
   }

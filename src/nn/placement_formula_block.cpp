@@ -133,7 +133,7 @@ class SubLayer {
         if (is_number(0)) return scale(reciprocal(in(1)), factor(0));
         return is_number(1) ? scale(in(0), 1 / factor(1)) : divide(in(0), in(1));
       default:
-        throw Error("[placement] a number stands where a stream is needed");
+        throw Error("[placement] expected a stream, found a number");
     }
   }
 
@@ -177,7 +177,7 @@ PlacementEntry formula_entry(PlacementEntry entry) {
       for (const auto& [i, own] : o.block) {
         const bool mine = own.placement == name || (own.placement.empty() && o.placement == name);
         if (mine && (own.attn_norm || own.mlp_norm))
-          return "its blocks have no norms, but block " + std::to_string(i) + " is given one; leave that out";
+          return "its blocks have no norms, but block " + std::to_string(i) + " sets one; remove it";
       }
       return "";
     };

@@ -12,7 +12,7 @@ NormEntry norm_adanorm() {
                     .default_value = 0.1,
                     .low = 0,
                     .high = 1,
-                    .documentation = "how much large entries are damped"},
+                    .documentation = "strength of the damping of large entries"},
                    {.name = "scale",
                     .default_value = 1,
                     .low = 0,

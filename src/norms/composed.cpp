@@ -36,7 +36,7 @@ Variable ComposedNorm::whole_gain() const {
 }
 
 void ComposedNorm::check_width(const Variable& x) const {
-  check(x.shape().last() == width_, name_.c_str(), "input ", x.shape(), " for a norm of width ", width_);
+  check(x.shape().last() == width_, name_.c_str(), "input ", x.shape(), ", but the norm has width ", width_);
 }
 
 NormMaker composed(NormFormula formula) {

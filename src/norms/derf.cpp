@@ -17,7 +17,7 @@ NormEntry norm_derf() {
                        .default_value = 0.5,
                        .low = 1e-6,
                        .high = 1e6,
-                       .documentation = "where the trained factor a begins"}},
+                       .documentation = "initial value of the trained factor a"}},
           .variants = {"derf:a=1"},
           .bias = true,
           .saturates_at = 100,

@@ -15,7 +15,7 @@ NormEntry norm_dyt() {
                        .default_value = 0.5,
                        .low = 1e-6,
                        .high = 1e6,
-                       .documentation = "where the trained alpha begins"}},
+                       .documentation = "initial value of the trained alpha"}},
           .variants = {"dyt:alpha=0.25"},
           .bias = true,
           .parameters = {{.name = "alpha",

@@ -24,7 +24,8 @@ inline Variable root(const Variable& v, const NormValues& values) {
 
 /// The option that root() reads.
 inline NormOption eps_outside_option() {
-  return {.name = "eps_outside", .flag = true, .documentation = "eps is added to the root, not under it"};
+  return {
+      .name = "eps_outside", .flag = true, .documentation = "eps is added outside the square root instead of inside"};
 }
 
 NORMSCOPE_END

@@ -20,7 +20,7 @@ NormEntry norm_layernorm() {
       .formula = "(x - mean(x)) / sqrt(var(x) + eps)",
       .reference = "Ba, Kiros & Hinton 2016, arXiv 1607.06450",
       .options = {eps_outside_option(),
-                  {.name = "unbiased", .flag = true, .documentation = "the variance is divided by C - 1, not by C"}},
+                  {.name = "unbiased", .flag = true, .documentation = "the variance is divided by C - 1 instead of C"}},
       .variants = {"layernorm:eps_outside=true", "layernorm:unbiased=true"},
       .bias = true,
       .has_kernel = true,

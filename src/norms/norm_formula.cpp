@@ -188,7 +188,7 @@ class NormCompiler {
     return step({.op = Op::parameter, .type = p.each_entry ? Type::vector : Type::scalar, .parameter = p.name});
   }
   int declare(const Expression& e, const std::string& name, bool each_entry, const Expression& start) {
-    if (declared(name)) fail_at(e.column, name + " is declared twice; use its name alone the second time");
+    if (declared(name)) fail_at(e.column, name + " is declared twice; use only its name the second time");
     program_.parameters_.push_back({name, each_entry, start});
     return parameter(program_.parameters_.back());
   }
@@ -216,7 +216,7 @@ class NormCompiler {
     const int a = compile(e.arguments[0]);
     if (reduction) {
       if (at(a).type != Type::row && at(a).type != Type::vector)
-        fail_at(e.arguments[0].column, e.name + " takes a value with one number an entry, such as x");
+        fail_at(e.arguments[0].column, e.name + " takes a value with one number per entry, such as x");
       return step({.op = Op::reduce,
                    .type = at(a).type == Type::row ? Type::column : Type::scalar,
                    .a = a,
@@ -249,11 +249,11 @@ class NormCompiler {
   int declaration(const Expression& e) {
     const char* example = e.name == "scalar" ? "scalar(alpha, 0.5)" : "vector(alpha, 1)";
     if (e.arguments.size() != 2 || e.arguments[0].kind != Expression::Kind::name)
-      fail_at(e.column, fmt::format("{} takes a name and a start: {}", e.name, example));
+      fail_at(e.column, fmt::format("{} takes a name and an initial value: {}", e.name, example));
     const Expression& wanted = e.arguments[0];
     static constexpr const char* taken[] = {"x", "C", "eps", "pi", "gain", "bias"};
     if (std::find(std::begin(taken), std::end(taken), wanted.name) != std::end(taken))
-      fail_at(wanted.column, fmt::format("'{}' has a meaning already; choose another name", wanted.name));
+      fail_at(wanted.column, fmt::format("'{}' is already defined; choose another name", wanted.name));
     number(e.arguments[1]);
     return declare(e, wanted.name, e.name == "vector", e.arguments[1]);
   }
@@ -274,9 +274,9 @@ NormProgram::NormProgram(const Expression& formula, const NormValues& options, s
   NormCompiler compiler(*this, options, width, dropped);
   const int last = compiler.compile(formula);
   if (std::none_of(steps_.begin(), steps_.end(), [](const FormulaStep& s) { return s.op == Op::x; }))
-    fail_at(formula.column, "x, the row, is missing");
+    fail_at(formula.column, "the formula does not use x");
   const Type type = steps_[static_cast<std::size_t>(last)].type;
-  if (type != Type::row) fail_at(formula.column, "the formula's value must be a row as wide as x");
+  if (type != Type::row) fail_at(formula.column, "the value of the formula must have the shape of x");
   steps_.resize(static_cast<std::size_t>(last) + 1);  // the value may be an earlier step
   steps_.back().needed = true;
   for (std::size_t i = steps_.size(); i-- > 0;)

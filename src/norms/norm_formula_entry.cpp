@@ -102,7 +102,7 @@ std::pair<std::string, std::size_t> own_name(const std::string& text) {
   const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
     return std::isalnum(c) || c == '_' || c == '-';
   });
-  if (!plain) fail_at(begin + 1, "the name in front of '=' consists of letters, digits, _ and -");
+  if (!plain) fail_at(begin + 1, "the name before '=' may contain letters, digits, _ and -");
   return {name, equals + 1};
 }
 

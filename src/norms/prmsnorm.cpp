@@ -20,7 +20,7 @@ NormEntry norm_prmsnorm() {
                        .low = 0,
                        .high = 1,
                        .above_low = true,
-                       .documentation = "share of the entries whose mean square is taken"}},
+                       .documentation = "fraction of the entries used for the mean square"}},
           .variants = {"prmsnorm:p=0.25", "prmsnorm:p=1"},
           .make = composed(formula)};
 }

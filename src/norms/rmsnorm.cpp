@@ -14,10 +14,10 @@ NormEntry norm_rmsnorm() {
           .options = {eps_outside_option(),
                       {.name = "unit_offset",
                        .flag = true,
-                       .documentation = "the output is multiplied by 1 + gain, and gain begins at 0"},
+                       .documentation = "the output is multiplied by 1 + gain, with gain initially 0"},
                       {.name = "decay",
                        .flag = true,
-                       .documentation = "weight decay applies to gain; with unit_offset it pulls 1 + gain to 1"}},
+                       .documentation = "weight decay applies to gain; with unit_offset it pulls 1 + gain towards 1"}},
           .variants = {"rmsnorm:unit_offset=true", "rmsnorm:eps_outside=true"},
           .gain = [](const NormValues& v) -> std::optional<Gain> {
             const double offset = v.flag("unit_offset") ? 1 : 0;

@@ -10,7 +10,7 @@
 NORMSCOPE_BEGIN
 
 RopeTables rope_tables(Engine& engine, std::int64_t time, std::int64_t head_width, double theta) {
-  check(head_width % 2 == 0, "rope", "head width ", head_width, " is odd; RoPE turns pairs");
+  check(head_width % 2 == 0, "rope", "head width ", head_width, " is odd; RoPE rotates pairs");
   const std::int64_t half = head_width / 2;
   RopeTables tables{Tensor::empty(engine, {time, half}), Tensor::empty(engine, {time, half})};
   for (std::int64_t t = 0; t < time; ++t)
@@ -26,7 +26,7 @@ RopeTables rope_tables(Engine& engine, std::int64_t time, std::int64_t head_widt
 Variable rope(const Variable& x, const RopeTables& tables) {
   const Shape& s = x.shape();
   check(s.rank() == 4 && tables.cos.shape()[0] >= s[1] && 2 * tables.cos.shape()[1] == s[3], "rope", "input ", s,
-        " and tables ", tables.cos.shape(), ": [B, T, H, D] and [>= T, D/2] are wanted");
+        " and tables ", tables.cos.shape(), ": expected [B, T, H, D] and [>= T, D/2]");
   const auto turn = [time = s[1], heads = s[2], d = s[3], tables](const Tensor& from, int direction) {
     const Tensor to = empty_like(from);
     kernels::rope(from.engine(), from.data(), to.data(), from.numel() / (heads * d), time, heads, d, tables.cos.data(),
@@ -41,7 +41,7 @@ kernels::AttentionShape attention_shape(const Variable& qkv, const AttentionOpti
   const Shape& s = qkv.shape();
   const std::int64_t slots = o.heads + 2 * o.kv_heads;
   check(s.rank() == 3 && s[2] % slots == 0 && o.heads % o.kv_heads == 0, "attention", "input ", s, " for ", o.heads,
-        " query and ", o.kv_heads, " key/value heads: [B, T, (H + 2G) D] with H a multiple of G is wanted");
+        " query and ", o.kv_heads, " key/value heads: expected [B, T, (H + 2G) D] with H a multiple of G");
   const std::int64_t d = s[2] / slots;
   kernels::AttentionShape shape{s[0], s[1], o.heads, o.kv_heads, d};
   if (o.rope) {
@@ -101,7 +101,7 @@ Variable attention_weights(const Variable& qkv, const kernels::AttentionShape& s
 
 Variable causal_attention_reference(const Variable& qkv, const AttentionOptions& options) {
   const kernels::AttentionShape s = attention_shape(qkv, options);
-  check(options.dropout == 0, "attention_reference", "dropout is not part of the plain version");
+  check(options.dropout == 0, "attention_reference", "the reference does not support dropout");
   const Variable v = heads_of(qkv, s, s.heads + s.kv_heads, s.kv_heads, nullptr);
   const Variable y = matmul(attention_weights(qkv, s, options), v);
   return reshape(transpose(y, 1, 2), {s.batch, s.time, s.heads * s.head_width});

@@ -18,7 +18,7 @@ void batched(Engine& engine, std::int64_t count, bool ta, bool tb, std::int64_t 
 Variable matmul(const Variable& a, const Variable& b) {
   const Shape &p = a.shape(), &q = b.shape();
   check(p.rank() >= 2 && p.rank() == q.rank() && p[-1] == q[-2], "matmul", "shapes ", p, " and ", q,
-        " do not fit: [..., M, K] [..., K, N] is wanted");
+        " do not match; expected [..., M, K] and [..., K, N]");
   std::int64_t count = 1;
   for (int i = 0; i < p.rank() - 2; count *= p[i++])
     check(p[i] == q[i], "matmul", "leading extents of ", p, " and ", q, " differ; use broadcast_to()");

@@ -60,7 +60,7 @@ Variable swiglu(const Variable& gate_up) {
 
 Variable embedding(const Variable& table, const Indices& tokens, const Variable& positions) {
   check(table.shape().rank() == 2 && tokens.shape().rank() == 2, "embedding", "table ", table.shape(), " and tokens ",
-        tokens.shape(), ": [V, C] and [B, T] are wanted");
+        tokens.shape(), ": expected [V, C] and [B, T]");
   const std::int64_t entries = table.shape()[0], width = table.shape()[1];
   const std::int64_t batch = tokens.shape()[0], time = tokens.shape()[1];
   check_range("embedding", tokens, entries);

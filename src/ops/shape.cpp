@@ -156,7 +156,8 @@ void visit_broadcast(Engine& engine, const Shape& small, const Shape& large, Vis
 Variable broadcast_to(const Variable& x, const Shape& shape) {
   check(x.shape().rank() <= shape.rank(), "broadcast_to", x.shape(), " has more extents than ", shape);
   for (int i = 1; i <= x.shape().rank(); ++i)
-    check(x.shape()[-i] == shape[-i] || x.shape()[-i] == 1, "broadcast_to", x.shape(), " does not fit ", shape);
+    check(x.shape()[-i] == shape[-i] || x.shape()[-i] == 1, "broadcast_to", x.shape(), " cannot be broadcast to ",
+          shape);
   Engine& engine = x.engine();
   const Tensor y = Tensor::empty(engine, shape);
   const std::int64_t width = shape.last(), rows = shape.rows();

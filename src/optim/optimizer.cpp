@@ -12,7 +12,7 @@ NORMSCOPE_BEGIN
 Optimizer::Optimizer(const Parameters& parameters, const OptimizerOptions& options)
     : parameters_(parameters), options_(options) {
   if (options.name != "adamw" && options.name != "sgd")
-    throw UsageError("optimizer = \"" + options.name + "\" is unknown; there are: adamw, sgd");
+    throw UsageError("optimizer = \"" + options.name + "\" is unknown; allowed: adamw, sgd");
   constexpr std::int64_t kTile = 16384;
   for (std::size_t p = 0; p < parameters.all().size(); ++p) {
     const Parameter& parameter = parameters.all()[p];

@@ -21,7 +21,7 @@ std::map<std::string, std::string> Divergence::attributes() const {
 std::string Divergence::text() const { return fmt::format("at step {}, {}: {}", step, where, reason); }
 
 std::string Divergence::advice() const {
-  if (step == 0) return "The initial weights do it: try a smaller init_gain or init_shift, or another norm.";
+  if (step == 0) return "The initial weights cause this: try a smaller init_gain or init_shift, or another norm.";
   return "Try a smaller learning_rate, a longer warmup_iters or grad_clip 1.";
 }
 

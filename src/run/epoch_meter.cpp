@@ -50,7 +50,7 @@ EpochRow EpochMeter::finish(std::int64_t epoch, bool complete) {
 }
 
 void EpochMeter::restore(const std::vector<double>& state) {
-  if (state.size() != state_.size()) throw UsageError("[checkpoint] it was made with other model keys; start afresh");
+  if (state.size() != state_.size()) throw UsageError("[checkpoint] it was written with other model keys; start over");
   state_ = state;
 }
 

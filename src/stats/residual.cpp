@@ -36,7 +36,7 @@ StatisticEntry statistic_residual_grad_norm() {
           .long_name = "residual gradient, root mean square over tokens",
           .stage = "before clipping",
           .norm_order = 2,
-          .formula = "sqrt(N) ||dL/dx||_F, N tokens a step",
+          .formula = "sqrt(N) ||dL/dx||_F, N tokens per step",
           .axis = Axis::points,
           .always = true,
           .make = make_statistic<OfResidual<grad_norm>>};

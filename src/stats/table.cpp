@@ -26,7 +26,7 @@ std::vector<const StatisticEntry*> select_statistics(const Config& config) {
   const std::vector<std::string> names = entry_names(statistic_table());
   for (const std::string& glob : config.stats)
     if (std::none_of(names.begin(), names.end(), [&](const std::string& name) { return matches_any({glob}, name); }))
-      throw UsageError("stats = " + glob + " (" + config.where("stats") + ") is no statistic; there are: " +
+      throw UsageError("stats = " + glob + " (" + config.where("stats") + ") is not a statistic; available: " +
                        join(names, ", ") + "; the nearest is " + nearest_word(glob, names));
   std::vector<const StatisticEntry*> selected;
   for (const StatisticEntry& entry : statistic_table())

@@ -158,7 +158,7 @@ void check_val_targets(const std::vector<StudyRun>& runs) {
     };
     throw UsageError(fmt::format(
         "[study] these runs cannot be paired: val_targets differs ({} in {}, {} in {}): their exact validation losses "
-        "are means over different targets, as those of versions before 'every target is scored once'; train the "
+        "are means over different targets, as in older versions; train the "
         "older run again in another folder",
         count(*other), other->file, count(run), run.file));
   }

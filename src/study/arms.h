@@ -54,6 +54,6 @@ inline constexpr const char* kGradRatio = "epoch_mean_grad_norm_ratio";
 inline constexpr const char* kTimeRatio = "step_time_ratio";
 
 /// The heading of what is said about time.
-inline constexpr const char* kTimeTitle = "Time of a step, measured in turns on one thread";
+inline constexpr const char* kTimeTitle = "Time per step, interleaved on one thread";
 
 }  // namespace normscope

@@ -52,12 +52,12 @@ std::vector<Loaded> load(const std::vector<std::string>& paths) {
         add(path, dir / run.file);
         for (const auto& axis : study.axes) out.back().axes.push_back(axis.first);
       }
-      if (out.size() == before) throw UsageError(fmt::format("[compare] the study {} has no run that was begun", path));
+      if (out.size() == before) throw UsageError(fmt::format("[compare] the study {} has no started run", path));
     } else {
       const fs::path file = folder ? place / "run.h5" : place;
       if (!fs::exists(file)) {
         throw UsageError(
-            fmt::format("[compare] {} holds neither study.json nor run.h5; give run or study folders", path));
+            fmt::format("[compare] {} contains neither study.json nor run.h5; give run or study folders", path));
       }
       add(path, file);
     }
@@ -163,7 +163,7 @@ Axes choose_axes(std::vector<Loaded>* runs) {
     one.run.arm = {{"run", value}};
   }
   axes = {{"run", values}};
-  if (!is_grid(*runs, axes)) throw UsageError("[compare] one run stands twice among these paths; give each path once");
+  if (!is_grid(*runs, axes)) throw UsageError("[compare] a run is given twice; give each path once");
   return axes;
 }
 
@@ -242,8 +242,7 @@ std::string fresh_dir(const std::vector<std::string>& paths) {
 }  // namespace
 
 CompareOutcome compare(const CompareOptions& options) {
-  if (options.paths.size() < 2)
-    throw UsageError("[compare] two or more runs or studies are needed; give their folders");
+  if (options.paths.size() < 2) throw UsageError("[compare] give the folders of two or more runs or studies");
   std::vector<Loaded> runs = load(options.paths);
   ReportInput input;
   input.study.axes = choose_axes(&runs);
@@ -266,7 +265,7 @@ CompareOutcome compare(const CompareOptions& options) {
   }
 
   if (const std::string beside = differing_beside(runs, input.study.axes); !beside.empty())
-    input.note = "The runs differ in more than that, which may be the cause as well: " + beside + ".";
+    input.note = "The runs also differ in these keys, which may be the cause: " + beside + ".";
 
   CompareOutcome out;
   out.text = verdict_text(input.study);

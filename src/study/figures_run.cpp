@@ -102,7 +102,7 @@ FigureItem loss_figure(const RunData& run) {
   }
   left.title = "Loss";
   left.xlabel = right.xlabel = "step";
-  left.ylabel = "nats a token";
+  left.ylabel = "nats/token";
   if (const double floor = entropy_rate(run); std::isfinite(floor)) {
     left.line_at = floor;
     left.line_label = "entropy rate of the data";

@@ -263,7 +263,7 @@ std::vector<FigureItem> loss_figures(const Plan& plan) {
   };
   return two_views(
       plan, loss, {false, "step", "", false},
-      {"loss", "Training loss", "nats a token", "Loss",
+      {"loss", "Training loss", "nats/token", "Loss",
        "training loss averaged in bins of steps and over seeds (line), validation loss (dots, the last one "
        "exact, over the whole split).",
        "the paired difference of the training loss, batch by batch: both arms saw the same batches."},
@@ -320,7 +320,7 @@ std::vector<FigureItem> study_figures(const ReportInput& input) {
   if (epochs > 0) {
     Look look{epochs <= static_cast<std::int64_t>(kFewEpochs), gp_text(epoch_label(model)),
               unfinished_epoch(model) ? fmt::format("epoch {} unfinished", epochs) : "", true};
-    const std::string last = unfinished_epoch(model) ? " The last epoch has not all its steps." : "";
+    const std::string last = unfinished_epoch(model) ? " The last epoch is incomplete." : "";
     std::vector<FigureItem> views = two_views(
         plan, epoch_curve, look,
         {"gradient_norm", "Mean gradient norm of the weight matrices", quantity, "Gradient norm",
@@ -339,7 +339,7 @@ std::vector<FigureItem> study_figures(const ReportInput& input) {
     };
     add(two_views(plan, steps, {false, "step", "", true},
                   {"gradient_norm_steps", "Mean gradient norm by step", quantity, "Gradient norm",
-                   "the same step by step, in bins.", "the ratio within each seed."},
+                   "the same by step, in bins.", "the ratio within each seed."},
                   plain));
   }
   const std::vector<RunGroup> groups = groups_of(input.study, arms);

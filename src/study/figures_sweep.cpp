@@ -14,7 +14,7 @@ std::vector<FigureItem> sweep_figures(const Study& study) {
   Panel panel;
   panel.title = "Final validation loss against learning rate";
   panel.xlabel = "learning rate";
-  panel.ylabel = "nats a token";
+  panel.ylabel = "nats/token";
   panel.log_x = true;
   panel.clip_bands = false;
   double low = INFINITY, high = 0;

@@ -149,7 +149,7 @@ Drawn draw(const std::string& gnuplot, const std::string& script, int width, int
     status = wait_process(start_process({gnuplot, "-d", file}, log, false));
   } catch (const Error& error) {
     throw Error(
-        fmt::format("[report] gnuplot draws the figures but does not start ({}); install the Debian package "
+        fmt::format("[report] cannot start gnuplot, which draws the figures ({}); install the Debian package "
                     "gnuplot-nox",
                     error.what()));
   }
@@ -162,7 +162,7 @@ Drawn draw(const std::string& gnuplot, const std::string& script, int width, int
   drawn.png_file = name + ".png";
   const std::string text = with_whole_font_list(read_file(svg));
   if (text.find("</svg>") == std::string::npos)
-    throw Error(fmt::format("[report] gnuplot wrote half of figure {}", name));
+    throw Error(fmt::format("[report] gnuplot wrote an incomplete figure {}", name));
   drawn.svg = inline_svg(join_cells(text));
   drawn.frames = frames_of(frames, height);
   create_output_dir(folder);

@@ -7,6 +7,7 @@
 
 #include "config/config_text.h"
 #include "core/decimal_text.h"
+#include "core/text.h"
 #include "study/sentences.h"
 #include "study/sweep.h"
 #include "study/verdict.h"

@@ -51,8 +51,7 @@ Axes canonical_axes(const StudyOptions& options) {
                       key == "seed" ? "write --seeds N for the seeds seed, seed + 1, ..." : "give one value"));
     }
     if (!keys.insert(key).second) throw UsageError(fmt::format("[ablate] --{} is given twice; give one list", key));
-    if (values.empty())
-      throw UsageError(fmt::format("[ablate] --{} has no value; give one or more, a comma between", key));
+    if (values.empty()) throw UsageError(fmt::format("[ablate] --{} has no value; give a comma-separated list", key));
     std::set<std::string> seen;
     axes.emplace_back(key, std::vector<std::string>{});
     for (const std::string& value : values) {
@@ -60,7 +59,7 @@ Axes canonical_axes(const StudyOptions& options) {
       config.set_list(key, {value}, "--" + key);
       axes.back().second.push_back(config.get(key));
       if (!seen.insert(config.get(key)).second) {
-        throw UsageError(fmt::format("[ablate] --{} has the value {} twice; each arm may stand once", key, value));
+        throw UsageError(fmt::format("[ablate] --{} has the value {} twice; give each value once", key, value));
       }
     }
   }
@@ -123,7 +122,7 @@ std::string differing_key(const StudyRun& old, const StudyRun& now) {
 }
 
 void check_same(const Study& old, const Plan& plan) {
-  const char* advice = "give another --out_dir, or --overwrite to throw the old study away";
+  const char* advice = "choose another --out_dir, or use --overwrite to delete the old study";
   for (const StudyRun& before : old.runs) {
     const auto same = std::find_if(plan.study.runs.begin(), plan.study.runs.end(),
                                    [&](const StudyRun& run) { return run.name == before.name; });
@@ -138,13 +137,13 @@ void check_same(const Study& old, const Plan& plan) {
       }
       if (what == "seeds" && old.axes.size() != plan.study.axes.size()) what = "axes";
       throw UsageError(
-          fmt::format("[ablate] {} holds another study: its {} has run {}, which this call does not have; "
-                      "a study may grow but not shrink: {}",
+          fmt::format("[ablate] {} contains another study: its {} has run {}, which this call does not have; "
+                      "a study can be extended but not reduced: {}",
                       plan.dir, what, before.name, advice));
     }
     const std::string key = differing_key(before, *same);
     if (!key.empty()) {
-      throw UsageError(fmt::format("[ablate] {} holds another study: {} was {} there and is {} now; {}", plan.dir, key,
+      throw UsageError(fmt::format("[ablate] {} contains another study: {} was {} and is now {}; {}", plan.dir, key,
                                    before.config.at(key), same->config.at(key), advice));
     }
   }
@@ -166,7 +165,7 @@ void check_only_ours(const fs::path& folder, const std::vector<fs::path>& ours) 
   for (const auto& entry : fs::recursive_directory_iterator(folder, error))
     if (!entry.is_directory() && entry.path().filename() != ".lock" &&
         std::find(ours.begin(), ours.end(), entry.path()) == ours.end())
-      throw UsageError(fmt::format("[ablate] {} is not a file of the study; move it away, or give another --out_dir",
+      throw UsageError(fmt::format("[ablate] {} is not a file of the study; move it, or choose another --out_dir",
                                    entry.path().string()));
 }
 
@@ -194,7 +193,7 @@ void remove_study(const fs::path& dir, const Study& study) {
 void check_study_folder(const std::string& dir) {
   check_output_folder(dir, Result::study, true);  // ablate continues the study it finds
   if (holds(dir, Result::run))
-    throw UsageError(fmt::format("[ablate] {} holds a run, not a study; give another --out_dir", dir));
+    throw UsageError(fmt::format("[ablate] {} contains a run, not a study; choose another --out_dir", dir));
 }
 
 }  // namespace

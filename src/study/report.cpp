@@ -30,7 +30,7 @@ std::string color_note(const MapFigure& figure) {
                        figure.diverging ? "reach, on both sides of white, as far as the farther of the 1st and"
                                         : "span the 1st to the",
                        figure.off_scale.empty() ? "" : " of arms that did not all diverge");
-  if (scale.gaps) out += " Hatched: no finite number there, or no such layer or step in these runs.";
+  if (scale.gaps) out += " Hatched: no finite value, or the layer or step does not exist in these runs.";
   return out;
 }
 
@@ -70,7 +70,7 @@ std::string figures_html(const ReportInput& input, const std::string& folder) {
     heading = items[i].heading;
     out += figure_html(drawn[i].get(), items[i]);
   }
-  return out.empty() ? "<p class=\"muted\">No run has a step yet: there is nothing to draw.</p>\n" : out;
+  return out.empty() ? "<p class=\"muted\">No run has completed a step yet.</p>\n" : out;
 }
 
 /// Removes what a report that failed has added to its folder.
@@ -161,7 +161,7 @@ std::string write_report(const ReportInput& input, const std::string& out_dir, b
   check_output_folder(out_dir, Result::report, overwrite);
   if (!overwrite && fs::exists(dir / "figures") && !fs::is_empty(dir / "figures"))
     throw UsageError(
-        fmt::format("{} exists; add --overwrite to write figures into it, or name another folder with "
+        fmt::format("{} exists; add --overwrite to write figures into it, or choose another folder with "
                     "--out_dir",
                     (dir / "figures").string()));
   Leftovers leftovers(dir);
@@ -172,8 +172,8 @@ std::string write_report(const ReportInput& input, const std::string& out_dir, b
   body += figures_html(input, (dir / "figures").string());
   body += tables_html(input) + statistics_html(input) + details_html(input);
   body += fmt::format(
-      "<p class=\"muted small\">{}. This page is one file and needs no network; its figures are also "
-      "beside it in figures/.</p>\n",
+      "<p class=\"muted small\">{}. This page is one file and works offline; its figures are also "
+      "in the folder figures/.</p>\n",
       kReportMark);
   write_text_atomically(file.string(), html_page(input.title, body));
   leftovers.keep();
@@ -194,7 +194,7 @@ std::string write_report(const std::string& path, const std::string& out_dir, bo
   const fs::path file = folder ? dir / "run.h5" : place;
   if (!fs::exists(file)) {
     throw UsageError(
-        fmt::format("[report] {} holds neither study.json nor run.h5; give the folder of a run or a study", path));
+        fmt::format("[report] {} contains neither study.json nor run.h5; give the folder of a run or a study", path));
   }
   return write_report(run_input(read_run(file.string())), target, overwrite);
 }

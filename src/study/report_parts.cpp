@@ -56,7 +56,7 @@ std::string finding_sentences(const Study& study) {
   std::string overview, out;
   for (const std::string& sentence : overview_sentences(study)) overview += paragraph(sentence);
   const auto pairs = first_pairs(study.axes);
-  if (pairs.empty()) return "<p>One arm only: nothing to compare.</p>\n";
+  if (pairs.empty()) return "<p>Only one arm: nothing to compare.</p>\n";
   for (const ArmPair& pair : pairs) {
     const PairVerdict verdict = pair_verdict(study, pair);
     out += paragraph(verdict.finding);
@@ -84,10 +84,10 @@ std::string run_sentence(const StudyRun& run, const RunData& data) {
   std::string out = fmt::format("<p>{} with {}: ", html_text(value_or(run.config, "arch")),
                                 html_text(norm_label(value_or(run.config, "norm"))));
   if (std::isfinite(run.val_loss)) {
-    out += fmt::format("<b>validation loss {:.4f} nats a token</b> ({:.3f} bits) after {} steps", run.val_loss,
+    out += fmt::format("<b>validation loss {:.4f} nats/token</b> ({:.3f} bits) after {} steps", run.val_loss,
                        run.val_loss / std::log(2.0), data.step.size());
   } else {
-    out += fmt::format("<b>training loss {:.4f} nats a token</b> after {} steps, not evaluated yet", data.loss.back(),
+    out += fmt::format("<b>training loss {:.4f} nats/token</b> after {} steps, not evaluated yet", data.loss.back(),
                        data.step.size());
   }
   if (run.epoch_mean_grad_norm.size() > 1) {
@@ -205,7 +205,7 @@ std::string times_html(const Study& study) {
     if (row.metric != kTimeRatio) continue;
     pairs += paragraph(time_sentence(row, study.axes));
   }
-  return fmt::format("<h2>{}</h2>\n", kTimeTitle) + html_table({"arm", "ms a step (median)"}, arms) + pairs +
+  return fmt::format("<h2>{}</h2>\n", kTimeTitle) + html_table({"arm", "ms per step (median)"}, arms) + pairs +
          fmt::format(
              "<p class=\"muted small\">After training, one process measured all arms on one core in {} rounds; in each "
              "round every arm trained a block of at least 5 steps and 20 ms. A ratio is taken within a round; the "
@@ -240,7 +240,7 @@ std::string headline_html(const ReportInput& input) {
     out += "<div class=\"finding warning\">" + paragraph(warning) + "</div>\n";
   if (!open.empty()) {
     out += fmt::format(
-        "<div class=\"finding warning\"><p>{} of {} runs are not finished; their pairs are left out.</p></div>\n",
+        "<div class=\"finding warning\"><p>{} of {} runs are not finished; their pairs are excluded.</p></div>\n",
         open.size(), input.study.runs.size());
   }
   return out + paragraph(chance_sentence(input.study), kSmall) + interactions_html(input.study);
@@ -278,7 +278,7 @@ std::string tables_html(const ReportInput& input) {
 }
 
 std::string details_html(const ReportInput& input) {
-  std::string out = "<h2>Run it again</h2>\n";
+  std::string out = "<h2>Reproduce</h2>\n";
   const RunData* run = first_run(input);
   std::string command = input.command.empty() ? input.study.command : input.command;
   if (command.empty() && run) command = run->command;

@@ -105,8 +105,8 @@ class Runner {
     if (!waiting_.empty() && !older_.empty())  // before hours of training, not after
       throw UsageError(
           fmt::format("[ablate] {} was evaluated by an older version, over whole windows only ({} targets, not all of "
-                      "its validation split); runs that are still to do cannot be paired with it: give another "
-                      "--out_dir, or --overwrite to begin again",
+                      "its validation split); new runs cannot be paired with it: choose another "
+                      "--out_dir, or use --overwrite to start over",
                       runs()[older_.front()].name, runs()[older_.front()].val_targets));
     save();
     StudyProgress progress(runs().size(), kept, options_.quiet);
@@ -161,7 +161,7 @@ class Runner {
       if (sha256 != before)
         throw UsageError(
             fmt::format("[ablate] {} is not the data that {} was trained on (sha256 {}, {} then); runs on "
-                        "both cannot be paired: give another --out_dir, or --overwrite to begin again",
+                        "both cannot be paired: choose another --out_dir, or use --overwrite to start over",
                         config.data, runs()[i].name, sha256.substr(0, 12), before.substr(0, 12)));
     }
   }
@@ -230,7 +230,7 @@ class Runner {
     while (!waiting_.empty() || !workers_.empty()) {
       stopping_ = stopping_ || StopGuard::stopped();
       if (stopping_ && !asked) {
-        progress->note("[ablate] stopping: each run finishes its step and saves");
+        progress->note("[ablate] stopping: each run finishes its step and saves a checkpoint");
         for (const Worker& worker : workers_) kill(worker.pid, SIGTERM);
         asked = true;
       }
@@ -270,7 +270,7 @@ class Runner {
       }
     }
     progress->note(
-        fmt::format("[ablate] measuring the time of a step: {} arms in turns, {} rounds", configs.size(), kRounds));
+        fmt::format("[ablate] measuring the time per step: {} arms interleaved, {} rounds", configs.size(), kRounds));
     StopGuard guard;
     const auto seconds = options_.time_arms(configs, kRounds, [](int) { return !StopGuard::stopped(); });
     if (StopGuard::stopped()) {
@@ -293,7 +293,7 @@ class Runner {
     if ((ready < runs().size() && failures_ == 0) || timing_stopped_) {
       out.exit = ExitCode::interrupted;
       out.text = fmt::format("Stopped with {} of {} runs finished in {}{}; {} continues.\n", ready, runs().size(),
-                             plan_.dir, timing_stopped_ ? " and the time of a step not measured" : "", again());
+                             plan_.dir, timing_stopped_ ? "; the time per step is not measured" : "", again());
       return out;
     }
     out.text = verdict_text(plan_.study);
@@ -301,7 +301,7 @@ class Runner {
       // Every run refused its configuration: it is the call that is wrong.
       out.exit = usage_failures_ == runs().size() ? ExitCode::usage : ExitCode::runtime;
       if (stopping_) out.exit = ExitCode::interrupted;
-      out.text += fmt::format("\n{} of {} runs failed; {} tries them again.\n", failures_, runs().size(), again());
+      out.text += fmt::format("\n{} of {} runs failed; {} repeats them.\n", failures_, runs().size(), again());
     }
     if (ready == 0) return out;
     try {

@@ -25,15 +25,11 @@ std::string say(Sentence sentence, const Words& words) {
     }
     const std::size_t end = text.find('}', i);
     const auto word = words.find(text.substr(i + 1, end - i - 1));
-    if (word == words.end()) throw Error(fmt::format("[study] the sentence '{}' misses a word", text));
+    if (word == words.end()) throw Error(fmt::format("[study] a word is missing in the sentence '{}'", text));
     out += word->second;
     i = end + 1;
   }
   return out;
-}
-
-std::string counted(std::int64_t count, const std::string& what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
 }  // namespace normscope

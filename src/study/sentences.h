@@ -17,7 +17,4 @@ using Words = std::map<std::string, std::string>;
 /// The sentence with each {word} replaced. Raises Error when a word is missing.
 std::string say(Sentence sentence, const Words& words);
 
-/// "1 seed", "5 seeds".
-std::string counted(std::int64_t count, const std::string& what);
-
 }  // namespace normscope

@@ -163,7 +163,7 @@ Study study_from_json(const std::string& text, const std::string& path) {
   if (!json.is_object() || json.value("format", "") != kStudyFormat) {
     throw UsageError(
         fmt::format("[study] {} is not a study: its \"format\" is not \"normscope-study\"; give a folder "
-                    "that `normscope ablate` wrote",
+                    "written by `normscope ablate`",
                     path));
   }
   try {
@@ -180,7 +180,8 @@ Study study_from_json(const std::string& text, const std::string& path) {
     study.command = json.value("command", "");
     return study;
   } catch (const Json::exception& error) {
-    throw UsageError(fmt::format("[study] {} is damaged ({}); name another folder with --out_dir", path, error.what()));
+    throw UsageError(
+        fmt::format("[study] {} is damaged ({}); choose another folder with --out_dir", path, error.what()));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/decimal_text.h"
+#include "core/text.h"
 #include "study/arms.h"
 #include "study/sentences.h"
 
@@ -55,14 +56,14 @@ std::string comparison_numbers(const Comparison& row) {
   } else if (r.n == 1) {
     text += " (one seed, no interval)";
   }
-  if (row.excluded > 0) text += fmt::format(", {} left out (diverged or unfinished)", counted(row.excluded, "pair"));
+  if (row.excluded > 0) text += fmt::format(", {} excluded (diverged or unfinished)", counted(row.excluded, "pair"));
   return text;
 }
 
 std::string comparison_finding(const Comparison& row) {
   const double neutral = row.metric == kValLoss ? 0 : 1;
   if (row.result.n == 0) return "no pair to compare";
-  if (!row.result.has_interval()) return "nothing can be said from one seed";
+  if (!row.result.has_interval()) return "no conclusion from one seed";
   const bool corrected = std::isfinite(row.p_holm);
   if (corrected ? row.p_holm >= 0.05 : row.result.includes(neutral)) return "no difference shown";
   const bool lower = row.result.mean < neutral;

@@ -101,7 +101,7 @@ void TokenSplit::exact(Engine& engine, std::int64_t items, const Visit& visit) c
   const std::int64_t targets = std::ssize(tokens_) - 1;
   if (targets < 1)
     throw UsageError("the split has " + std::to_string(tokens_.size()) +
-                     " tokens, too few for a prediction; give longer data");
+                     " tokens, too few for a prediction; use more data");
   std::vector<std::int64_t> starts;
   for (std::int64_t start = 0; start + block_size_ <= targets; start += block_size_) starts.push_back(start);
   if (!starts.empty()) visit_windows(tokens_, engine, starts, block_size_, items, visit);

@@ -19,7 +19,7 @@ struct TrainOutcome {
   std::string run_dir;
   std::int64_t first_step = 0;  ///< the step this sitting began with; 0: not resumed
   std::int64_t steps = 0, parameters = 0;
-  double train_loss = 0, val_loss = 0;     ///< nats a token, NaN without an evaluation
+  double train_loss = 0, val_loss = 0;     ///< nats/token, NaN without an evaluation
   bool exact = false;                      ///< val_loss is over the whole split
   double accuracy = 0;                     ///< of samples, NaN for tokens
   double elapsed_s = 0, tokens_per_s = 0;  ///< tokens_per_s of this sitting, NaN when no step was left to do

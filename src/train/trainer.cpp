@@ -6,6 +6,7 @@
 
 #include "config/resume_check.h"
 #include "core/decimal_text.h"
+#include "core/text.h"
 #include "run/checkpoint.h"
 #include "run/saved_run.h"
 #include "train/run_header.h"
@@ -26,7 +27,7 @@ Trainer::Trainer(const Config& config, const TrainOptions& options, const Corpus
   health_.pass_on_to(&statistics_);
   if (corpus.val_size() < 2)
     throw UsageError("the validation split has " + std::to_string(corpus.val_size()) +
-                     " tokens, too few for a prediction; give longer data");
+                     " tokens, too few for a prediction; use more data");
 }
 
 double Trainer::elapsed_s() const {
@@ -68,8 +69,9 @@ void Trainer::resume(const std::string& checkpoint) {
     try {
       return action();
     } catch (const Error& error) {
-      throw UsageError("cannot resume from " + checkpoint + ": " + error.what() +
-                       "; delete that file to go on from an older one or the start, or add --overwrite without resume");
+      throw UsageError(
+          "cannot resume from " + checkpoint + ": " + error.what() +
+          "; delete that file to resume from an older one or start over, or use --overwrite without resume");
     }
   };
   const ArrayFileReader file = usable([&] { return ArrayFileReader(checkpoint); });
@@ -183,14 +185,14 @@ TrainOutcome Trainer::train_to_end() {
   started_ = std::chrono::steady_clock::now();
   const bool automatic = session_.config.init_from == "auto";
   begin();
-  if (first_ > 0) progress.note(fmt::format("resumes {} at step {} of {}", folder_->path(), first_, steps_));
+  if (first_ > 0) progress.note(fmt::format("resuming {} at step {} of {}", folder_->path(), first_, steps_));
   if (first_ > 0 && first_ >= steps_)
-    progress.note("all steps of this run are done; a larger --max_iters or --epochs makes it longer");
+    progress.note("all steps of this run are done; increase --max_iters or --epochs to continue");
   if (first_ == 0 && automatic)
-    progress.note(fmt::format("nothing to resume in {}, starts from scratch", folder_->path()));
-  progress.note(fmt::format("{} parameters, {} steps of {} tokens, {} threads, {}",
-                            session_.model->parameters().numel(), steps_, step_.predictions_a_step(),
-                            session_.engine.threads(), folder_->path()));
+    progress.note(fmt::format("nothing to resume in {}; starting from scratch", folder_->path()));
+  progress.note(fmt::format("{} parameters, {} of {}, {}, {}", session_.model->parameters().numel(),
+                            counted(steps_, "step"), counted(step_.predictions_a_step(), "token"),
+                            counted(session_.engine.threads(), "thread"), folder_->path()));
   std::string status = train_steps(progress);
   const bool evaluated = last_eval_.exact && last_eval_.step == next_ - 1;  // a finished run, resumed
   if (status == "done" && next_ > 0 && !evaluated) {

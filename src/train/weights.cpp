@@ -22,7 +22,7 @@ void copy_reals(const Array& from, real* to) {
   else if (from.type == Array::Type::f64)
     copy(double{});
   else
-    throw UsageError("[checkpoint] an array of weights does not hold floating-point numbers");
+    throw UsageError("[checkpoint] an array of weights is not floating-point");
 }
 
 Array read_shaped(const ArrayFileReader& file, const std::string& name, const std::vector<std::int64_t>& shape) {
@@ -41,7 +41,7 @@ void write_weights(const Parameters& parameters, ArrayFileWriter& file) {
 void read_weights(const Parameters& parameters, const ArrayFileReader& file) {
   const auto read = [&](const std::string& group, const std::string& path, const Shape& shape, real* to) {
     if (!file.has(group + path))
-      throw UsageError("the weights lack " + path + "; they were made with other model keys");
+      throw UsageError("the weights lack " + path + "; they were written with other model keys");
     const Array array = file.read(group + path);
     if (array.shape != shape.vector())
       throw UsageError("the weights' " + path + " has shape " + Shape(array.shape).str() + ", the model's " +

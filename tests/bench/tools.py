@@ -32,17 +32,23 @@ def run(threads, *command):
 
 
 def header(title, script, binary):
-    """First lines of a document: what made it, when, on what."""
+    """First lines of a section: what made it, when, on what."""
     model = [line for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     version = [" ".join(line.split()) for line in run(1, binary, "--version").splitlines()]
     torch, imported = run(1, sys.executable, "-c", "import torch, resource; print(torch.__version__, "
                           "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)").split()
-    return [f"# {title}", "",
-            f"Made by `{script} --write`, whose text says how. Ratios above 1: normscope is faster. "
+    return [f"## {title}", "",
+            f"Made by `{script} --write`, which describes the method. Ratios above 1: normscope is faster. "
             "Only ratios taken in one run on one machine mean anything.", "",
             f"- {datetime.date.today()}, {model[0].split(':')[1].strip() if model else 'unknown'}, {len(cores())} cores",
             "- " + ", ".join(version),
             f"- PyTorch {torch}; its import alone takes {imported} MB, which is in its peak"]
+
+
+def text_before(path):
+    """What a file of benchmarks holds already; a section is appended to it."""
+    path = pathlib.Path(path)
+    return path.read_text() + "\n" if path.exists() else "# Benchmarks\n\n"
 
 
 def table(head, rows):

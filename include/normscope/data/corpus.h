@@ -30,7 +30,7 @@ struct Corpus {
   std::string source;                  ///< what `data` named
   std::string sha256;                  ///< of the train and val tokens (little-endian uint16) as trained on
   std::string note;                    ///< what was changed in the text before it was read, or empty
-  std::optional<double> entropy_rate;  ///< nats a token, where known exactly: the loss floor
+  std::optional<double> entropy_rate;  ///< nats/token, where known exactly: the loss floor
 
   bool has_samples() const { return train_samples.count() > 0; }
   DataShape shape() const { return {tokenizer ? tokenizer->vocab_size() : label_count, train_samples.width}; }

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "ops/check.h"
+#include "norms/row_norm.h"
 
 NORMSCOPE_BEGIN
 
@@ -63,6 +63,11 @@ void HeadNorms::after_update(std::int64_t step) {
 }
 
 Variable HeadNorms::operator()(const Variable& qkv, const Pass& pass) const {
+  if (!scale_.defined()) {
+    std::array<PackedPart, 3> packed;
+    for (std::size_t i = 0; i < parts_.size(); ++i) packed[i] = {parts_[i].norm.get(), parts_[i].rows, parts_[i].width};
+    if (Variable y = packed_norm(qkv, packed); y.defined()) return y;
+  }
   const Shape& s = qkv.shape();
   std::vector<Variable> parts;
   std::int64_t begin = 0;

@@ -267,7 +267,8 @@ TEST(Config, EmbedScaleIsANumberOrAName) {
 
 TEST(Config, KeysOfTheTransformerMeanNothingForMlp) {
   for (const char* key : {"qk_norm", "v_norm", "embed_norm"})
-    EXPECT_HAS(message_of<UsageError>([&] { resolved({{"arch", "mlp"}, {key, "rmsnorm"}}); }), "means nothing for arch");
+    EXPECT_HAS(message_of<UsageError>([&] { resolved({{"arch", "mlp"}, {key, "rmsnorm"}}); }),
+               "means nothing for arch");
   for (const char* key : {"attn_softcap", "logit_softcap", "embed_scale"})
     EXPECT_HAS(message_of<UsageError>([&] { resolved({{"arch", "mlp"}, {key, "2"}}); }), "means nothing for arch");
 }
@@ -294,14 +295,15 @@ TEST(Tables, ColumnsLineUpByCharacters) {
 
 TEST(Config, ResolveRefusesWhatCannotBe) {
   const std::vector<std::pair<std::string, std::string>> wrong{
-      {"n_layer", "0"},         {"n_head", "-1"},       {"n_head", "3"},       {"n_kv_head", "3"},
-      {"n_embd", "9999999999"}, {"block_size", "0"},    {"batch_size", "0"},   {"dropout", "1"},
-      {"dropout", "-0.1"},      {"beta1", "1"},         {"beta2", "-0.5"},     {"learning_rate", "0"},
-      {"min_lr", "-0.5"},       {"weight_decay", "-1"}, {"grad_clip", "-1"},   {"norm_eps", "-0.5"},
-      {"max_iters", "0"},       {"seed", "-1"},         {"log_interval", "0"}, {"probe_interval", "0"},
-      {"rope_theta", "0"},      {"arch", "gptt"},       {"activation", "glu"}, {"init", "zero"},
-      {"tokenizer", "word"},    {"sampler", "shufle"},  {"optimizer", "adam"}, {"dtype", "float16"},
-      {"attn_softcap", "-1"},   {"logit_softcap", "-5"}, {"embed_scale", "0"}, {"gemm", "mkl"},          {"norm_bias", "no"},    {"name", "a/b"},       {"name", "-x"}};
+      {"n_layer", "0"},         {"n_head", "-1"},        {"n_head", "3"},       {"n_kv_head", "3"},
+      {"n_embd", "9999999999"}, {"block_size", "0"},     {"batch_size", "0"},   {"dropout", "1"},
+      {"dropout", "-0.1"},      {"beta1", "1"},          {"beta2", "-0.5"},     {"learning_rate", "0"},
+      {"min_lr", "-0.5"},       {"weight_decay", "-1"},  {"grad_clip", "-1"},   {"norm_eps", "-0.5"},
+      {"max_iters", "0"},       {"seed", "-1"},          {"log_interval", "0"}, {"probe_interval", "0"},
+      {"rope_theta", "0"},      {"arch", "gptt"},        {"activation", "glu"}, {"init", "zero"},
+      {"tokenizer", "word"},    {"sampler", "shufle"},   {"optimizer", "adam"}, {"dtype", "float16"},
+      {"attn_softcap", "-1"},   {"logit_softcap", "-5"}, {"embed_scale", "0"},  {"gemm", "mkl"},
+      {"norm_bias", "no"},      {"name", "a/b"},         {"name", "-x"}};
   for (const auto& [key, value] : wrong) {
     const std::string message = message_of<UsageError>([&, k = key, v = value] { resolved({{k, v}}); });
     EXPECT_HAS(message, value);

@@ -86,9 +86,9 @@ std::string make_dump(const TemporaryFolder& folder, const json& golden, const s
   return file;
 }
 
-const char* const kModels[] = {"gpt_layernorm_biases", "gpt_layernorm",   "gpt_rmsnorm", "llama_rmsnorm",
-                               "llama_rmsnorm_gqa",    "llama_layernorm", "qwen3",       "olmo2",
-                               "gemma2"};
+const char* const kModels[] = {
+    "gpt_layernorm_biases", "gpt_layernorm", "gpt_rmsnorm", "llama_rmsnorm", "llama_rmsnorm_gqa",
+    "llama_layernorm",      "qwen3",         "olmo2",       "gemma2"};
 
 class Golden : public testing::TestWithParam<std::tuple<const char*, const char*>> {
  protected:

@@ -57,8 +57,7 @@ void require_choice(const Config& config, const std::string& path, const KeyInfo
   if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), name) == allowed.end())
     reject(config, path, unknown_text(name, allowed) + (number ? "; or any other number" : ""));
   if (std::string_view(key.choices) == "HEAD_NORMS" && name != "false")
-    return at_place(config, path,
-                    [&] { norm_values(head_norm_entry(name), parse_head_norm(value, {}).norm); });
+    return at_place(config, path, [&] { norm_values(head_norm_entry(name), parse_head_norm(value, {}).norm); });
   for (const NormEntry& entry : norm_table())
     if (options && entry.name == name) at_place(config, path, [&] { norm_values(entry, parse_norm(value, {})); });
 }
@@ -90,7 +89,8 @@ void check_ranges(const Config& c) {
   require(c, "dropout", c.dropout >= 0 && c.dropout < 1, "at least 0 and below 1");
   require(c, "rope_theta", c.rope_theta > 0, "above 0");
   require(c, "embed_scale", parse_number(c.embed_scale).value_or(1) > 0, "a number above 0, sqrt, learnable");
-  for (const auto& [key, cap] : {std::pair("attn_softcap", c.attn_softcap), std::pair("logit_softcap", c.logit_softcap)})
+  for (const auto& [key, cap] :
+       {std::pair("attn_softcap", c.attn_softcap), std::pair("logit_softcap", c.logit_softcap)})
     require(c, key, cap >= 0, "0 (off) or above");
   require(c, "norm_eps", c.norm_eps >= 0, "0 or above");
   require(c, "train_tokens", c.train_tokens >= 0, "0 (all) or above");

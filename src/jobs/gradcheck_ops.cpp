@@ -83,17 +83,18 @@ void add_attention(std::vector<OpCase>& cases, Engine& engine) {
        {Kind{"attention", 2, 2, false, 0}, Kind{"attention, grouped", 4, 2, false, 0},
         Kind{"attention, one key head, RoPE", 2, 1, true, 0}, Kind{"attention, dropout", 2, 2, false, 0.3},
         Kind{"attention, soft cap", 4, 2, true, 0.3, 0.7}})
-    cases.push_back({k.name,
-                     {{2, 5, (k.heads + 2 * k.kv_heads) * 4}},
-                     [k, tables](In v) {
-                       AttentionOptions options{k.heads, k.kv_heads, k.turned ? &tables : nullptr, k.dropout,
-                                                Random(3, Purpose::dropout, 2), k.softcap};
-                       return causal_attention(v[0], options);
-                     },
-                     // Scores grow with the square of the input; beyond 1 softmax is a step function.
-                     Domain::any,
-                     1,
-                     false});
+    cases.push_back(
+        {k.name,
+         {{2, 5, (k.heads + 2 * k.kv_heads) * 4}},
+         [k, tables](In v) {
+           AttentionOptions options{
+               k.heads, k.kv_heads, k.turned ? &tables : nullptr, k.dropout, Random(3, Purpose::dropout, 2), k.softcap};
+           return causal_attention(v[0], options);
+         },
+         // Scores grow with the square of the input; beyond 1 softmax is a step function.
+         Domain::any,
+         1,
+         false});
 }
 
 }  // namespace

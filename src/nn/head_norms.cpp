@@ -53,7 +53,8 @@ HeadNorms::HeadNorms(const Scope& scope, const AttentionSpec& spec)
   parts_[2] = part("v_norm", spec.kv_heads, spec.v_norm);
   if (!spec.qk_norm || spec.qk_norm->norm.name != "l2") return;
   const auto length = static_cast<double>(spec.context);
-  if (length < 2) throw UsageError("qk_norm = l2 starts its scale at log2(L^2 - L); it needs a block_size L of 2 or more");
+  if (length < 2)
+    throw UsageError("qk_norm = l2 starts its scale at log2(L^2 - L); it needs a block_size L of 2 or more");
   scale_ = scope.as("scalar").add("scale", {1}, Init::constant(std::log2(length * length - length)));
 }
 

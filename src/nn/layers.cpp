@@ -53,8 +53,9 @@ void Attention::after_update(std::int64_t step) {
 
 Variable Attention::operator()(const Variable& x, const Pass& pass, const Inner& inner) const {
   const Tape::Scope scope(path_);
-  AttentionOptions options{spec_.heads, spec_.kv_heads, spec_.rope, pass.training ? spec_.dropout : 0,
-                           pass.dropout(weights_path_), spec_.softcap};
+  AttentionOptions options{
+      spec_.heads,  spec_.kv_heads, spec_.rope, pass.training ? spec_.dropout : 0, pass.dropout(weights_path_),
+      spec_.softcap};
   Variable qkv = qkv_(x);
   if (norms_) qkv = (*norms_)(qkv, pass);
   if (pass.wants(entropy_path_)) pass.observe(entropy_path_, attention_entropy(qkv, options));

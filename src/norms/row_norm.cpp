@@ -165,10 +165,13 @@ Variable packed_norm(const Variable& x, const std::array<PackedPart, 3>& parts) 
   std::array<SavedPart, 3> saved;
   std::array<Variable, 3 * kEach> p;
   const std::int64_t step = x.shape().last(), tokens = x.shape().rows();
-  const Tensor y = empty_like(x.value());
-  std::int64_t offset = 0;
-  for (const PackedPart& part : parts)
+  std::int64_t offset = 0, whole = 0;
+  for (const PackedPart& part : parts) {
     if (part.norm && !dynamic_cast<const RowNorm*>(part.norm)) return {};
+    whole += part.rows * part.width;
+  }
+  check(whole == step, "packed_norm", "input ", x.shape(), " for parts of ", whole);
+  const Tensor y = empty_like(x.value());
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const auto [norm, rows, width] = parts[i];
     SavedPart& part = saved[i];
@@ -182,7 +185,7 @@ Variable packed_norm(const Variable& x, const std::array<PackedPart, 3>& parts) 
     }
     offset += rows * width;
   }
-  check(offset == step, "packed_norm", "input ", x.shape(), " for parts of ", offset);
+  static_assert(3 * kEach == 12);
   return record("packed_norm",
                 {&x, &p[0], &p[1], &p[2], &p[3], &p[4], &p[5], &p[6], &p[7], &p[8], &p[9], &p[10], &p[11]}, y,
                 [saved, x = x.value()](Grads& g) {

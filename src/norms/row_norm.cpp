@@ -36,11 +36,11 @@ class RowNorm final : public ComposedNorm {
   /// Writes its rows of y, x and y packed; returns the statistics.
   Tensor forward_part(const Tensor& x, const Tensor& y, const Tensor& gain, const Place& place) const {
     const Tensor statistics = Tensor::empty(x.engine(), {place.rows, kernel_.statistics});
-    kernels::row_norm_forward(x.engine(), kernel_,
-                              {x.data() + place.offset, nullptr, nullptr, y.data() + place.offset,
-                               gain.defined() ? gain.data() : nullptr, data(bias_), statistics.data(), width_,
-                               options(), place.groups},
-                              place.rows);
+    kernels::row_norm_forward(
+        x.engine(), kernel_,
+        {x.data() + place.offset, nullptr, nullptr, y.data() + place.offset, gain.defined() ? gain.data() : nullptr,
+         data(bias_), statistics.data(), width_, options(), place.groups},
+        place.rows);
     return statistics;
   }
   /// Its rows of d, the gradient of y, become those of x; the parameters are the inputs from `first` on.

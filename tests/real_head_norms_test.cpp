@@ -91,7 +91,7 @@ TEST(HeadNorms, OfPackedRowsAreTheirFormulaPartByPart) {
 
 TEST(HeadNorms, WithoutAKernelAreTheSame) {  // an option that RMSNorm's kernel has, and a norm that has none
   const Case plain{2, 1, 8, "rmsnorm", "rmsnorm"}, formula{2, 1, 8, "formula: gain * x / sqrt(mean(x^2) + eps + 0)",
-                                                            "formula: gain * x / sqrt(mean(x^2) + eps + 0)"};
+                                                           "formula: gain * x / sqrt(mean(x^2) + eps + 0)"};
   const Made a(plain), b(formula);
   const Variable qkv = random_leaf({2, 5, 32}, "qkv");
   EXPECT_LE(error_of(numbers((*b.norms)(qkv, {})), numbers((*a.norms)(qkv, {}))), tolerance(2e-6, 1e-14));
@@ -115,7 +115,8 @@ TEST(HeadNorms, L2GivesUnitLengthsAndOneTrainedScale) {
   const Variable x = leaf({1, 1, 6}, {3, 4, 0, -2, 5, 12});
   // Attention divides by sqrt(D): the scale takes the place of that.
   const double root = std::sqrt(2);
-  const Result r = run_with_gradients({g}, [&] { return (*made.norms)(x, {}); }, tensor({1, 1, 6}, {1, 10, 0, 0, 0, 0}));
+  const Result r =
+      run_with_gradients({g}, [&] { return (*made.norms)(x, {}); }, tensor({1, 1, 6}, {1, 10, 0, 0, 0, 0}));
   expect_close(numbers(r.value), {1.8 * root, 2.4 * root, 0, -1, 5.0 / 13, 12.0 / 13}, tolerance(2e-6, 1e-14));
   expect_close(numbers(r.gradients[0]), {(0.6 + 8) * root}, tolerance(1e-5, 1e-13));
 
@@ -124,7 +125,7 @@ TEST(HeadNorms, L2GivesUnitLengthsAndOneTrainedScale) {
   for (const char* path : {"blocks.0.attn.scale", "blocks.2.attn.scale"})
     EXPECT_NEAR(static_cast<double>(model.parameters().at(path).value()[0]), start, 1e-6);
   EXPECT_EQ(model.parameters().at("blocks.0.attn.scale").role, "scalar");
-  expect_says(message_of([] { Made({1, 1, 2, "l2", ""}, engine(), 1); }), {"block_size", "2 or more"});
+  expect_says(message_of<UsageError>([] { Made({1, 1, 2, "l2", ""}, engine(), 1); }), {"block_size", "2 or more"});
 }
 
 TEST(HeadNorms, AreBitwiseTheSameOnAnyNumberOfThreads) {
@@ -172,7 +173,8 @@ TEST(HeadNorms, HaveTheContractsNamesAndShapes) {
 TEST(HeadNorms, EveryParameterOfEveryKeyReceivesAGradient) {
   for (const char* arch : {"gpt", "llama"})
     for (const std::map<std::string, std::string>& keys :
-         {std::map<std::string, std::string>{{"qk_norm", "rmsnorm"}, {"v_norm", "layernorm"}, {"embed_norm", "rmsnorm"}},
+         {std::map<std::string, std::string>{
+              {"qk_norm", "rmsnorm"}, {"v_norm", "layernorm"}, {"embed_norm", "rmsnorm"}},
           {{"qk_norm", "layernorm:whole=true"}, {"embed_scale", "learnable"}, {"attn_softcap", "2"}},
           {{"qk_norm", "l2"}, {"v_norm", "l2"}, {"logit_softcap", "2"}, {"activation", "geglu"}}}) {
       std::map<std::string, std::string> all = keys;
@@ -283,7 +285,7 @@ TEST(Mlp, GatedGelusAreGateTimesUp) {
   EXPECT_NEAR(mlp("geglu_tanh"), tanh_form * up * x * proj, tolerance(1e-5, 1e-13));
   EXPECT_TRUE(is_gated("geglu"));
   EXPECT_FALSE(is_gated("gelu"));
-  EXPECT_NE(message_of([] { is_gated("glu"); }).find("activation = \"glu\" is unknown"), std::string::npos);
+  EXPECT_NE(message_of<UsageError>([] { is_gated("glu"); }).find("activation = \"glu\" is unknown"), std::string::npos);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "cli_helpers.h"
 #include "config/config_text.h"
+#include "config/options.h"
 #include "core/text_table.h"
 #include "messages.h"
 

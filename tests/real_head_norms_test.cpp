@@ -100,7 +100,8 @@ TEST(HeadNorms, WithoutAKernelAreTheSame) {  // an option that RMSNorm's kernel 
 TEST(HeadNorms, ClosedForm) {
   Made made({1, 1, 2, "rmsnorm:eps=0", ""});
   for (const Parameter& p : made.parameters.all())
-    for (std::int64_t i = 0; i < 2; ++i) p.value()[i] = as_real(p.path == "attn.q_norm.gain" ? 1 + i : 10);
+    for (std::int64_t i = 0; i < 2; ++i)
+      p.value()[i] = as_real(p.path == "attn.q_norm.gain" ? 1.0 + static_cast<double>(i) : 10);
   const Variable y = (*made.norms)(leaf({1, 1, 6}, {3, 4, 0, -2, 7, 8}), {});
   const double rms = std::sqrt(12.5);
   expect_close(numbers(y), {3 / rms, 8 / rms, 0, -10 * std::sqrt(2), 7, 8}, tolerance(2e-6, 1e-14));
@@ -202,7 +203,9 @@ TEST(SoftCap, OfAttentionIsItsTwin) {
       EXPECT_LE(error_of(numbers(fused.value), numbers(plain.value)), tolerance(3e-6, 1e-14)) << time << " " << cap;
       EXPECT_LE(error_of(numbers(fused.gradients[0]), numbers(plain.gradients[0])), tolerance(1e-5, 3e-14))
           << time << " " << cap;
-      if (time > 1) EXPECT_GT(error_of(numbers(off), numbers(fused.value)), 1e-2);
+      if (time > 1) {
+        EXPECT_GT(error_of(numbers(off), numbers(fused.value)), 1e-2);
+      }
     }
 }
 

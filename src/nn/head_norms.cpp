@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "norms/row_norm.h"
+#include <normscope/norms/packed_norm.h>
 
 NORMSCOPE_BEGIN
 

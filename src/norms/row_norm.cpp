@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <normscope/norms/packed_norm.h>
+
 #include "core/parallel.h"
 #include "ops/check.h"
 

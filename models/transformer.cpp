@@ -19,6 +19,8 @@ Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint6
     positions_ = root.add("embed.positions", {o.block_size, C}, init("embed.positions", C, o.block_size));
   else
     rope_ = rope_tables(engine, o.block_size, C / o.n_head, o.rope_theta);
+  if (o.embed_norm) embed_norm_ = make_norm(root.in("embed_norm").as("norm"), *o.embed_norm, C);
+  if (o.train_embed_scale) embed_scale_ = root.as("scalar").add("embed_scale", {1}, Init::constant(o.embed_scale));
 
   const auto context = [&](std::int64_t block, const BlockOptions& own) {
     return PlacementContext{.layers = o.n_layer,
@@ -52,7 +54,11 @@ Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint6
                                                                 .kv_heads = o.n_kv_head,
                                                                 .bias = o.bias,
                                                                 .dropout = o.dropout,
-                                                                .rope = o.learned_positions ? nullptr : &rope_},
+                                                                .rope = o.learned_positions ? nullptr : &rope_,
+                                                                .qk_norm = o.qk_norm,
+                                                                .v_norm = o.v_norm,
+                                                                .context = o.block_size,
+                                                                .softcap = o.attn_softcap},
                                                   init);
     block.mlp = std::make_unique<Mlp>(
         scope.in("mlp").as("mlp"),
@@ -78,6 +84,11 @@ Variable Transformer::hidden(const Indices& tokens, const Pass& pass) const {
         tokens.shape().str(), " exceeds the context of ", options_.block_size);
   static const std::string embed = "embed", last = "final_norm";
   Variable x = embedding(tokens_, tokens, positions_);  // [B, T, C]
+  if (embed_norm_) x = embed_norm_->forward(x, pass);
+  if (embed_scale_.defined())
+    x = scaled(x, embed_scale_);
+  else if (options_.embed_scale != 1)
+    x = scale(x, options_.embed_scale);
   if (pass.training) x = dropout(x, options_.dropout, pass.dropout(embed));
   Points points(points_, pass);
   Stream stream = ends_->begin(x);
@@ -93,12 +104,17 @@ Variable Transformer::hidden(const Indices& tokens, const Pass& pass) const {
 
 void Transformer::after_update(std::int64_t step) {
   ends_->after_update(step);
-  for (const Block& block : blocks_) block.placement->after_update(step);
-  if (final_norm_) final_norm_->after_update(step);
+  for (const Block& block : blocks_) {
+    block.placement->after_update(step);
+    block.attention->after_update(step);
+  }
+  for (Norm* norm : {embed_norm_.get(), final_norm_.get()})
+    if (norm) norm->after_update(step);
 }
 
 Variable Transformer::logits(const Batch& batch, const Pass& pass) const {
-  return linear(hidden(batch.tokens, pass), head_);  // [B, T, V]
+  const Variable z = linear(hidden(batch.tokens, pass), head_);  // [B, T, V]
+  return options_.logit_softcap > 0 ? softcap(z, options_.logit_softcap) : z;
 }
 
 Batch Transformer::make_batch(std::int64_t items) const {
@@ -109,7 +125,7 @@ Batch Transformer::make_batch(std::int64_t items) const {
 std::vector<ProductShape> Transformer::products() const {
   const ModelOptions& o = options_;
   const std::int64_t kv = o.n_embd / o.n_head * o.n_kv_head;
-  const std::int64_t expand = o.activation == "swiglu" ? 2 * o.n_inner : o.n_inner;
+  const std::int64_t expand = is_gated(o.activation) ? 2 * o.n_inner : o.n_inner;
   return {{o.n_embd, o.n_embd + 2 * kv, o.n_layer},
           {o.n_embd, o.n_embd, o.n_layer},
           {o.n_embd, expand, o.n_layer},

@@ -266,11 +266,10 @@ TEST(Help, ListsOnlyKeysThatWork) {
     const Outcome help = run(folder, std::string(command) + " --help");
     for (const KeyInfo& key : config_keys()) {
       const bool shown = help.out.find(std::string("\n  --") + key.name + " ") != std::string::npos;
-      EXPECT_EQ(shown, key.role != KeyRole::hidden) << command << " " << key.name;
+      EXPECT_TRUE(shown) << command << " " << key.name;
     }
     EXPECT_EQ(help.out.find("safetensors"), std::string::npos) << command;
   }
-  EXPECT_EQ(run(folder, "train --qk_norm rmsnorm --data x").code, 2);
 }
 
 TEST(Lists, BlanksRepeatedFlagsAndArraysAreOneRule) {

@@ -11,6 +11,7 @@
 
 #include "cli_helpers.h"
 #include "config/config_text.h"
+#include "config/options.h"
 #include "core/text_table.h"
 #include "messages.h"
 
@@ -224,10 +225,54 @@ TEST(Config, ChoicesHoldTheDefaultAndAreAccepted) {
   }
 }
 
-TEST(Config, HiddenKeysAreNoHint) {
-  EXPECT_EQ(nearest_word("qk_nrom", config_key_names()).find("qk"), std::string::npos);
-  EXPECT_TRUE(role_is("qk_norm", {KeyRole::hidden}));
-  EXPECT_FALSE(role_is("no_such_key", {KeyRole::hidden, KeyRole::model}));
+TEST(Config, AKeyThatIsNotThereHasNoRole) { EXPECT_FALSE(role_is("no_such_key", {KeyRole::watch, KeyRole::model})); }
+
+TEST(Config, NormsOfHeadsTakeOptionsAndWhole) {
+  const Config c = resolved({{"qk_norm", "layernorm:whole=true+bias=false+eps=0"}, {"v_norm", "l2"}});
+  const ModelOptions o = model_options(c, {.classes = 65});
+  EXPECT_EQ(o.qk_norm->norm.name, "layernorm");
+  EXPECT_TRUE(o.qk_norm->whole);
+  EXPECT_EQ(o.qk_norm->norm.bias, false);
+  EXPECT_EQ(o.qk_norm->norm.eps, 0);
+  EXPECT_TRUE(o.qk_norm->norm.options.empty());
+  EXPECT_EQ(o.v_norm->norm.name, "l2");
+  EXPECT_FALSE(o.v_norm->whole);
+  EXPECT_FALSE(model_options(resolved({}), {.classes = 65}).qk_norm);
+  const Config old = resolved({{"qk_norm", "false"}});  // as older versions wrote it
+  EXPECT_EQ(old.qk_norm, "none");
+  EXPECT_FALSE(model_options(old, {.classes = 65}).qk_norm);
+  EXPECT_TRUE(parse_head_norm("rmsnorm:whole", {}).whole);
+  for (const auto& [value, said] : {std::pair("rmsnrom", "the nearest is rmsnorm"),
+                                    std::pair("rmsnorm:whole=yes", "whole = \"yes\" must be true or false"),
+                                    std::pair("rmsnorm:p=2", "has no option \"p\""), std::pair("l2:p=2", "no option")})
+    for (const char* key : {"qk_norm", "v_norm"})
+      EXPECT_HAS(message_of<UsageError>([&, k = key, v = value] { resolved({{k, v}}); }), said) << value;
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"norm", "rmsnorm:whole=true"}}); }), "no option \"whole\"");
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"qk_norm", "l2"}, {"block_size", "1"}}); }), "L of 2 or more");
+}
+
+TEST(Config, EmbedScaleIsANumberOrAName) {
+  const auto options = [](const char* value) {
+    return model_options(resolved({{"embed_scale", value}, {"n_embd", "64"}}), {.classes = 65});
+  };
+  EXPECT_EQ(options("2.5").embed_scale, 2.5);
+  EXPECT_EQ(options("sqrt").embed_scale, 8);
+  EXPECT_FALSE(options("sqrt").train_embed_scale);
+  EXPECT_EQ(options("learnable").embed_scale, 8);
+  EXPECT_TRUE(options("learnable").train_embed_scale);
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"embed_scale", "sqr"}}); }), "the nearest is sqrt");
+  EXPECT_HAS(message_of<UsageError>([] { resolved({{"embed_scale", "-1"}}); }), "a number above 0");
+  Config axis;
+  axis.set("embed_scale", "1,sqrt,0.5", "--embed_scale");
+  EXPECT_EQ(axis.lists.at("embed_scale").size(), 3u);
+}
+
+TEST(Config, KeysOfTheTransformerMeanNothingForMlp) {
+  for (const char* key : {"qk_norm", "v_norm", "embed_norm"})
+    EXPECT_HAS(message_of<UsageError>([&] { resolved({{"arch", "mlp"}, {key, "rmsnorm"}}); }),
+               "means nothing for arch");
+  for (const char* key : {"attn_softcap", "logit_softcap", "embed_scale"})
+    EXPECT_HAS(message_of<UsageError>([&] { resolved({{"arch", "mlp"}, {key, "2"}}); }), "means nothing for arch");
 }
 
 TEST(Names, AnErrorListsWhatThereIsAndTheNearest) {
@@ -252,14 +297,15 @@ TEST(Tables, ColumnsLineUpByCharacters) {
 
 TEST(Config, ResolveRefusesWhatCannotBe) {
   const std::vector<std::pair<std::string, std::string>> wrong{
-      {"n_layer", "0"},         {"n_head", "-1"},       {"n_head", "3"},       {"n_kv_head", "3"},
-      {"n_embd", "9999999999"}, {"block_size", "0"},    {"batch_size", "0"},   {"dropout", "1"},
-      {"dropout", "-0.1"},      {"beta1", "1"},         {"beta2", "-0.5"},     {"learning_rate", "0"},
-      {"min_lr", "-0.5"},       {"weight_decay", "-1"}, {"grad_clip", "-1"},   {"norm_eps", "-0.5"},
-      {"max_iters", "0"},       {"seed", "-1"},         {"log_interval", "0"}, {"probe_interval", "0"},
-      {"rope_theta", "0"},      {"arch", "gptt"},       {"activation", "glu"}, {"init", "zero"},
-      {"tokenizer", "word"},    {"sampler", "shufle"},  {"optimizer", "adam"}, {"dtype", "float16"},
-      {"gemm", "mkl"},          {"norm_bias", "no"},    {"name", "a/b"},       {"name", "-x"}};
+      {"n_layer", "0"},         {"n_head", "-1"},        {"n_head", "3"},       {"n_kv_head", "3"},
+      {"n_embd", "9999999999"}, {"block_size", "0"},     {"batch_size", "0"},   {"dropout", "1"},
+      {"dropout", "-0.1"},      {"beta1", "1"},          {"beta2", "-0.5"},     {"learning_rate", "0"},
+      {"min_lr", "-0.5"},       {"weight_decay", "-1"},  {"grad_clip", "-1"},   {"norm_eps", "-0.5"},
+      {"max_iters", "0"},       {"seed", "-1"},          {"log_interval", "0"}, {"probe_interval", "0"},
+      {"rope_theta", "0"},      {"arch", "gptt"},        {"activation", "glu"}, {"init", "zero"},
+      {"tokenizer", "word"},    {"sampler", "shufle"},   {"optimizer", "adam"}, {"dtype", "float16"},
+      {"attn_softcap", "-1"},   {"logit_softcap", "-5"}, {"embed_scale", "0"},  {"gemm", "mkl"},
+      {"norm_bias", "no"},      {"name", "a/b"},         {"name", "-x"}};
   for (const auto& [key, value] : wrong) {
     const std::string message = message_of<UsageError>([&, k = key, v = value] { resolved({{k, v}}); });
     EXPECT_HAS(message, value);
@@ -272,7 +318,6 @@ TEST(Config, ResolveRefusesWhatCannotBe) {
   EXPECT_HAS(message_of<UsageError>([] { resolved({{"block.1.norm", "rmsnrom"}}); }), "block.1.norm = rmsnrom");
   EXPECT_HAS(message_of<UsageError>([] { resolved({{"final_norm", "ture"}}); }), "the nearest is true");
   EXPECT_HAS(message_of<UsageError>([] { resolved({{"norm_placement", "pots"}}); }), "allowed: auto, pre, post");
-  EXPECT_HAS(message_of<UsageError>([] { resolved({{"qk_norm", "rmsnorm"}}); }), "is unknown; allowed: none");
   EXPECT_NO_THROW(resolved({{"qk_norm", "none"}, {"init", "normal"}, {"stats", ""}, {"final_norm", "rmsnorm:eps=0"}}));
   EXPECT_HAS(message_of<UsageError>([] { resolved({{"arch", "llama"}, {"n_embd", "12"}}); }), "odd head width 3");
   EXPECT_NO_THROW(resolved({{"n_embd", "12"}}));  // RoPE's rule is llama's alone

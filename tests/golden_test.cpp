@@ -86,8 +86,9 @@ std::string make_dump(const TemporaryFolder& folder, const json& golden, const s
   return file;
 }
 
-const char* const kModels[] = {"gpt_layernorm_biases", "gpt_layernorm",     "gpt_rmsnorm",
-                               "llama_rmsnorm",        "llama_rmsnorm_gqa", "llama_layernorm"};
+const char* const kModels[] = {
+    "gpt_layernorm_biases", "gpt_layernorm", "gpt_rmsnorm", "llama_rmsnorm", "llama_rmsnorm_gqa",
+    "llama_layernorm",      "qwen3",         "olmo2",       "gemma2"};
 
 class Golden : public testing::TestWithParam<std::tuple<const char*, const char*>> {
  protected:
@@ -144,12 +145,26 @@ INSTANTIATE_TEST_SUITE_P(Models, Golden,
 
 /// The comparison notices a model that is nearly right.
 TEST(GoldenComparison, SeesASmallFault) {
-  const json gpt = stored("gpt_layernorm_biases"), llama = stored("llama_rmsnorm");
-  const std::pair<const json&, const char*> faults[] = {
-      {gpt, "--activation gelu_tanh"}, {gpt, "--norm_eps 2e-5"}, {llama, "--rope_theta 10500"}};
-  for (const auto& [golden, fault] : faults) {
+  const json gpt = stored("gpt_layernorm_biases"), llama = stored("llama_rmsnorm"), gemma = stored("gemma2"),
+             qwen = stored("qwen3");
+  struct Fault {
+    const json& golden;
+    std::string was, now;
+  };
+  const Fault faults[] = {{gpt, "", "--activation gelu_tanh"},
+                          {gpt, "", "--norm_eps 2e-5"},
+                          {llama, "", "--rope_theta 10500"},
+                          {gemma, "--activation geglu_tanh", "--activation geglu"},
+                          {gemma, "--attn_softcap 5", "--attn_softcap 5.1"},
+                          {gemma, "--logit_softcap 3", "--logit_softcap 3.01"},
+                          {gemma, "--embed_scale sqrt", "--embed_scale 5.65"},
+                          {qwen, "--qk_norm rmsnorm", "--qk_norm rmsnorm:eps=1e-4"}};
+  for (const auto& [golden, was, fault] : faults) {
     const TemporaryFolder folder;
-    const ArrayFileReader dump(make_dump(folder, golden, flags(golden, "float32") + " " + fault));
+    std::string text = flags(golden, "float32");
+    ASSERT_NE(text.find(was), std::string::npos);
+    text.replace(was.empty() ? text.size() : text.find(was), was.size(), " " + fault);
+    const ArrayFileReader dump(make_dump(folder, golden, text));
     EXPECT_EQ(differences(dump, "params", golden.at("weights"), kFloat32.weights, 0), "") << fault;
     EXPECT_NE(differences(dump, "grads", golden.at("grads"), kFloat32.gradients, 0), "") << fault;
   }

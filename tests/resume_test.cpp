@@ -29,6 +29,9 @@ TEST_P(Stopped, ByTheSteps) {  // 7 steps, then on to 20: in the middle of the s
 INSTANTIATE_TEST_SUITE_P(Keys, Stopped,
                          ::testing::Values("", "--dropout 0.2 --gradient_accumulation_steps 3 --train_tokens 600",
                                            "--arch llama --n_kv_head 1 --dtype float64 --tie_weights false",
+                                           "--qk_norm rmsnorm --v_norm layernorm:whole=true --attn_softcap 5 "
+                                           "--logit_softcap 5 --embed_norm rmsnorm --embed_scale learnable",
+                                           "--arch llama --qk_norm l2 --activation geglu_tanh --embed_scale sqrt",
                                            "--optimizer sgd --norm_placement post --sampler random --probe_interval 3",
                                            "--norm rmsnorm --probe blocks.1.* --bias true --epoch_iters 6"));
 

@@ -9,6 +9,7 @@
 #include <normscope/ops/ops.h>
 
 #include <normscope/norms/norm.h>
+#include <normscope/norms/packed_norm.h>
 
 #include <normscope/nn/layers.h>
 #include <normscope/nn/placement.h>

@@ -199,8 +199,8 @@ void Parser::config_keys() {
     const auto choices = key_choices(key);
     const std::string allowed = choices.empty() ? "" : ": " + join(choices, " | ");
     const std::string fallback = *key.fallback ? fmt::format(" [{}]", key.fallback) : "";
-    impl_->add(key.name, key.role == KeyRole::hidden ? "" : fmt::format("Keys: {} [default]", key.section),
-               value_name(std::string(key.type)), key.help + allowed + fallback);
+    impl_->add(key.name, fmt::format("Keys: {} [default]", key.section), value_name(std::string(key.type)),
+               key.help + allowed + fallback);
     if (std::string_view(key.type) == "boolean") impl_->booleans.push_back(key.name);
   }
 }

@@ -25,7 +25,6 @@ enum class KeyRole {
   start,    ///< what the run starts from: a resumed run may change it; makes no arm of its own
   machine,  ///< where the run works and what it prints, never what it computes: no axis, no arm
   seed,     ///< the axis that comparisons are paired over
-  hidden,   ///< has one legal value, so that configurations of older runs load; not in the help
 };
 
 /// One row of config_keys.def.

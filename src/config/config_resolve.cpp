@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include "config/config.h"
 #include <normscope/core/error.h>
+#include <normscope/nn/layers.h>
 #include <normscope/nn/placement.h>
 #include <normscope/norms/norm.h>
 
@@ -50,9 +51,13 @@ void require_choice(const Config& config, const std::string& path, const KeyInfo
   if (std::string_view(key.choices).find("PLACEMENTS") != std::string_view::npos && is_formula(value))
     return at_place(config, path, [&] { placement_entry(value); });
   if (options && is_norm_formula(value)) return at_place(config, path, [&] { norm_entry(value); });
+  const bool number = std::any_of(allowed.begin(), allowed.end(), parse_number);
+  if (number && parse_number(value)) return;
   const std::string name = options ? value.substr(0, value.find(':')) : value;
   if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), name) == allowed.end())
-    reject(config, path, unknown_text(name, allowed));
+    reject(config, path, unknown_text(name, allowed) + (number ? "; or any other number" : ""));
+  if (std::string_view(key.choices) == "HEAD_NORMS" && name != "false")
+    return at_place(config, path, [&] { norm_values(head_norm_entry(name), parse_head_norm(value, {}).norm); });
   for (const NormEntry& entry : norm_table())
     if (options && entry.name == name) at_place(config, path, [&] { norm_values(entry, parse_norm(value, {})); });
 }
@@ -83,6 +88,10 @@ void check_ranges(const Config& c) {
   size("threads", c.threads, 0, 1024);
   require(c, "dropout", c.dropout >= 0 && c.dropout < 1, "at least 0 and below 1");
   require(c, "rope_theta", c.rope_theta > 0, "above 0");
+  require(c, "embed_scale", parse_number(c.embed_scale).value_or(1) > 0, "a number above 0, sqrt, learnable");
+  for (const auto& [key, cap] :
+       {std::pair("attn_softcap", c.attn_softcap), std::pair("logit_softcap", c.logit_softcap)})
+    require(c, key, cap >= 0, "0 (off) or above");
   require(c, "norm_eps", c.norm_eps >= 0, "0 or above");
   require(c, "train_tokens", c.train_tokens >= 0, "0 (all) or above");
   require(c, "epoch_iters", c.epoch_iters >= 0, "0 (off) or above");
@@ -129,6 +138,8 @@ void check_combinations(const Config& c) {
     reject(c, "n_embd",
            fmt::format("over {} gives the odd head width {}; RoPE needs an even one", shown(c, "n_head"),
                        c.n_embd / c.n_head));
+  if (c.qk_norm.substr(0, c.qk_norm.find(':')) == "l2" && c.block_size < 2)
+    reject(c, "qk_norm", "starts its scale at log2(L^2 - L); it needs a block_size L of 2 or more");
   for (const auto& [index, overrides] : c.block)
     for (const auto& [key, value] : overrides) {
       const std::string path = fmt::format("block.{}.{}", index, key);
@@ -171,6 +182,8 @@ void fill_defaults(Config& c) {
     if (c.final_norm == "auto") c.final_norm = placement.has_final_norm() ? "true" : "false";
     if (c.init == "auto" && !placement.init) c.init = "normal";
   }
+  for (std::string* norm : {&c.qk_norm, &c.v_norm})
+    if (*norm == "false") *norm = "none";  // as runs of earlier versions have it
   if (c.n_kv_head == 0) c.n_kv_head = c.n_head;
   if (c.n_inner == 0) c.n_inner = llama ? (8 * c.n_embd + 95) / 96 * 32 : 4 * c.n_embd;  // ceil(8C/3, 32) and 4C
   if (c.min_lr == -1) c.min_lr = c.learning_rate / 10;

@@ -35,6 +35,10 @@ std::vector<std::string> names_of(const std::string& word) {
     return {
 #include "norms/norms.def"
     };
+  if (word == "HEAD_NORMS")
+    return {
+#include "norms/norms.def"
+        "l2", "false"};
   if (word == "PLACEMENTS")
     return {
 #include "nn/placements.def"
@@ -79,8 +83,7 @@ bool role_is(std::string_view name, std::initializer_list<KeyRole> roles) {
 const std::vector<std::string>& config_key_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> all;
-    for (const KeyInfo& key : config_keys())
-      if (key.role != KeyRole::hidden) all.emplace_back(key.name);
+    for (const KeyInfo& key : config_keys()) all.emplace_back(key.name);
     return all;
   }();
   return names;

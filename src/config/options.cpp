@@ -3,10 +3,13 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include <normscope/core/error.h>
 #include <normscope/core/team.h>
+
+#include "core/text.h"
 
 namespace normscope {
 
@@ -35,6 +38,10 @@ BlockOptions block_options(const Config& c, const std::map<std::string, std::str
   BlockOptions own{.attn_norm = norm("attn_norm"), .mlp_norm = norm("mlp_norm")};
   if (const std::string* placement = text("norm_placement")) own.placement = *placement;
   return own;
+}
+
+std::optional<HeadNormSpec> head_norm(const std::string& text, const NormSpec& defaults) {
+  return text == "none" ? std::nullopt : std::optional(parse_head_norm(text, defaults));
 }
 }  // namespace
 
@@ -80,6 +87,13 @@ ModelOptions model_options(const Config& c, const DataShape& data) {
   if (c.final_norm != "auto") o.final_norm = c.final_norm != "false";
   if (c.final_norm != "auto" && c.final_norm != "true" && c.final_norm != "false")
     o.final_norm_spec = parse_norm(c.final_norm, defaults);
+  o.qk_norm = head_norm(c.qk_norm, defaults);
+  o.v_norm = head_norm(c.v_norm, defaults);
+  if (c.embed_norm != "none") o.embed_norm = parse_norm(c.embed_norm, defaults);
+  o.train_embed_scale = c.embed_scale == "learnable";
+  o.embed_scale = parse_number(c.embed_scale).value_or(std::sqrt(static_cast<double>(c.n_embd)));
+  o.attn_softcap = c.attn_softcap;
+  o.logit_softcap = c.logit_softcap;
   return o;
 }
 

@@ -69,4 +69,10 @@ NormSpec parse_norm(const std::string& text, const NormSpec& defaults) {
   return spec;
 }
 
+HeadNormSpec parse_head_norm(const std::string& text, const NormSpec& defaults) {
+  HeadNormSpec spec{.norm = parse_norm(text, defaults)};
+  if (const auto whole = spec.norm.options.extract("whole")) spec.whole = boolean("whole", whole.mapped(), text);
+  return spec;
+}
+
 }  // namespace normscope

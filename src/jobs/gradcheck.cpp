@@ -193,6 +193,26 @@ bool fits(const NormEntry& norm, const NormSite& site) {
   return !norm.refuse || norm.refuse(norm_values(norm, {}), site).empty();
 }
 
+/// What stands beside the norms of the blocks.
+void check_extras(Checker& checker, Engine& engine, bool gpt, std::uint64_t seed) {
+  const auto check = [&](const std::string& input, const std::function<void(ModelOptions&)>& set) {
+    ModelOptions options = small_model(gpt);
+    set(options);
+    check_model(checker, engine, "model", gpt ? "gpt" : "llama", input, options, seed);
+  };
+  for (const char* norm : {"rmsnorm", "rmsnorm:whole=true", "layernorm", "layernorm:whole=true", "l2"}) {
+    check(std::string("qk_norm ") + norm, [&](ModelOptions& o) { o.qk_norm = parse_head_norm(norm, {}); });
+    check(std::string("v_norm ") + norm, [&](ModelOptions& o) { o.v_norm = parse_head_norm(norm, {}); });
+  }
+  check("attn_softcap 0.5", [](ModelOptions& o) { o.attn_softcap = 0.5; });
+  check("logit_softcap 0.5", [](ModelOptions& o) { o.logit_softcap = 0.5; });
+  check("embed_norm layernorm", [](ModelOptions& o) { o.embed_norm = NormSpec{}; });
+  check("embed_scale 3", [](ModelOptions& o) { o.embed_scale = 3; });
+  check("embed_scale learnable", [](ModelOptions& o) { o.train_embed_scale = true; });
+  for (const char* activation : {"geglu", "geglu_tanh"})
+    check(std::string("activation ") + activation, [&](ModelOptions& o) { o.activation = activation; });
+}
+
 void check_models(Checker& checker, Engine& engine, std::uint64_t seed) {
   check_formulas(checker, engine, seed);
   for (const PlacementEntry& placement : placement_table()) {
@@ -232,6 +252,7 @@ void check_models(Checker& checker, Engine& engine, std::uint64_t seed) {
     options.block[1].attn_norm->name = gpt ? "rmsnorm" : "layernorm";
     options.block[1].placement = "post";
     check_model(checker, engine, "model", name, "another norm and placement in block 1", options, seed);
+    check_extras(checker, engine, gpt, seed);
   }
 }
 

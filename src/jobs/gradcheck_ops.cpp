@@ -34,6 +34,7 @@ void add_arithmetic(std::vector<OpCase>& cases) {
   cases.push_back({"multiply by itself", {{3, 4}}, [](In v) { return multiply(v[0], v[0]); }});
   cases.push_back({"divide", {{3, 4}, {3, 1}}, [](In v) { return divide(v[0], v[1]); }, Domain::nonzero});
   cases.push_back({"scale", {{5}}, [](In v) { return scale(v[0], -2.5); }});
+  cases.push_back({"softcap", {{5}}, [](In v) { return softcap(v[0], 3); }, Domain::any, 1, false});  // then flat
   cases.push_back({"add_scalar", {{5}}, [](In v) { return add_scalar(v[0], 3); }});
   cases.push_back({"broadcast_to", {{3, 1}}, [](In v) { return broadcast_to(v[0], {2, 3, 4}); }});
   cases.push_back({"sum", {{3, 4}}, [](In v) { return sum(v[0]); }});
@@ -76,22 +77,24 @@ void add_attention(std::vector<OpCase>& cases, Engine& engine) {
     const char* name;
     std::int64_t heads, kv_heads;
     bool turned;
-    double dropout;
+    double dropout, softcap = 0;
   };
   for (const Kind& k :
        {Kind{"attention", 2, 2, false, 0}, Kind{"attention, grouped", 4, 2, false, 0},
-        Kind{"attention, one key head, RoPE", 2, 1, true, 0}, Kind{"attention, dropout", 2, 2, false, 0.3}})
-    cases.push_back({k.name,
-                     {{2, 5, (k.heads + 2 * k.kv_heads) * 4}},
-                     [k, tables](In v) {
-                       AttentionOptions options{k.heads, k.kv_heads, k.turned ? &tables : nullptr, k.dropout,
-                                                Random(3, Purpose::dropout, 2)};
-                       return causal_attention(v[0], options);
-                     },
-                     // Scores grow with the square of the input; beyond 1 softmax is a step function.
-                     Domain::any,
-                     1,
-                     false});
+        Kind{"attention, one key head, RoPE", 2, 1, true, 0}, Kind{"attention, dropout", 2, 2, false, 0.3},
+        Kind{"attention, soft cap", 4, 2, true, 0.3, 0.7}})
+    cases.push_back(
+        {k.name,
+         {{2, 5, (k.heads + 2 * k.kv_heads) * 4}},
+         [k, tables](In v) {
+           AttentionOptions options{
+               k.heads, k.kv_heads, k.turned ? &tables : nullptr, k.dropout, Random(3, Purpose::dropout, 2), k.softcap};
+           return causal_attention(v[0], options);
+         },
+         // Scores grow with the square of the input; beyond 1 softmax is a step function.
+         Domain::any,
+         1,
+         false});
 }
 
 }  // namespace

@@ -25,14 +25,17 @@ constexpr std::int64_t kQueries = 64;  // of a block
 /// Buffers of one thread, cut from scratch. Rows are [T, D]; the transposes [D, kQueries] and scores [T, kQueries] are
 /// of one block of queries.
 struct AttentionBuffers {
-  real *query, *key, *value, *dout, *dquery, *dkey, *dvalue, *query_t, *dout_t, *scores, *dscores;
+  real *query, *key, *value, *dout, *dquery, *dkey, *dvalue, *query_t, *dout_t, *scores, *dscores, *slopes;
   static std::int64_t rows(const AttentionShape& s) { return rounded_up(s.time * s.head_width, 16); }
-  static std::int64_t size(const AttentionShape& s) { return 7 * rows(s) + 2 * kQueries * (s.head_width + s.time); }
+  static std::int64_t size(const AttentionShape& s) {
+    return 7 * rows(s) + kQueries * (2 * s.head_width + (s.softcap > 0 ? 3 : 2) * s.time);
+  }
   AttentionBuffers(const AttentionShape& s, real* scratch) {
     for (real** buffer : {&query, &key, &value, &dout, &dquery, &dkey, &dvalue})
       *buffer = std::exchange(scratch, scratch + rows(s));
     for (real** buffer : {&query_t, &dout_t}) *buffer = std::exchange(scratch, scratch + kQueries * s.head_width);
     for (real** buffer : {&scores, &dscores}) *buffer = std::exchange(scratch, scratch + kQueries * s.time);
+    slopes = s.softcap > 0 ? scratch : nullptr;
   }
 };
 
@@ -184,6 +187,25 @@ static HWY_NOINLINE void drop(const AttentionShape& s, std::int64_t batch_head, 
   }
 }
 
+/// Scores z to cap tanh(z / cap), slopes (where not null) to the derivative, of what a query sees.
+static HWY_NOINLINE void cap_scores(const AttentionShape& s, const QueryBlock& block, real* scores, real* slopes) {
+  const V cap(static_cast<real>(s.softcap)), part(static_cast<real>(1 / s.softcap));
+  for_query_vectors(block, [&](std::int64_t c) HWY_ATTR {
+    for_keys(block, c, [&](std::int64_t at, std::int64_t) HWY_ATTR {
+      const V t = tanh(load(scores + at) * part);
+      store(cap * t, scores + at);
+      if (slopes) store(V(1) - t * t, slopes + at);
+    });
+  });
+}
+static HWY_NOINLINE void times_slopes(const QueryBlock& block, const real* slopes, real* dscores) {
+  for_query_vectors(block, [&](std::int64_t c) HWY_ATTR {
+    for_keys(block, c, [&](std::int64_t at, std::int64_t hidden) HWY_ATTR {
+      store(replace_first(load(dscores + at) * load(slopes + at), hidden, V(0)), dscores + at);
+    });
+  });
+}
+
 /// Scores to softmax over keys, zero where a query sees no key of its vector; log_sum_exp [T].
 HWY_INLINE void softmax(const QueryBlock& block, real* scores, real* log_sum_exp) {
   for_query_vectors(block, [&](std::int64_t c) HWY_ATTR {
@@ -235,6 +257,7 @@ void attend_head(const AttentionShape& s, std::int64_t item, const real* qkv, re
     score_products(block, d, s.cos ? buffer.key : qkv + head.key, s.cos ? d : row, buffer.query_t, buffer.scores);
     fetch_rows(s, block, qkv + next.key, row);
     fetch_rows(s, block, qkv + next.value, row);
+    if (s.softcap > 0) cap_scores(s, block, buffer.scores, nullptr);
     softmax(block, buffer.scores, log_sum_exp + item * time);
     fetch_rows(s, block, qkv + next.query, row);
     drop(s, item, block, buffer.scores);
@@ -265,7 +288,9 @@ void attend_head_gradient(const AttentionShape& s, std::int64_t item, const real
       score_products(block, d, qkv + shared.value, row, buffer.dout_t, buffer.dscores);
       fetch_rows(s, block, qkv + next.value, row);
       drop(s, i, block, buffer.dscores);
+      if (s.softcap > 0) cap_scores(s, block, buffer.scores, buffer.slopes);
       softmax_gradient(block, buffer.scores, buffer.dscores, log_sum_exp + i * time);
+      if (s.softcap > 0) times_slopes(block, buffer.slopes, buffer.dscores);
       drop(s, i, block, buffer.scores);
       fetch_rows(s, block, qkv + next.query, row);
       sum_over_keys(block, d, buffer.dscores, buffer.key, buffer.dquery, d);

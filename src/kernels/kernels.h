@@ -82,6 +82,7 @@ struct AttentionShape {
   const real *cos = nullptr, *sin = nullptr;  ///< RoPE tables [T, D/2], split halves; null: none
   double dropout = 0;                         ///< on the attention weights
   const Random* random = nullptr;
+  double softcap = 0;  ///< scores become cap tanh(score / cap); 0: off
   std::int64_t row() const { return (heads + 2 * kv_heads) * head_width; }
 };
 /// out [B, T, H D]; log_sum_exp [B, H, T] for the gradient.

@@ -159,6 +159,20 @@ HWY_INLINE void put(bool past_caches, V x, real* p, std::int64_t count) {
     store_n(x, p, count);
 }
 
+/// Walks along rows; `at` is the place of a row's first entry.
+struct Walk {
+  const std::int64_t width, group, skip;
+  std::int64_t row, at, left;  ///< left: rows of the group
+  HWY_INLINE Walk(const kernels::RowGroups& g, std::int64_t w, std::int64_t begin, std::int64_t end)
+      : width(w), group(g.group), skip(g.step - g.group * w), row(begin), at(begin * w), left(end - begin) {
+    if (group > 0) at += begin / group * skip, left = group - begin % group;
+  }
+  HWY_INLINE void next() {
+    ++row, at += width;
+    if (--left == 0) at += skip, left = group;
+  }
+};
+
 // Stores of vectors might alias what a call points to, so what is needed in a row is read from it once.
 
 template <class N, int K>
@@ -167,19 +181,19 @@ HWY_INLINE void forward_rows(const kernels::RowNormForward& call, std::int64_t b
   const real part = 1 / static_cast<real>(c.width);
   const bool streams = K == 0 && c.stream;
   N* statistics = reinterpret_cast<N*>(c.statistics);
-  for (std::int64_t r = begin; r < end; ++r) {
-    const real* x = c.x + r * c.width;
+  for (Walk walk(c.groups, c.width, begin, end); walk.row < end; walk.next()) {
+    const real* x = c.x + walk.at;
     if (c.f) {
-      const real* f = c.f + r * c.width;
-      real* h = c.h + r * c.width;
+      const real* f = c.f + walk.at;
+      real* h = c.h + walk.at;
       for_vectors(c.width, [&](std::int64_t i, std::int64_t count)
                                HWY_ATTR { store_n(load_n(x + i, count) + load_n(f + i, count), h + i, count); });
       x = h;
     }
     Row<N, K> row(x, c.width, part);
     const N norm = N::of(row, c.options);
-    new (statistics + r) N(norm);
-    real* y = c.y + r * c.width;
+    new (statistics + walk.row) N(norm);
+    real* y = c.y + walk.at;
     for_row<K>(c.width, [&](auto i, auto count, int k) HWY_ATTR {
       V n = norm.value(row(i, count, k));
       if (K > 0 || c.gain)
@@ -197,10 +211,10 @@ HWY_INLINE void backward_rows(const kernels::RowNormBackward& call, std::int64_t
   const bool streams = K == 0 && c.stream;
   const N* statistics = std::launder(reinterpret_cast<const N*>(c.statistics));
   Total<K> gain_total(c.dgain, c.width);
-  for (std::int64_t r = begin; r < end; ++r) {
-    const N norm = statistics[r];
-    const real *x = c.h + r * c.width, *dy = c.dy + r * c.width;
-    real* dh = c.dh + r * c.width;
+  for (Walk walk(c.groups, c.width, begin, end); walk.row < end; walk.next()) {
+    const N norm = statistics[walk.row];
+    const real *x = c.h + walk.at, *dy = c.dy + walk.at;
+    real* dh = c.dh + walk.at;
     const auto value = [&](auto i, auto count)
                            HWY_ATTR { return norm.value(load_centred<N>(x + i, count, norm.back)); };
     const auto times_gain = [&](V dyi, auto i, auto count)

@@ -22,13 +22,13 @@ bool streams(const real* to, std::int64_t rows, std::int64_t width) {
 }  // namespace
 
 void row_norm_forward(Engine& engine, const RowNormKernel& kernel, RowNormForward call, std::int64_t rows) {
-  call.stream = streams(call.y, rows, call.width);
+  call.stream = call.groups.group == 0 && streams(call.y, rows, call.width);
   parallel_ranges(engine, rows, kRows, [&](auto begin, auto end) { kernel.forward(call, begin, end); });
 }
 
 void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackward call, std::int64_t rows,
                        bool add_gain, bool add_bias) {
-  call.stream = !call.add && streams(call.dh, rows, call.width);
+  call.stream = call.groups.group == 0 && !call.add && streams(call.dh, rows, call.width);
   const std::int64_t tiles = parts(rows, kRows), width = call.width;
   const std::int64_t vectors = (call.dgain != nullptr) + (call.dbias != nullptr);
   const Tensor partial = Tensor::empty(engine, {tiles, vectors * width});

@@ -18,6 +18,12 @@ struct RowNormOptions {
   bool eps_outside = false, unbiased = false;
 };
 
+/// Where rows lie that are a part of longer ones: `group` rows side by side, the groups' first rows `step` apart.
+/// group 0: all rows side by side.
+struct RowGroups {
+  std::int64_t group = 0, step = 0;
+};
+
 /// y = gain n(h) + bias with h = x, or h = x + f when f is given (then h is written too).
 struct RowNormForward {
   const real *x, *f;        // [rows, width]; f may be null
@@ -26,7 +32,8 @@ struct RowNormForward {
   real* statistics;         // [rows, kernel.statistics]
   std::int64_t width;
   RowNormOptions options;
-  bool stream = false;  ///< y is written past the caches (set by row_norm_forward)
+  RowGroups groups = {};  ///< of x and y; then without f
+  bool stream = false;    ///< y is written past the caches (set by row_norm_forward)
 };
 
 struct RowNormBackward {
@@ -37,7 +44,8 @@ struct RowNormBackward {
   double* dscalars;     // [kRowNormScalars], or null where not wanted
   std::int64_t width;
   RowNormOptions options;
-  bool stream = false;  ///< the same for dh, which then must not be added to (set by row_norm_backward)
+  RowGroups groups = {};  ///< of h, dy and dh
+  bool stream = false;    ///< the same for dh, which then must not be added to (set by row_norm_backward)
 };
 
 /// The functions of one norm; begin and end are rows. In backward dgain, dbias and dscalars are those of one tile.
@@ -48,7 +56,7 @@ struct RowNormKernel {
 };
 
 void row_norm_forward(Engine& engine, const RowNormKernel& kernel, RowNormForward call, std::int64_t rows);
-/// dgain and dbias [width] are overwritten, or added to where the flag says so; dscalars are overwritten.
+/// dh may be dy. dgain and dbias [width] are overwritten, or added to where the flag says so; dscalars are overwritten.
 void row_norm_backward(Engine& engine, const RowNormKernel& kernel, RowNormBackward call, std::int64_t rows,
                        bool add_gain, bool add_bias);
 

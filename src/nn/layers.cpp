@@ -1,6 +1,7 @@
 #include <normscope/nn/layers.h>
 
-#include "ops/check.h"
+#include "core/choices.h"
+#include "nn/head_norms.h"
 
 NORMSCOPE_BEGIN
 
@@ -49,13 +50,21 @@ Attention::Attention(const Scope& scope, const AttentionSpec& spec, const InitRu
       weights_path_(path_ + ".weights"),
       entropy_path_(path_ + ".entropy"),
       qkv_(scope, spec.width, query_key_value(spec, init), spec.bias),
-      projection_(scope.in("proj"), spec.width, spec.width, spec.bias, init("attn.proj", spec.width, spec.width)) {}
+      projection_(scope.in("proj"), spec.width, spec.width, spec.bias, init("attn.proj", spec.width, spec.width)),
+      norms_(HeadNorms::make(scope, spec)) {}
+Attention::~Attention() = default;
+
+void Attention::after_update(std::int64_t step) {
+  if (norms_) norms_->after_update(step);
+}
 
 Variable Attention::operator()(const Variable& x, const Pass& pass, const Inner& inner) const {
   const Tape::Scope scope(path_);
-  AttentionOptions options{spec_.heads, spec_.kv_heads, spec_.rope, pass.training ? spec_.dropout : 0,
-                           pass.dropout(weights_path_)};
-  const Variable qkv = qkv_(x);
+  AttentionOptions options{
+      spec_.heads,  spec_.kv_heads, spec_.rope, pass.training ? spec_.dropout : 0, pass.dropout(weights_path_),
+      spec_.softcap};
+  Variable qkv = qkv_(x);
+  if (norms_) qkv = (*norms_)(qkv, pass);
   if (pass.wants(entropy_path_)) pass.observe(entropy_path_, attention_entropy(qkv, options));
   Variable y = causal_attention(qkv, options);
   if (inner) y = inner(y);
@@ -64,31 +73,43 @@ Variable Attention::operator()(const Variable& x, const Pass& pass, const Inner&
 }
 
 namespace {
-using Activation = Variable (*)(const Variable&);
-Activation activation_of(const std::string& name) {
-  struct Row {
-    const char* name;
-    Activation run;
-  };
-  static constexpr Row table[] = {
-      {"gelu", gelu}, {"gelu_tanh", gelu_tanh}, {"relu", relu}, {"silu", silu}, {"swiglu", swiglu}};
-  for (const Row& row : table)
-    if (name == row.name) return row.run;
-  throw UsageError("activation = \"" + name + "\" is unknown; allowed: gelu, gelu_tanh, relu, silu, swiglu");
+/// f(g) u, where gate_up holds g and u side by side.
+template <Variable (*f)(const Variable&)>
+Variable gated(const Variable& gate_up) {
+  const std::int64_t width = gate_up.shape().last();
+  return multiply(f(slice(gate_up, -1, 0, width / 2)), slice(gate_up, -1, width / 2, width));
+}
+
+struct Activation {
+  std::string name;
+  Variable (*run)(const Variable&);
+  bool gated = false;
+};
+const Activation& activation_of(const std::string& name) {
+  static const std::vector<Activation> table = {{"gelu", gelu},
+                                                {"gelu_tanh", gelu_tanh},
+                                                {"relu", relu},
+                                                {"silu", silu},
+                                                {"swiglu", swiglu, true},
+                                                {"geglu", gated<gelu>, true},
+                                                {"geglu_tanh", gated<gelu_tanh>, true}};
+  return entry_named(table, "activation", name);
 }
 std::vector<Parameters::Part> expansions(const MlpSpec& spec, const InitRule& init) {
   const auto part = [&](const std::string& name) {
     return Parameters::Part{name, spec.inner, init("mlp." + name, spec.width, spec.inner)};
   };
-  if (spec.activation == "swiglu") return {part("gate"), part("up")};
+  if (is_gated(spec.activation)) return {part("gate"), part("up")};
   return {part("fc")};
 }
 }  // namespace
 
+bool is_gated(const std::string& activation) { return activation_of(activation).gated; }
+
 Mlp::Mlp(const Scope& scope, const MlpSpec& spec, const InitRule& init)
     : spec_(spec),
       path_(scope.prefix),
-      activation_(activation_of(spec.activation)),
+      activation_(activation_of(spec.activation).run),
       expand_(scope, spec.width, expansions(spec, init), spec.bias),
       projection_(scope.in("proj"), spec.inner, spec.width, spec.bias, init("mlp.proj", spec.inner, spec.width)) {}
 

@@ -51,6 +51,7 @@ kernels::AttentionShape attention_shape(const Variable& qkv, const AttentionOpti
     shape.sin = o.rope->sin.data();
   }
   shape.dropout = o.dropout;
+  shape.softcap = o.softcap;
   return shape;
 }
 }  // namespace
@@ -95,7 +96,7 @@ Variable attention_weights(const Variable& qkv, const kernels::AttentionShape& s
   for (std::int64_t t = 0; !qkv.engine().dry() && t < s.time; ++t)
     for (std::int64_t j = t + 1; j < s.time; ++j) mask.data()[t * s.time + j] = -std::numeric_limits<real>::infinity();
   const Variable scores = scale(matmul(q, transpose(k, 2, 3)), 1 / std::sqrt(static_cast<double>(s.head_width)));
-  return softmax(add(scores, Variable(mask)));
+  return softmax(add(options.softcap > 0 ? softcap(scores, options.softcap) : scores, Variable(mask)));
 }
 }  // namespace
 

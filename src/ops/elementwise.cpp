@@ -108,6 +108,17 @@ Variable scale(const Variable& x, double factor) {
                 [factor](Grads& g) { g.give(0, affine(g.out(), factor, 0)); });
 }
 
+Variable softcap(const Variable& x, double cap) {
+  check(cap > 0, "softcap", "cap ", cap, " is not above 0");
+  const Tensor y = affine(x.value(), 1 / cap, 0), slope = x.tracked() ? empty_like(y) : Tensor();
+  kernels::tanh(y.engine(), y.data(), y.data(), slope.defined() ? slope.data() : nullptr, y.numel());
+  kernels::affine(y.engine(), y.data(), static_cast<real>(cap), 0, y.data(), y.numel());
+  return record("softcap", {&x}, y, [slope](Grads& g) {
+    kernels::multiply(slope.engine(), g.out().data(), slope.data(), slope.data(), slope.numel());
+    g.give(0, slope);
+  });
+}
+
 Variable add_scalar(const Variable& x, double term) {
   return record("add_scalar", {&x}, affine(x.value(), 1, term), [](Grads& g) { g.give(0, g.out()); });
 }

@@ -30,6 +30,12 @@ MODELS = {
     "llama rmsnorm, gqa 4:2": "--arch llama --norm rmsnorm --n_kv_head 2",
     "llama rmsnorm, gqa 4:1, biases": "--arch llama --norm rmsnorm --n_kv_head 1 --bias true",
     "llama layernorm": "--arch llama --norm layernorm",
+    "qwen 3": "--arch llama --norm rmsnorm --qk_norm rmsnorm --n_kv_head 2",
+    "olmo 2": "--arch llama --norm rmsnorm --qk_norm rmsnorm:whole=true --norm_placement out --tie_weights false",
+    "gemma 2": "--arch llama --norm rmsnorm:unit_offset=true --n_kv_head 2 --norm_placement peri "
+               "--activation geglu_tanh --embed_scale sqrt --attn_softcap 50 --logit_softcap 30",
+    "gemma 2, low caps": "--arch llama --norm rmsnorm:unit_offset=true --norm_placement peri "
+                         "--activation geglu_tanh --embed_scale sqrt --attn_softcap 1.5 --logit_softcap 2",
     "llama rmsnorm, untied, theta 500": "--arch llama --norm rmsnorm --tie_weights false --rope_theta 500",
 }
 VARIANTS = ("initial", "gain 5", "trained")

@@ -31,6 +31,11 @@ MODELS = {
     "llama_rmsnorm": "--arch llama --norm rmsnorm",
     "llama_rmsnorm_gqa": "--arch llama --norm rmsnorm --n_kv_head 2 --tie_weights false",
     "llama_layernorm": "--arch llama --norm layernorm --norm_bias true",
+    "qwen3": "--arch llama --norm rmsnorm --n_kv_head 2 --qk_norm rmsnorm",
+    "olmo2": "--arch llama --norm rmsnorm --n_kv_head 2 --qk_norm rmsnorm:whole=true --norm_placement out "
+             "--tie_weights false",
+    "gemma2": "--arch llama --norm rmsnorm:unit_offset=true --n_kv_head 2 --norm_placement peri --activation geglu_tanh "
+              "--embed_scale sqrt --attn_softcap 5 --logit_softcap 3",
 }
 STEP = 2
 

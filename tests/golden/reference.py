@@ -1,8 +1,8 @@
 """The other side of the comparison: a `normscope dump` file computed again by PyTorch and transformers.
 
-The model classes are transformers' own (GPT2LMHeadModel, LlamaForCausalLM; eager attention), in float64 whatever the
-dump's precision (LLaMA's class still takes softmax, RMSNorm and angles through float32: about 1e-7). A norm that such
-a class does not come with (GPT with RMSNorm, LLaMA with LayerNorm) is put in as PyTorch's module.
+The model classes are transformers' own (GPT-2, LLaMA, Qwen 3, OLMo 2, Gemma 2; eager attention), in float64 whatever
+the dump's precision (all but GPT-2 still take softmax, RMSNorm and angles through float32: about 1e-7). A norm that
+such a class does not come with (GPT with RMSNorm, LLaMA with LayerNorm) is put in as PyTorch's module.
 """
 import contextlib
 import io
@@ -17,8 +17,29 @@ import torch.nn.functional as F
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import transformers
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import (Gemma2Config, Gemma2ForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM,
+                          Olmo2Config, Olmo2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
 
+# What a class has of the keys that the others leave at PLAIN; the names of a block's norms; whose input is the stream.
+PLAIN = {"norm_placement": "pre", "qk_norm": "none", "v_norm": "none", "embed_norm": "none", "embed_scale": "1",
+         "attn_softcap": 0, "logit_softcap": 0}
+LLAMA_NORMS = {"attn_norm": "input_layernorm", "mlp_norm": "post_attention_layernorm"}
+FAMILIES = {
+    "gpt": {"keys": {"arch": "gpt"}, "norms": {"attn_norm": "ln_1", "mlp_norm": "ln_2"}},
+    "llama": {"keys": {"arch": "llama"}, "classes": (LlamaConfig, LlamaForCausalLM), "norms": LLAMA_NORMS},
+    "qwen3": {"keys": {"arch": "llama", "norm": "rmsnorm", "qk_norm": "rmsnorm"},
+              "classes": (Qwen3Config, Qwen3ForCausalLM), "norms": LLAMA_NORMS},
+    "olmo2": {"keys": {"arch": "llama", "norm": "rmsnorm", "qk_norm": "rmsnorm:whole=true", "norm_placement": "out"},
+              "classes": (Olmo2Config, Olmo2ForCausalLM), "stream": ("", "mlp"),
+              "norms": {"attn_post_norm": "post_attention_layernorm", "mlp_post_norm": "post_feedforward_layernorm"}},
+    "gemma2": {"keys": {"arch": "llama", "norm": "rmsnorm:unit_offset=true", "norm_placement": "peri",
+                        "activation": "geglu_tanh", "embed_scale": "sqrt", "attn_softcap": None,
+                        "logit_softcap": None},
+               "classes": (Gemma2Config, Gemma2ForCausalLM),
+               "stream": ("input_layernorm", "pre_feedforward_layernorm"),
+               "norms": {"attn_norm": "input_layernorm", "attn_post_norm": "post_attention_layernorm",
+                         "mlp_norm": "pre_feedforward_layernorm", "mlp_post_norm": "post_feedforward_layernorm"}},
+}
 ACTIVATION = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu", "silu": "silu"}
 VERSIONS = {"torch": torch.__version__, "transformers": transformers.__version__}
 
@@ -50,12 +71,14 @@ class Peer:
 
     def __init__(self, dump):
         config, parameters = dump["config"], part(dump, "params")
-        if config["norm_placement"] != "pre" or config["block"] or config["dropout"]:
-            raise SystemExit("reference.py knows pre-norm models of one norm without dropout only")
-        self.config = config
+        found = [name for name, family in FAMILIES.items()
+                 if all(want is None or config[key] == want for key, want in (PLAIN | family["keys"]).items())]
+        if not found or config["block"] or config["dropout"]:
+            raise SystemExit(f"reference.py knows {', '.join(FAMILIES)}, all blocks alike and without dropout")
+        self.config, self.name, self.family = config, found[0], FAMILIES[found[0]]
         vocabulary = parameters["embed.tokens"].shape[0]
         with contextlib.redirect_stdout(io.StringIO()):
-            self.model = (self._gpt if config["arch"] == "gpt" else self._llama)(vocabulary)
+            self.model = (self._gpt if self.name == "gpt" else self._llama)(vocabulary)
         self.model.set_attn_implementation("eager")
         self.model.double().eval()
         self._replace_norms()
@@ -72,27 +95,44 @@ class Peer:
 
     def _llama(self, vocabulary):
         c = self.config
-        return LlamaForCausalLM(LlamaConfig(
+        settings, model = self.family["classes"]
+        width = c["n_embd"] // c["n_head"]
+        more = {"llama": {"mlp_bias": c["bias"], "hidden_act": "silu"},
+                "qwen3": {"head_dim": width, "hidden_act": "silu"},
+                "olmo2": {"hidden_act": "silu"},
+                "gemma2": {"head_dim": width, "query_pre_attn_scalar": width,
+                           "hidden_activation": "gelu_pytorch_tanh", "attn_logit_softcapping": c.get("attn_softcap"),
+                           "final_logit_softcapping": c.get("logit_softcap")}}[self.name]
+        return model(settings(
             vocab_size=vocabulary, max_position_embeddings=c["block_size"], hidden_size=c["n_embd"],
             intermediate_size=c["n_inner"], num_hidden_layers=c["n_layer"], num_attention_heads=c["n_head"],
             num_key_value_heads=c["n_kv_head"], rms_norm_eps=c["norm_eps"], attention_bias=c["bias"],
-            mlp_bias=c["bias"], tie_word_embeddings=c["tie_weights"], hidden_act="silu", use_cache=False,
-            bos_token_id=None, eos_token_id=None,
-            rope_parameters={"rope_type": "default", "rope_theta": c["rope_theta"]}))
+            tie_word_embeddings=c["tie_weights"], use_cache=False, bos_token_id=None, eos_token_id=None,
+            pad_token_id=None,  # its row of the embedding would get no gradient
+            rope_parameters={"rope_type": "default", "rope_theta": c["rope_theta"]}, **more))
+
+    def _body(self):
+        """The model without its head, and its blocks."""
+        body = self.model.transformer if self.name == "gpt" else self.model.model
+        return body, body.h if self.name == "gpt" else body.layers
 
     def _norm_slots(self):
         """[(our path, owner module, attribute)], in the order of the network."""
-        gpt = self.config["arch"] == "gpt"
-        body = self.model.transformer if gpt else self.model.model
-        names = ("ln_1", "ln_2") if gpt else ("input_layernorm", "post_attention_layernorm")
-        slots = []
-        for i, block in enumerate(body.h if gpt else body.layers):
-            slots += [(f"blocks.{i}.attn_norm", block, names[0]), (f"blocks.{i}.mlp_norm", block, names[1])]
-        return slots + [("final_norm", body, "ln_f" if gpt else "norm")]
+        body, blocks = self._body()
+        slots = [(f"blocks.{i}.{ours}", block, theirs)
+                 for i, block in enumerate(blocks) for ours, theirs in self.family["norms"].items()]
+        return slots + [("final_norm", body, "ln_f" if self.name == "gpt" else "norm")]
+
+    def _stream(self):
+        """The modules whose input is the residual stream, in its order; the output of the last is its end."""
+        _, blocks = self._body()
+        names = self.family.get("stream", tuple(self.family["norms"].values()))
+        _, owner, last = self._norm_slots()[-1]
+        return [block.get_submodule(name) for block in blocks for name in names] + [getattr(owner, last)]
 
     def _replace_norms(self):
         name, width, eps = self.config["norm"], self.config["n_embd"], self.config["norm_eps"]
-        if (self.config["arch"], name) in {("gpt", "layernorm"), ("llama", "rmsnorm")}:
+        if self.name not in ("gpt", "llama") or (self.name, name) in {("gpt", "layernorm"), ("llama", "rmsnorm")}:
             return
         make = {"layernorm": torch.nn.LayerNorm, "rmsnorm": torch.nn.RMSNorm}[name]
         for _, owner, attribute in self._norm_slots():
@@ -115,25 +155,26 @@ class Peer:
             slots[path + ".gain"] = (norm.weight, lambda w: w)
             slots[path + ".bias"] = (getattr(norm, "bias", None), lambda w: w)
         slots["head.weight"] = (self.model.lm_head.weight, lambda w: w)
-        if self.config["arch"] == "gpt":
-            body = self.model.transformer
+        body, blocks = self._body()
+        if self.name == "gpt":
             slots["embed.tokens"] = (body.wte.weight, lambda w: w)
             slots["embed.positions"] = (body.wpe.weight, lambda w: w)
-            for i, block in enumerate(body.h):
+            for i, block in enumerate(blocks):
                 for k, letter in enumerate("qkv"):
                     conv1d(f"blocks.{i}.attn.{letter}", block.attn.c_attn, slice(k * width, (k + 1) * width))
                 conv1d(f"blocks.{i}.attn.proj", block.attn.c_proj)
                 conv1d(f"blocks.{i}.mlp.fc", block.mlp.c_fc)
                 conv1d(f"blocks.{i}.mlp.proj", block.mlp.c_proj)
         else:
-            body = self.model.model
             slots["embed.tokens"] = (body.embed_tokens.weight, lambda w: w)
-            for i, layer in enumerate(body.layers):
+            for i, layer in enumerate(blocks):
                 attention, mlp = layer.self_attn, layer.mlp
                 for name, module in (("attn.q", attention.q_proj), ("attn.k", attention.k_proj),
                                      ("attn.v", attention.v_proj), ("attn.proj", attention.o_proj),
                                      ("mlp.gate", mlp.gate_proj), ("mlp.up", mlp.up_proj), ("mlp.proj", mlp.down_proj)):
                     linear(f"blocks.{i}.{name}", module)
+                for name in ("q_norm", "k_norm") if self.config["qk_norm"] != "none" else ():
+                    slots[f"blocks.{i}.attn.{name}.gain"] = (getattr(attention, name).weight, lambda w: w)
         return {path: slot for path, slot in slots.items() if slot[0] is not None}
 
     def _load(self, parameters):
@@ -172,11 +213,10 @@ class Peer:
             x.retain_grad()
             stream[name] = x
 
-        slots = self._norm_slots()
-        for r, (_, owner, attribute) in enumerate(slots):
-            norm = getattr(owner, attribute)
-            hooks.append(norm.register_forward_pre_hook(lambda _, x, name=f"residual.{r}": keep(name, x[0])))
-        hooks.append(norm.register_forward_hook(lambda _, x, y, name=f"residual.{len(slots)}": keep(name, y)))
+        modules = self._stream()
+        for r, module in enumerate(modules):
+            hooks.append(module.register_forward_pre_hook(lambda _, x, name=f"residual.{r}": keep(name, x[0])))
+        hooks.append(module.register_forward_hook(lambda _, x, y, name=f"residual.{len(modules)}": keep(name, y)))
         self.model.zero_grad(set_to_none=True)
         loss, logits = self.loss(tokens, targets)
         loss.backward()

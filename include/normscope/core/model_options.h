@@ -34,9 +34,14 @@ struct ModelOptions {
   double init_gain = 1, init_shift = 0;  ///< every initial matrix W becomes gain W + shift
   NormSpec norm{};
   std::map<std::int64_t, BlockOptions> block{};
-  std::string placement = "pre";              ///< a name of placements.def or a formula
-  std::optional<bool> final_norm{};           ///< unset: what the placement says
-  std::optional<NormSpec> final_norm_spec{};  ///< unset: norm
+  std::string placement = "pre";                    ///< a name of placements.def or a formula
+  std::optional<bool> final_norm{};                 ///< unset: what the placement says
+  std::optional<NormSpec> final_norm_spec{};        ///< unset: norm
+  std::optional<HeadNormSpec> qk_norm{}, v_norm{};  ///< of each query, key and value head; unset: none
+  std::optional<NormSpec> embed_norm{};             ///< of the embedding, positions included; unset: none
+  double embed_scale = 1;                           ///< factor on the embedding, behind its norm
+  bool train_embed_scale = false;                   ///< the factor is a parameter that starts at embed_scale
+  double attn_softcap = 0, logit_softcap = 0;       ///< z becomes cap tanh(z / cap) (Gemma 2); 0: off
 };
 
 }  // namespace normscope

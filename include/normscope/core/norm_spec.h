@@ -27,4 +27,13 @@ std::string norm_short_name(const std::string& text);
 /// `defaults`. Raises UsageError.
 NormSpec parse_norm(const std::string& text, const NormSpec& defaults);
 
+/// A norm of queries, keys or values: "rmsnorm:whole=true".
+struct HeadNormSpec {
+  NormSpec norm{};
+  bool whole = false;  ///< over the width of all heads at once, not over each head
+};
+
+/// parse_norm() with the option `whole`. Raises UsageError.
+HeadNormSpec parse_head_norm(const std::string& text, const NormSpec& defaults);
+
 }  // namespace normscope

@@ -38,10 +38,10 @@ class Transformer final : public Model {
   Variable hidden(const Indices& tokens, const Pass& pass) const;
 
   RopeTables rope_;
-  Variable tokens_, positions_, head_;
+  Variable tokens_, positions_, head_, embed_scale_;  // embed_scale_ [1], where it is trained
   std::unique_ptr<StreamEnds> ends_;
   std::vector<Block> blocks_;
-  std::unique_ptr<Norm> final_norm_;
+  std::unique_ptr<Norm> embed_norm_, final_norm_;
 };
 
 NORMSCOPE_END

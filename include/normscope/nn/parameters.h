@@ -14,7 +14,7 @@ NORMSCOPE_BEGIN
 struct Parameter {
   std::string path;
   std::int64_t block;  ///< -1 outside the blocks
-  std::string role;    ///< embedding | head | norm | attention | mlp | scalar (of a placement)
+  std::string role;    ///< embedding | head | norm | attention | mlp | scalar (one trained number)
   Shape shape;
   Variable leaf;
   std::int64_t offset;  ///< of its first element in the leaf

@@ -19,6 +19,7 @@ Variable multiply(const Variable& a, const Variable& b);       ///< a b, broadca
 Variable divide(const Variable& a, const Variable& b);         ///< a / b, broadcast
 Variable scale(const Variable& x, double factor);              ///< factor x
 Variable add_scalar(const Variable& x, double term);           ///< x + term
+Variable softcap(const Variable& x, double cap);               ///< cap tanh(x / cap), cap > 0 (Gemma 2, 2408.00118)
 Variable broadcast_to(const Variable& x, const Shape& shape);  ///< copies along extents of 1 (and new leading ones)
 
 Variable sum(const Variable& x);        ///< sum of all, [1]
@@ -60,6 +61,7 @@ struct AttentionOptions {
   const RopeTables* rope = nullptr;  ///< must outlive the backward pass
   double dropout = 0;
   Random random{0, Purpose::dropout, 0};
+  double softcap = 0;  ///< scores become cap tanh(score / cap); 0: off
 };
 /// softmax(causal(q k^T / sqrt(D))) v; qkv [B, T, (H + 2G) D] holds H queries, G keys, G values -> [B, T, H D].
 Variable causal_attention(const Variable& qkv, const AttentionOptions& options);

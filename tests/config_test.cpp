@@ -270,9 +270,9 @@ TEST(Config, EmbedScaleIsANumberOrAName) {
 TEST(Config, KeysOfTheTransformerMeanNothingForMlp) {
   for (const char* key : {"qk_norm", "v_norm", "embed_norm"})
     EXPECT_HAS(message_of<UsageError>([&] { resolved({{"arch", "mlp"}, {key, "rmsnorm"}}); }),
-               "means nothing for arch");
+               "does not apply to arch");
   for (const char* key : {"attn_softcap", "logit_softcap", "embed_scale"})
-    EXPECT_HAS(message_of<UsageError>([&] { resolved({{"arch", "mlp"}, {key, "2"}}); }), "means nothing for arch");
+    EXPECT_HAS(message_of<UsageError>([&] { resolved({{"arch", "mlp"}, {key, "2"}}); }), "does not apply to arch");
 }
 
 TEST(Names, AnErrorListsWhatThereIsAndTheNearest) {

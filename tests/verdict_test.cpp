@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "core/text.h"
 #include "study/report.h"
 #include "study/sentences.h"
 #include "study/sweep.h"

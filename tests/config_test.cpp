@@ -136,6 +136,18 @@ TEST(Config, UnknownKeysNameTheNearest) {
   EXPECT_EQ(nearest_word("rmsnrom", {"layernorm", "rmsnorm"}), "rmsnorm");
 }
 
+TEST(Config, AWordThatIsNotNearIsNoHint) {
+  EXPECT_EQ(nearest_word("batchnorm", {"layernorm", "rmsnorm"}), "");
+  EXPECT_EQ(nearest_word("x", {"a", "dy"}), "") << "fewer edits than letters";
+  EXPECT_EQ(nearest_word("gradient_clippings", {"gradient_clip"}), "gradient_clip") << "a third of the length";
+  EXPECT_EQ(nearest_word("warmup", {"warmup_iters"}), "warmup_iters") << "part of the word";
+  EXPECT_EQ(nearest_text("batchnorm", {"rmsnorm"}), "");
+  EXPECT_EQ(nearest_text("rmsnrom", {"rmsnorm"}), "; the nearest is rmsnorm");
+  Config config;
+  const std::string message = message_of<UsageError>([&] { config.set("photosynthesis", "4", "x.toml:1"); });
+  EXPECT_HAS(message, "there is no key 'photosynthesis' (value '4'); normscope help train lists all");
+}
+
 TEST(Config, FilesNameTheirLine) {
   const TemporaryFolder folder;
   const std::string file = folder / "bad.toml";

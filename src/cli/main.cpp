@@ -63,8 +63,8 @@ int dispatch(const Arguments& arguments, std::string& command) {
     }
   std::vector<std::string> names;
   for (const Command& known : kCommands) names.emplace_back(known.name);
-  throw UsageError(fmt::format("there is no command '{}'; the nearest is {} (normscope --help lists all)", name,
-                               nearest_word(name, names)));
+  throw UsageError(
+      fmt::format("there is no command '{}'{} (normscope help lists all)", name, nearest_text(name, names)));
 }
 
 int fail(const std::string& command, std::string message, ExitCode code) {

@@ -123,8 +123,8 @@ std::string toml_value(const Config& config, const KeyInfo& key) {
 void Config::load_preset(const std::string& preset) {
   const auto found = embedded_presets().find(preset);
   if (found == embedded_presets().end())
-    throw UsageError(fmt::format("--preset {}: there is no such preset; there are {}; the nearest is {}", preset,
-                                 join(preset_names(), ", "), nearest_word(preset, preset_names())));
+    throw UsageError(fmt::format("--preset {}: there is no such preset; there are {}{}", preset,
+                                 join(preset_names(), ", "), nearest_text(preset, preset_names())));
   load_text(*this, found->second, "preset " + preset);
 }
 

@@ -72,12 +72,13 @@ int run_bench(const Arguments& arguments) {
                 "  normscope bench norms\n"
                 "    forward and backward of every norm against copying the same bytes\n"
                 "  normscope bench gemm --preset nanogpt-cpu\n"
-                "    the model's matrix products on each backend against the multiply-adds the processor can do");
-  parser.positional("WHAT", what, "norms, gemm, attention or step", 1, 1);
+                "    the model's matrix products on each backend, against the multiply-adds\n"
+                "    that the processor can do");
+  parser.positional("WHAT", what, "norms, gemm, attention or step", 1, 1, {"norms", "gemm", "attention", "step"});
   parser.option("warmup", &warmup, "of step: steps before the clock starts [20]");
   parser.option("steps", &steps, "of step: steps that are measured [100]");
   parser.config_keys();
-  if (!parser.parse(arguments)) return 0;
+  parser.parse(arguments);
   if (steps < 1) throw UsageError(fmt::format("--steps: '{}' measures nothing; give 1 or more", steps));
   Config config = parser.config();
   config.resolve();

@@ -13,15 +13,17 @@ int run_dump(const Arguments& arguments) {
   DumpOptions options;
   options.out = "dump.h5";
   Parser parser("dump", "One step from the initial weights, without an update: everything of it into one HDF5 file.",
-                "  normscope dump --preset llama-micro --data synthetic:grammar --dtype float64 --out step.h5\n"
-                "    step.h5 has /loss, /logits, /params/PATH, /grads/PATH, /residual/NAME, /residual_grads/NAME");
+                "  normscope dump --preset llama-micro --data synthetic:grammar \\\n"
+                "      --dtype float64 --out step.h5\n"
+                "    step.h5 has /loss, /logits, /params/PATH, /grads/PATH,\n"
+                "    /residual/NAME, /residual_grads/NAME");
   parser.option("out", &options.out, "the file [dump.h5]");
   parser.option("step", &options.step, "take the batch that training sees at step K [0]");
   parser.option("only", &options.only, "write just these: tokens, targets, loss, logits, ... (comma list)");
   parser.option("batch", &options.batch, "FILE.h5 with tokens and targets instead of the data's");
   parser.option("overwrite", &options.overwrite, "replace a file that is there");
   parser.config_keys();
-  if (!parser.parse(arguments)) return 0;
+  parser.parse(arguments);
   Config config = parser.config();
   config.resolve();
   if (options.batch.empty()) require_data(config);

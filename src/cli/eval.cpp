@@ -18,12 +18,10 @@ int run_eval(const Arguments& arguments) {
                 "  normscope eval runs/rms --split val\n"
                 "    mean loss over every token of the validation split, windows side by side");
   parser.positional("RUN", runs, "a run folder or checkpoint", 1, 1);
-  parser.option("split", &split, "train | val [val]");
+  parser.option("split", &split, "the split [val]", {"train", "val"});
   parser.option("data", &data, "other data than the run's own, with the run's vocabulary");
   parser.option("threads", &threads, "threads (0: all cores) [0]");
-  if (!parser.parse(arguments)) return 0;
-  if (split != "train" && split != "val")
-    throw UsageError(fmt::format("--split: '{}' is unknown; allowed: train, val", split));
+  parser.parse(arguments);
   const EvalOutcome outcome = evaluate(runs.front(), split, data.empty() ? std::nullopt : std::optional(data), threads);
   if (parser.json)
     print_json({{"run", runs.front()},

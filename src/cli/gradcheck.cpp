@@ -61,12 +61,13 @@ int run_gradcheck(const Arguments& arguments) {
                 "  normscope gradcheck --filter 'norm/*'\n"
                 "    the norms only: worst relative error of each, and where\n"
                 "  normscope gradcheck --foreign theirs.npz --norm layernorm\n"
-                "    which of its results are right, how far off the others are, and the likely mistake");
+                "    which of its results are right, how far off the others are,\n"
+                "    and the likely mistake");
   parser.option("filter", &filter, "glob over topic/name, such as op/softmax or 'norm/*' [*]");
   parser.option("seed", &seed, "seed of inputs and output weights [1337]");
   parser.option("foreign", &foreign, "FILE.npz with x, dy, gain, bias, eps and y, dx, dgain, dbias of another program");
   parser.option("norm", &norm, "which norm they should be, such as rmsnorm:unit_offset=true");
-  if (!parser.parse(arguments)) return 0;
+  parser.parse(arguments);
   if (foreign.empty() != norm.empty())
     throw UsageError("--foreign FILE.npz and --norm NAME go together; the norms are listed by normscope norms");
   if (!foreign.empty()) return judge_foreign(foreign, norm, parser.json);

@@ -13,10 +13,11 @@ int run_repair(const Arguments& arguments) {
   Parser parser("repair",
                 "Makes the run file of a crashed run readable by a plain open again; rows that are whole stay.",
                 "  normscope repair runs/rms\n"
-                "    clears what the killed writer left in runs/rms/run.h5; its status becomes `interrupted`.\n"
+                "    clears what the killed writer left in runs/rms/run.h5;\n"
+                "    its status becomes `interrupted`.\n"
                 "    Works on a copy: without free space for it, the file is left as it was.");
   parser.positional("PATH", paths, "a run folder or its run.h5", 1, 1);
-  if (!parser.parse(arguments)) return 0;
+  parser.parse(arguments);
   namespace fs = std::filesystem;
   const fs::path file = fs::is_directory(paths.front()) ? fs::path(paths.front()) / "run.h5" : fs::path(paths.front());
   if (!fs::is_regular_file(file))

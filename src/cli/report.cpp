@@ -16,7 +16,7 @@ int run_report(const Arguments& arguments) {
   parser.positional("PATH", paths, "a run folder, run.h5, study folder or study.json", 1, 1);
   parser.option("out_dir", &out_dir, "folder of the report [the run's or study's own]");
   parser.option("overwrite", &overwrite, "replace a report that is there");
-  if (!parser.parse(arguments)) return 0;
+  parser.parse(arguments);
   const std::string report = write_report(paths.front(), out_dir, overwrite);
   if (parser.json)
     print_json({{"report", report}});

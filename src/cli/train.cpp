@@ -75,13 +75,15 @@ void print_outcome(const TrainOutcome& outcome, const Config& config) {
 int run_train(const Arguments& arguments) {
   TrainOptions options;
   Parser parser("train", "Trains one model; every step's gradient norms go into RUN/run.h5.",
-                "  normscope train --preset micro --norm rmsnorm --data synthetic:grammar --out_dir runs/rms\n"
+                "  normscope train --preset micro --norm rmsnorm \\\n"
+                "      --data synthetic:grammar --out_dir runs/rms\n"
                 "    300 steps of a small GPT with RMSNorm; then: normscope report runs/rms\n"
                 "  normscope train --out_dir runs/rms --init_from resume\n"
                 "    continues it after an interruption");
   parser.option("overwrite", &options.overwrite, "replace a run of the same folder");
   parser.config_keys();
-  if (!parser.parse(arguments)) return 0;
+  parser.list_config_keys();
+  parser.parse(arguments);
   Config config = read_config(parser);
   config.resolve();
   require_data(config);

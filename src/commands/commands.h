@@ -66,5 +66,11 @@ struct PlacementInfo {
   std::string name, formula, reference;
 };
 std::vector<PlacementInfo> placement_catalogue();
+/// What a word of the choices column of config_keys.def stands for, each name with what it is.
+struct ChoiceTable {
+  std::string word, title;
+  std::vector<std::pair<std::string, std::string>> rows;
+};
+std::vector<ChoiceTable> choice_tables();
 
 }  // namespace normscope

@@ -32,13 +32,14 @@ void require(const Config& config, const char* key, bool ok, const char* allowed
 
 bool is_transformer(const Config& c) { return c.arch == "gpt" || c.arch == "llama"; }
 
-/// Runs `check`; a UsageError of it is told with the place of `path`.
+/// Runs `check`; a UsageError of it is told with the place of `path`, as --KEY = ... where it names that key itself.
 template <class Check>
 void at_place(const Config& config, const std::string& path, Check check) {
   try {
     check();
   } catch (const UsageError& error) {
-    throw UsageError(config.where(path) + ": " + error.what());
+    const std::string where = config.where(path), what = error.what();
+    throw UsageError(where == "--" + path && what.starts_with(path + " = ") ? "--" + what : where + ": " + what);
   }
 }
 

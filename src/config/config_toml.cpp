@@ -163,4 +163,11 @@ std::vector<std::string> preset_names() {
   return names;
 }
 
+std::vector<std::pair<std::string, std::string>> preset_summaries() {
+  std::vector<std::pair<std::string, std::string>> rows;
+  for (const auto& [name, text] : embedded_presets())
+    rows.emplace_back(name, text.starts_with("# ") ? text.substr(2, text.find('\n') - 2) : "");
+  return rows;
+}
+
 }  // namespace normscope

@@ -111,7 +111,8 @@ std::string zsh_completion(const std::vector<HelpPage>& pages) {
   std::string names, cases;
   for (const Command& command : commands())
     names += fmt::format(" \\\n    '{}:{}'", command.name, zsh_text(command.help));
-  for (const HelpPage& page : pages) cases += fmt::format("      {})\n{}        ;;\n", page.command, zsh_arguments(page));
+  for (const HelpPage& page : pages)
+    cases += fmt::format("      {})\n{}        ;;\n", page.command, zsh_arguments(page));
   return fmt::format(
       R"(#compdef normscope
 # zsh completion for normscope, made by: normscope help --completion zsh

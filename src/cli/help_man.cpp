@@ -69,8 +69,7 @@ std::string man_page(const std::vector<HelpPage>& pages) {
       out += fmt::format(".SH \"{}\"\n", roff(title));
       for (const auto& [name, what] : names.rows) out += item(name, "", what);
     }
-  return out +
-         ".SH EXIT STATUS\n" + item("0", "", "done") + item("1", "", "run-time error") +
+  return out + ".SH EXIT STATUS\n" + item("0", "", "done") + item("1", "", "run-time error") +
          item("2", "", "usage or configuration") + item("3", "", "training diverged") +
          item("4", "", "a check failed") + item("130", "", "interrupted after saving");
 }

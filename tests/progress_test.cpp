@@ -111,5 +111,23 @@ TEST(Progress, AStudyHasTheSameBar) {
   EXPECT_NE(bars.back().find("/4  runs, "), std::string::npos) << bars.back();
 }
 
+/// Bars are seen from the first call on, their time left only after half a second.
+bool has_bar(const std::string& seen, const std::string& unit) {
+  const std::size_t at = seen.find("\r\033[K[");
+  return at != std::string::npos && seen.find(unit, at) != std::string::npos;
+}
+
+TEST(Progress, LongCommandsHaveTheSameBar) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(run(folder, kTrain + "--n_layer 1 --out_dir run").code, 0);
+  for (const auto& [command, unit] : {std::pair("eval run", " targets"),
+                                      {"gradcheck --filter 'op/*'", " checks"},
+                                      {"bench step --preset micro --warmup 1 --steps 5 --threads 1", " steps"}}) {
+    EXPECT_TRUE(has_bar(on_terminal(folder, 60, command), unit)) << command;
+    EXPECT_FALSE(has_bar(on_terminal(folder, 60, std::string(command) + " --quiet"), unit)) << command;
+    EXPECT_EQ(run(folder, command).err.find('\r'), std::string::npos) << command;
+  }
+}
+
 }  // namespace
 }  // namespace normscope::cli_test

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cli/bar.h"
 #include "cli/cli.h"
 
 namespace normscope::cli {
@@ -83,7 +84,9 @@ int run_bench(const Arguments& arguments) {
   Config config = parser.config();
   config.resolve();
   if (what.front() == "step")
-    print_step(bench_step(config, warmup, steps), parser.json);
+    print_step(with_bar(parser, "steps",
+                        [&](const OnProgress& on_progress) { return bench_step(config, warmup, steps, on_progress); }),
+               parser.json);
   else
     run_kernels(what.front(), config, parser.json);
   return 0;

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <numbers>
 
+#include "cli/bar.h"
 #include "cli/cli.h"
 #include "core/decimal_text.h"
 
@@ -22,7 +23,10 @@ int run_eval(const Arguments& arguments) {
   parser.option("data", &data, "other data than the run's own, with the run's vocabulary");
   parser.option("threads", &threads, "threads (0: all cores) [0]");
   parser.parse(arguments);
-  const EvalOutcome outcome = evaluate(runs.front(), split, data.empty() ? std::nullopt : std::optional(data), threads);
+  const auto other_data = data.empty() ? std::nullopt : std::optional(data);
+  const EvalOutcome outcome = with_bar(parser, "targets", [&](const OnProgress& on_progress) {
+    return evaluate(runs.front(), split, other_data, threads, on_progress);
+  });
   if (parser.json)
     print_json({{"run", runs.front()},
                 {"split", outcome.split},

@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "cli/bar.h"
 #include "cli/cli.h"
 #include "cli/gradcheck_foreign.h"
 
@@ -71,7 +72,8 @@ int run_gradcheck(const Arguments& arguments) {
   if (foreign.empty() != norm.empty())
     throw UsageError("--foreign FILE.npz and --norm NAME go together; the norms are listed by normscope norms");
   if (!foreign.empty()) return judge_foreign(foreign, norm, parser.json);
-  const std::vector<GradcheckRow> rows = gradcheck(filter, seed);
+  const std::vector<GradcheckRow> rows =
+      with_bar(parser, "checks", [&](const OnProgress& on_progress) { return gradcheck(filter, seed, on_progress); });
   if (rows.empty())
     throw UsageError(
         fmt::format("--filter: '{}' matches no check; the names are topic/name, topics op, norm, placement, "

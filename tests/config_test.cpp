@@ -148,6 +148,16 @@ TEST(Config, AWordThatIsNotNearIsNoHint) {
   EXPECT_HAS(message, "there is no key 'photosynthesis' (value '4'); normscope help train lists all");
 }
 
+TEST(Config, ADefaultNameTellsTheData) {
+  const auto name = [](const std::string& data) { return resolved({{"data", data}}).name; };
+  EXPECT_EQ(name("data/shakespeare/input.txt"), "gpt-layernorm-L4-C128-shakespeare-s1337");
+  EXPECT_EQ(name("my book.txt"), "gpt-layernorm-L4-C128-my-book-s1337");
+  EXPECT_EQ(name("prepared/book/"), "gpt-layernorm-L4-C128-book-s1337");
+  EXPECT_EQ(name("synthetic:markov:tokens=5000"), "gpt-layernorm-L4-C128-markov-s1337");
+  EXPECT_EQ(name("input.txt"), "gpt-layernorm-L4-C128-s1337");
+  EXPECT_EQ(name(""), "gpt-layernorm-L4-C128-s1337");
+}
+
 TEST(Config, FilesNameTheirLine) {
   const TemporaryFolder folder;
   const std::string file = folder / "bad.toml";

@@ -53,7 +53,8 @@ TEST(Equivalences, AGainFoldsIntoTheNextWeights) {
   std::vector<std::pair<std::string, std::vector<std::string>>> readers{{"final_norm", {"head.weight"}}};
   for (int i = 0; i < 3; ++i) {
     const std::string block = "blocks." + std::to_string(i) + ".";
-    readers.push_back({block + "attn_norm", {block + "attn.q.weight", block + "attn.k.weight", block + "attn.v.weight"}});
+    readers.push_back(
+        {block + "attn_norm", {block + "attn.q.weight", block + "attn.k.weight", block + "attn.v.weight"}});
     readers.push_back({block + "mlp_norm", {block + "mlp.gate.weight", block + "mlp.up.weight"}});
   }
   for (const auto& [norm, weights] : readers) {
@@ -116,7 +117,8 @@ TEST(Equivalences, NormsIgnoreTheScaleOfTheWeightsSoTheirGradientIsOrthogonal) {
 void expect_same(const Layer& a, const Layer& b, std::int64_t width, double limit = kClose) {
   const Variable x = random_leaf({9, width}, "x", 2, 0.5);
   const Tensor dy = random_tensor({9, width}, "dy");
-  const Result p = run_with_gradients({x}, [&] { return a.norm->forward(x); }, dy),
+  const Result p = run_with_gradients(
+                   {x}, [&] { return a.norm->forward(x); }, dy),
                q = run_with_gradients({x}, [&] { return b.norm->forward(x); }, dy);
   expect_close(numbers(p.value), numbers(q.value), limit);
   expect_close(numbers(p.gradients[0]), numbers(q.gradients[0]), limit);

@@ -2,10 +2,12 @@
 #include "commands/commands.h"
 
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
 #include "core/decimal_text.h"
+#include "io/output_folder.h"
 #include "config/resume_check.h"
 #include "run/saved_run.h"
 
@@ -85,8 +87,13 @@ int run_train(const Arguments& arguments) {
   parser.list_config_keys();
   parser.parse(arguments);
   Config config = read_config(parser);
+  const bool unnamed = config.out_dir.empty() && config.name.empty();
   config.resolve();
   require_data(config);
+  if (unnamed && !may_resume(config) && !options.overwrite) {  // what may be continued is found by its name
+    config.out_dir = free_folder(config.out_dir);
+    config.name = std::filesystem::path(config.out_dir).filename().string();
+  }
   options.quiet = parser.quiet;
   options.command = command_line("train", arguments);
   const TrainOutcome outcome = train(config, options);

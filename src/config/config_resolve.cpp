@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -153,12 +154,21 @@ std::string file_safe(const std::string& text) {
   return out;
 }
 
+/// "-shakespeare" of data/shakespeare/input.txt, "-book" of book.txt and prepared/book/, "-grammar" of
+/// synthetic:grammar, whatever its options.
+std::string data_part(const std::string& data) {
+  if (data.rfind("synthetic:", 0) == 0) return "-" + split(data, ':')[1];
+  std::filesystem::path path = data;
+  if (!path.has_filename() || path.filename() == "input.txt") path = path.parent_path();
+  return path.empty() ? "" : "-" + path.stem().string().substr(0, 40);
+}
+
 std::string default_name(const Config& c) {
   const bool usual = c.norm_placement == "pre" || c.norm_placement == "before";
   const std::string placement =
       usual ? "" : "-" + (is_formula(c.norm_placement) ? formula_short_name(c.norm_placement) : c.norm_placement);
-  return file_safe(
-      fmt::format("{}-{}{}-L{}-C{}-s{}", c.arch, norm_short_name(c.norm), placement, c.n_layer, c.n_embd, c.seed));
+  return file_safe(fmt::format("{}-{}{}-L{}-C{}{}-s{}", c.arch, norm_short_name(c.norm), placement, c.n_layer, c.n_embd,
+                               data_part(c.data), c.seed));
 }
 
 void fill_defaults(Config& c) {

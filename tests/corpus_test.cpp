@@ -151,7 +151,7 @@ TEST_F(CorpusTest, DropsByteOrderMarksAndReadsEveryLineEndAsLf) {
 }
 
 TEST_F(CorpusTest, RefusesWhatIsNoText) {
-  refused([] { load(""); }, {"no data", "fetch.sh", "synthetic:grammar"});
+  refused([] { load(""); }, {"data is not set", "fetch.sh", "synthetic:grammar"});
   refused([&] { load(path("missing.txt")); }, {"missing.txt", "fetch.sh", "synthetic:grammar"});
   refused([&] { load(write("empty.txt", "")); }, {"empty.txt", "no text"});
   refused([&] { load(write("one.txt", "x")); }, {"one.txt", "1 token,"});
@@ -213,9 +213,9 @@ TEST_F(CorpusTest, PreparedFolderReplacesOnlyWhatWasPrepared) {
   const Corpus corpus = load("synthetic:grammar:tokens=500");
   write("mine/train.bin", "mine");  // nanoGPT's own, say
   for (const bool overwrite : {false, true})
-    refused([&] { write_prepared(corpus, path("mine"), overwrite); }, {"train.bin", "normscope did not write"});
+    refused([&] { write_prepared(corpus, path("mine"), overwrite); }, {"train.bin", "not written by normscope"});
   write("mine/meta.json", "{}");
-  refused([&] { write_prepared(corpus, path("mine"), true); }, {"normscope did not write"});
+  refused([&] { write_prepared(corpus, path("mine"), true); }, {"not written by normscope"});
   EXPECT_EQ(read_text(path("mine/train.bin")), "mine");
   EXPECT_EQ(read_text(path("mine/meta.json")), "{}");
 }
@@ -287,7 +287,7 @@ TEST_F(CorpusTest, FetchScriptChecksItsCopy) {
                                        .c_str());
     return WEXITSTATUS(status);
   };
-  EXPECT_EQ(fetch(write("wrong.txt", "not it")), 1);
+  EXPECT_EQ(fetch(write("wrong.txt", "not it")), 7);
   EXPECT_NE(read_text(path("err")).find("wrong.txt is not Tiny Shakespeare"), std::string::npos)
       << read_text(path("err"));
   EXPECT_EQ(fetch(path("missing.txt")), 1);
@@ -301,6 +301,52 @@ TEST_F(CorpusTest, FetchScriptChecksItsCopy) {
   fs::copy(shared, path("shared/data/tinyshakespeare/input.txt"));
   EXPECT_EQ(fetch(""), 0);  // found beside the checkout
   EXPECT_EQ(fs::file_size(path("main/data/shakespeare/input.txt")), 1115394u);
+}
+
+/// Programs that end as curl and wget do, in a PATH without the real ones.
+TEST_F(CorpusTest, FetchScriptSaysWhyADownloadFailed) {
+  fs::create_directories(path("lab/a/b/data"));
+  fs::create_directories(path("lab/bin"));
+  fs::copy(NORMSCOPE_SOURCE "/data/shakespeare/fetch.sh", path("lab/a/b/data/fetch.sh"));
+  const auto fetch = [&] {
+    const int status = std::system(("cd '" + path("lab") +
+                                    "' && bin=$PWD/bin && for tool in sh sha256sum cut dirname "
+                                    "mktemp rm df awk chmod mv cp; do ln -sf \"$(command -v $tool)\" bin/; done && "
+                                    "PATH=$bin sh a/b/data/fetch.sh >'" +
+                                    path("out") + "' 2>'" + path("err") + "'")
+                                       .c_str());
+    EXPECT_EQ(names("lab/a/b/data"), std::vector<std::string>{"fetch.sh"});
+    return WEXITSTATUS(status);
+  };
+  const auto fake = [&](const std::string& tool, const std::string& script) {
+    write("lab/bin/" + tool, "#!/bin/sh\n" + script + "\n");
+    fs::permissions(path("lab/bin/" + tool), fs::perms::owner_all);
+  };
+  EXPECT_EQ(fetch(), 3);
+  EXPECT_NE(read_text(path("err")).find("neither curl nor wget"), std::string::npos);
+  struct Case {
+    const char *tool, *script;
+    int code;
+    const char* words;
+  };
+  for (const Case& one :
+       {Case{"wget", "exit 4", 4, "no network"}, Case{"wget", "echo timed out; exit 4", 5, "did not answer"},
+        Case{"wget", "exit 8", 6, "HTTP error"}, Case{"wget", "exit 5", 9, "wget ends with 5"},
+        Case{"curl", "exit 6", 4, "no network"}, Case{"curl", "exit 7", 4, "no network"},
+        Case{"curl", "exit 28", 5, "did not answer within 120 s"},
+        Case{"curl", "printf 404; exit 22", 6, "HTTP error (404)"}, Case{"curl", "exit 60", 9, "curl ends with 60"},
+        Case{"curl", "exit 0", 7, "SHA-256"}}) {
+    fake(one.tool, one.script);
+    EXPECT_EQ(fetch(), one.code) << one.script;
+    EXPECT_NE(read_text(path("err")).find(one.words), std::string::npos) << read_text(path("err"));
+  }
+  fake("curl", "exit 23");
+  fs::remove(path("lab/bin/df"));
+  fake("df", "printf 'Filesystem Blocks Used Available\\nx 9 9 0\\n'");
+  const int full =
+      std::system(("cd '" + path("lab") + "' && PATH=$PWD/bin sh a/b/data/fetch.sh 2>'" + path("err") + "'").c_str());
+  EXPECT_EQ(WEXITSTATUS(full), 8);
+  EXPECT_NE(read_text(path("err")).find("is full"), std::string::npos) << read_text(path("err"));
 }
 
 }  // namespace

@@ -60,8 +60,9 @@ TEST(Readme, EveryCommandAndFlagExists) {
       EXPECT_EQ(run(folder, name).code, 0) << command;
       continue;
     }
-    const Outcome help = run(folder, name + " --help");
+    Outcome help = run(folder, name + " --help");
     ASSERT_EQ(help.code, 0) << "README: " << command;
+    if (help.out.find("Takes every key of train") != std::string::npos) help.out += run(folder, "train --help").out;
     static const std::regex flag(R"(--([a-z_]+))");
     for (std::sregex_iterator match(command.begin(), command.end(), flag), end; match != end; ++match)
       EXPECT_NE(help.out.find("\n  " + match->str() + " "), std::string::npos) << match->str() << " in: " << command;

@@ -168,7 +168,7 @@ TEST(HeadNorms, HaveTheContractsNamesAndShapes) {
     EXPECT_EQ(shape("rmsnorm:whole=true", path), (Shape{name[0] == 'q' ? 16 : 8})) << name;
   }
   EXPECT_EQ(shape("layernorm", "blocks.0.attn.k_norm.bias"), (Shape{4}));
-  expect_says(message_of([&] { shape("layernorm:bias=false", "blocks.0.attn.k_norm.bias"); }), {"no parameter"});
+  expect_says(message_of([&] { shape("layernorm:bias=false", "blocks.0.attn.k_norm.bias"); }), {"unknown parameter"});
 }
 
 TEST(HeadNorms, EveryParameterOfEveryKeyReceivesAGradient) {

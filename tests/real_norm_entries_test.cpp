@@ -278,10 +278,10 @@ TEST(NormErrors, NameTheRangeOfAnOption) {
     expect_says(message_of<UsageError>([&] { norm_values(norm_entry(spec.name), spec); }), parts);
   };
   for (const char* p : {"0", "-1", "1.0001", "nan", "inf", "", "0.5x", "true"})
-    says(std::string("prmsnorm:p=") + p, {"prmsnorm", std::string("p = ") + p, "(0, 1]", "share of the entries"});
+    says(std::string("prmsnorm:p=") + p, {"prmsnorm", std::string("p = ") + p, "(0, 1]", "fraction of the entries"});
   says("dyt:alpha=0", {"[1e-06, 1e+06]"});
   says("layernorm:unbiased=1", {"unbiased = 1", "true or false"});
-  says("prmsnorm:q=1", {"no option \"q\"", "eps, bias, affine, p (share", "(0, 1]", "default 0.0625"});
+  says("prmsnorm:q=1", {"no option \"q\"", "eps, bias, affine, p (fraction", "(0, 1]", "default 0.0625"});
 }
 
 /// y = (gain + alpha tanh(x . beta)) x / rms(x), as SeedNorm, with one alpha: parameters of both shapes.

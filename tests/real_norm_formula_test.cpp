@@ -163,11 +163,11 @@ TEST(NormFormulas, TellWhatIsWrongAndWhere) {
   says("formula: gain * x / foo(x)", {"column 21", "'foo' is unknown", "mean, sum, var, max", "tanh"});
   says("formula: x / (mean(abs(x)) + eps", {"column 33", "expected ')'"});
   says("formula:x+", {"column 11", "the end"});
-  says("formula:", {"column 9", "is expected"});
+  says("formula:", {"column 9", "expected a number"});
   says("formula: gain + 1", {"the formula does not use x"});
   says("formula: mean(x)", {"must have the shape of x"});
   says("formula: x * mean", {"column 14", "mean is a function"});
-  says("formula: x * mean(eps)", {"column 19", "one number an entry"});
+  says("formula: x * mean(eps)", {"column 19", "one number per entry"});
   says("formula: x * sqrt(x, x)", {"column 14", "sqrt takes one argument"});
   says("formula: x ^ x", {"a number is expected here"});
   says("formula: clip(x, 1, -1)", {"the smaller one"});

@@ -248,7 +248,7 @@ TEST(PlacementErrors, NameTheReason) {
   const auto says = [](const ModelOptions& options, const std::vector<std::string>& parts) {
     expect_says(message_of<UsageError>([&] { Transformer(engine(), options, 1); }), parts);
   };
-  says(small("middle"), {"\"middle\"", "pre, post, peri, out, rezero, residual", "formulas"});
+  says(small("middle"), {"\"middle\"", "pre, post, peri, out, rezero, residual", "formula"});
   ModelOptions options = small("rezero");
   options.block[1].mlp_norm = NormSpec{};
   says(options, {"rezero", "no norms", "block 1"});
@@ -267,7 +267,7 @@ TEST(PlacementErrors, GiveTheColumn) {
       {"x + F(M(x))", {"column 7", "'M' is unknown", "N2", "detach"}},
       {"x + F(N(x)", {"column 11", "expected ',' or ')', found the end"}},
       {"x + F(N(x)) )", {"column 13", "expected an operator, found ')'"}},
-      {"x + * F(x)", {"column 5", "not '*'"}},
+      {"x + * F(x)", {"column 5", "found '*'"}},
       {"x + F(x) y", {"column 10", "an operator"}},
       {"2 L*F(x)", {"column 3", "an operator"}},
       {"x + F(2)", {"column 7", "F takes a stream"}},

@@ -141,7 +141,7 @@ TEST(Resume, WithNothingToResumeIsAnError) {
     EXPECT_NE(outcome.err.find(reason), std::string::npos) << outcome.err;
   };
   expect_refusal("train --out_dir r --init_from resume", "r does not exist");
-  expect_refusal("train" + kTiny + " --init_from resume", "runs/gpt-layernorm-L2-C16-s1337 does not exist");
+  expect_refusal("train" + kTiny + " --init_from resume", "runs/gpt-layernorm-L2-C16-markov-s1337 does not exist");
   expect_refusal("ablate" + kTiny + " --norm layernorm,rmsnorm --init_from resume", "remove init_from");
   EXPECT_FALSE(fs::exists(folder / "runs"));
   fs::create_directory(folder / "r");

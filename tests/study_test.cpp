@@ -125,7 +125,7 @@ TEST_F(StudyTest, AFolderThatIsNoStudyIsLeftAlone) {
   StudyOptions here = options();
   for (const bool overwrite : {false, true}) {
     here.overwrite = overwrite;
-    EXPECT_NE(message_of(here).find("normscope did not write"), std::string::npos);
+    EXPECT_NE(message_of(here).find("not written by normscope"), std::string::npos);
     EXPECT_TRUE(fs::exists(folder_ / "study" / "thesis.txt"));
   }
 }
@@ -151,7 +151,7 @@ TEST_F(StudyTest, RunsOnOtherDataOrFromOtherWeightsAreNotTakenOver) {
   run_study(one);
   StudyOptions other = one;
   other.base.init_from = "runs/base";
-  EXPECT_NE(message_of(other).find("init_from was scratch there"), std::string::npos) << message_of(other);
+  EXPECT_NE(message_of(other).find("init_from was scratch and is now"), std::string::npos) << message_of(other);
   std::ofstream(folder_ / "text.txt", std::ios::app) << "and one line more\n";
   EXPECT_EQ(message_of(one), "") << "all is there: nothing is trained on the new text";
   EXPECT_NE(message_of(options()).find("is not the data that norm-layernorm_seed-1337 was trained on"),

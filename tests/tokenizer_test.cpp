@@ -111,7 +111,7 @@ TEST(TokenizerFromJson, RefusesWhatIsNoVocabulary) {
       {R"({"format":"normscope-vocabulary","kind":"byte","vocab_size":65})", "256"},
       {head + R"("itos":["a"]})", "vocab_size"},
       {head + R"("vocab_size":2})", "itos"},
-      {head + R"("vocab_size":2,"itos":["a"]})", "vocab_size 2"},
+      {head + R"("vocab_size":2,"itos":["a"]})", "vocab_size is 2"},
       {head + R"("vocab_size":2,"itos":["a","bc"]})", "itos[1]"},
       {head + R"("vocab_size":2,"itos":["a",7]})", "itos[1]"},
       {head + R"("vocab_size":2,"itos":["a",""]})", "itos[1]"},

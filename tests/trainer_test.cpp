@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "config/config.h"
 #include "train_helpers.h"
 
 namespace normscope::train_test {

@@ -66,12 +66,12 @@ TEST(Verdict, NothingIsClaimedThatTheIntervalDoesNotShow) {
   expect_says(loss_sentence(loss_row({1, 0, 0.5}), kNorms), {"with one seed: no interval"});
   Comparison some = loss_row({2, 1, 0.1, 0.01, 0.05, 0.15});
   some.excluded = 1;
-  expect_says(loss_sentence(some, kNorms), {"2 seeds. 1 pair left out: a run diverged or is not finished."});
+  expect_says(loss_sentence(some, kNorms), {"2 seeds. 1 pair excluded: a run diverged or is not finished."});
 }
 
 TEST(Verdict, ASentenceNeedsAllItsWords) {
   EXPECT_EQ(say(Sentence::pairs_left_out, {{"count", "2 pairs"}}),
-            "2 pairs left out: a run diverged or is not finished.");
+            "2 pairs excluded: a run diverged or is not finished.");
   EXPECT_THROW(say(Sentence::pairs_left_out, {}), Error);
   EXPECT_EQ(counted(1, "seed") + counted(2, "seed"), "1 seed2 seeds");
 }

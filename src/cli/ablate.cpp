@@ -39,9 +39,9 @@ void check_arms(const Config& base, const Axes& axes) {
 /// Where the user wrote a key: flags in the order in which they were typed, then the lines of the file.
 std::pair<std::size_t, std::size_t> written_at(const Arguments& arguments, const Config& config,
                                                const std::string& key) {
-  const std::string flag = "--" + key, where = config.where(key);
+  const std::string where = config.where(key);
   for (std::size_t i = 0; i < arguments.size(); ++i)
-    if (arguments[i] == flag || arguments[i].rfind(flag + "=", 0) == 0) return {i, 0};
+    if (flag_name(arguments[i]) == key) return {i, 0};
   const auto colon = where.rfind(':');
   const std::string line = colon == std::string::npos ? "" : where.substr(colon + 1);
   const bool number = !line.empty() && line.size() < 9 && line.find_first_not_of("0123456789") == std::string::npos;
@@ -89,9 +89,10 @@ int run_ablate(const Arguments& arguments) {
       "Trains a grid of runs that share batches and initial weights for each seed, and compares them in pairs. Any\n"
       "key with a comma-separated list is an axis; its first value is the baseline. The first axis is the\n"
       "one that the figures compare, at each combination of the others.",
-      "  normscope ablate --preset micro --train_tokens 51264 --data synthetic:grammar \\\n"
-      "      --norm layernorm,layernorm:bias=false,rmsnorm --seeds 5\n"
-      "    15 runs; prints the paired differences with 95 % intervals and draws a report.\n"
+      "  normscope ablate --preset micro --data synthetic:grammar \\\n"
+      "      --train_tokens 51264 --norm layernorm,layernorm:bias=false,rmsnorm \\\n"
+      "      --seeds 5\n"
+      "    15 runs; prints the paired differences with 95 % intervals, draws a report.\n"
       "    The same command continues an interrupted study.");
   parser.option("seeds", &options.seeds, "number of paired seeds: seed, seed + 1, ... [5]");
   parser.option("jobs", &options.jobs, "parallel runs (0: as many as the cores allow) [0]");
@@ -99,7 +100,7 @@ int run_ablate(const Arguments& arguments) {
   bool time = false;
   parser.option("time", &time, "after training, measure the time per step of each arm, interleaved, on one thread");
   parser.config_keys();
-  if (!parser.parse(arguments)) return 0;
+  parser.parse(arguments);
   if (options.seeds < 1) throw UsageError("--seeds: must be 1 or more (2 or more for an interval)");
   options.base = read_config(parser, arguments, options.axes);
   const bool data_axis =

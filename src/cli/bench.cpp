@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cli/bar.h"
 #include "cli/cli.h"
 
 namespace normscope::cli {
@@ -72,17 +73,20 @@ int run_bench(const Arguments& arguments) {
                 "  normscope bench norms\n"
                 "    forward and backward of every norm, relative to a copy of the same bytes\n"
                 "  normscope bench gemm --preset nanogpt-cpu\n"
-                "    matrix products of the model with each library, relative to the peak multiply-add rate");
-  parser.positional("WHAT", what, "norms, gemm, attention or step", 1, 1);
+                "    the model's matrix products on each backend, against the multiply-adds\n"
+                "    that the processor can do");
+  parser.positional("WHAT", what, "norms, gemm, attention or step", 1, 1, {"norms", "gemm", "attention", "step"});
   parser.option("warmup", &warmup, "for step: steps before the measurement [20]");
   parser.option("steps", &steps, "for step: measured steps [100]");
   parser.config_keys();
-  if (!parser.parse(arguments)) return 0;
+  parser.parse(arguments);
   if (steps < 1) throw UsageError(fmt::format("--steps: '{}' is too small; give 1 or more", steps));
   Config config = parser.config();
   config.resolve();
   if (what.front() == "step")
-    print_step(bench_step(config, warmup, steps), parser.json);
+    print_step(with_bar(parser, "steps",
+                        [&](const OnProgress& on_progress) { return bench_step(config, warmup, steps, on_progress); }),
+               parser.json);
   else
     run_kernels(what.front(), config, parser.json);
   return 0;

@@ -15,15 +15,17 @@ int run_dump(const Arguments& arguments) {
   Parser parser(
       "dump",
       "Computes one step from the initial weights without an update and writes all its tensors to one HDF5 file.",
-      "  normscope dump --preset llama-micro --data synthetic:grammar --dtype float64 --out step.h5\n"
-      "    step.h5 has /loss, /logits, /params/PATH, /grads/PATH, /residual/NAME, /residual_grads/NAME");
+      "  normscope dump --preset llama-micro --data synthetic:grammar \\\n"
+      "      --dtype float64 --out step.h5\n"
+      "    step.h5 has /loss, /logits, /params/PATH, /grads/PATH,\n"
+      "    /residual/NAME, /residual_grads/NAME");
   parser.option("out", &options.out, "output file [dump.h5]");
   parser.option("step", &options.step, "use the batch of training step K [0]");
   parser.option("only", &options.only, "datasets to write: tokens, targets, loss, logits, ... (comma-separated)");
   parser.option("batch", &options.batch, "FILE.h5 with tokens and targets to use instead of the data");
   parser.option("overwrite", &options.overwrite, "replace an existing file");
   parser.config_keys();
-  if (!parser.parse(arguments)) return 0;
+  parser.parse(arguments);
   Config config = parser.config();
   config.resolve();
   if (options.batch.empty()) require_data(config);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <numbers>
 
+#include "cli/bar.h"
 #include "cli/cli.h"
 #include "core/decimal_text.h"
 
@@ -18,13 +19,14 @@ int run_eval(const Arguments& arguments) {
                 "  normscope eval runs/rms --split val\n"
                 "    mean loss over every token of the validation split, in consecutive windows");
   parser.positional("RUN", runs, "a run folder or checkpoint", 1, 1);
-  parser.option("split", &split, "train | val [val]");
+  parser.option("split", &split, "the split [val]", {"train", "val"});
   parser.option("data", &data, "other data, with the vocabulary of the run");
   parser.option("threads", &threads, "threads (0: all cores) [0]");
-  if (!parser.parse(arguments)) return 0;
-  if (split != "train" && split != "val")
-    throw UsageError(fmt::format("--split: '{}' is unknown; allowed: train, val", split));
-  const EvalOutcome outcome = evaluate(runs.front(), split, data.empty() ? std::nullopt : std::optional(data), threads);
+  parser.parse(arguments);
+  const auto other_data = data.empty() ? std::nullopt : std::optional(data);
+  const EvalOutcome outcome = with_bar(parser, "targets", [&](const OnProgress& on_progress) {
+    return evaluate(runs.front(), split, other_data, threads, on_progress);
+  });
   if (parser.json)
     print_json({{"run", runs.front()},
                 {"split", outcome.split},

@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "cli/bar.h"
 #include "cli/cli.h"
 #include "cli/gradcheck_foreign.h"
 
@@ -61,16 +62,18 @@ int run_gradcheck(const Arguments& arguments) {
                 "  normscope gradcheck --filter 'norm/*'\n"
                 "    norms only: the largest relative error of each, and its location\n"
                 "  normscope gradcheck --foreign theirs.npz --norm layernorm\n"
-                "    the results that are wrong, by how much, and the likely mistake");
+                "    which of its results are right, how far off the others are,\n"
+                "    and the likely mistake");
   parser.option("filter", &filter, "glob over topic/name, such as op/softmax or 'norm/*' [*]");
   parser.option("seed", &seed, "seed of inputs and output weights [1337]");
   parser.option("foreign", &foreign, "FILE.npz with x, dy, gain, bias, eps and y, dx, dgain, dbias of another program");
   parser.option("norm", &norm, "norm to compare with, such as rmsnorm:unit_offset=true");
-  if (!parser.parse(arguments)) return 0;
+  parser.parse(arguments);
   if (foreign.empty() != norm.empty())
     throw UsageError("--foreign FILE.npz and --norm NAME must be given together; normscope norms lists the norms");
   if (!foreign.empty()) return judge_foreign(foreign, norm, parser.json);
-  const std::vector<GradcheckRow> rows = gradcheck(filter, seed);
+  const std::vector<GradcheckRow> rows =
+      with_bar(parser, "checks", [&](const OnProgress& on_progress) { return gradcheck(filter, seed, on_progress); });
   if (rows.empty())
     throw UsageError(
         fmt::format("--filter: '{}' matches no check; the names are topic/name, topics op, norm, placement, "

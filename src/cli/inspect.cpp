@@ -192,7 +192,7 @@ int run_inspect(const Arguments& arguments) {
                 "    status and last losses of a run");
   parser.positional("PATH", paths, "a run folder, HDF5 file, prepared folder or text file", 0, 1);
   parser.config_keys();
-  if (!parser.parse(arguments)) return 0;
+  parser.parse(arguments);
   if (!paths.empty()) return inspect_path(paths.front(), parser.json);
   Config config = parser.config();
   config.resolve();

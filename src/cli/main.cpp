@@ -10,35 +10,12 @@
 #include <new>
 
 #include "cli/cli.h"
+#include "cli/help_page.h"
+#include "core/choices.h"
 #include "core/text.h"
 
 namespace normscope::cli {
 namespace {
-
-struct Command {
-  const char *name, *help;
-  int (*run)(const Arguments&);
-};
-constexpr Command kCommands[] = {
-#define COMMAND(name, help) {#name, help, &run_##name},
-#include "cli/commands.def"
-#undef COMMAND
-};
-
-void print_help() {
-  print(
-      "normscope trains small GPT, LLaMA and MLP models and measures what the normalization layer does.\n\n"
-      "Usage: normscope COMMAND [flags]\n\nCommands:\n");
-  for (const Command& command : kCommands) print(fmt::format("  {:<10} {}\n", command.name, command.help));
-  print(
-      "\nnormscope COMMAND --help shows the flags of a command with an example; normscope --version what it is built "
-      "of.\n"
-      "Exit codes: 0 done, 1 run-time error, 2 usage or configuration, 3 training diverged, 4 a check failed,\n"
-      "130 interrupted after saving.\n\n"
-      "Example: train a small model and look at its gradients\n"
-      "  normscope train --preset micro --data synthetic:grammar --out_dir runs/first\n"
-      "  normscope report runs/first\n");
-}
 
 void print_version() {
   const BuildInfo info = build_info();
@@ -52,19 +29,17 @@ void print_version() {
 }
 
 int dispatch(const Arguments& arguments, std::string& command) {
-  if (arguments.empty()) throw UsageError("missing command; see normscope --help");
+  if (arguments.empty()) throw UsageError("missing command; see normscope help");
   const std::string& name = arguments.front();
-  if (name == "--help" || name == "-h" || name == "help") return print_help(), 0;
+  if (name == "--help" || name == "-h") return print(overview_text()), 0;
   if (name == "--version") return print_version(), 0;
-  for (const Command& known : kCommands)
-    if (name == known.name) {
-      command += " " + name;
-      return known.run({arguments.begin() + 1, arguments.end()});
-    }
-  std::vector<std::string> names;
-  for (const Command& known : kCommands) names.emplace_back(known.name);
-  throw UsageError(
-      fmt::format("unknown command '{}'; the nearest is {} (see normscope --help)", name, nearest_word(name, names)));
+  const Command& known = command_named(name);
+  command += " " + name;
+  try {
+    return known.run({arguments.begin() + 1, arguments.end()});
+  } catch (const HelpPage& page) {
+    return print(help_text(page)), 0;
+  }
 }
 
 int fail(const std::string& command, std::string message, ExitCode code) {
@@ -95,6 +70,22 @@ int run(const Arguments& arguments) {
 }
 
 }  // namespace
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> table{
+#define COMMAND(name, help) {#name, help, &run_##name},
+#include "cli/commands.def"
+#undef COMMAND
+  };
+  return table;
+}
+
+const Command& command_named(const std::string& name) {
+  if (const Command* known = find_entry(commands(), name)) return *known;
+  throw UsageError(fmt::format("there is no command '{}'{} (normscope help lists all)", name,
+                               nearest_text(name, entry_names(commands()))));
+}
+
 }  // namespace normscope::cli
 
 int main(int argc, char** argv) {

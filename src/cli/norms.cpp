@@ -31,6 +31,16 @@ Json options_json(const NormInfo& norm) {
   return list;
 }
 
+/// A few lines of at most 80 columns: name and label, formula, parameters, options, reference.
+std::string norm_text(const NormInfo& norm) {
+  std::string out = hanging(norm.name, norm.label, 16) + hanging("", norm.formula, 4);
+  if (norm.parameters != "-") out += hanging("    trains", norm.parameters, 12);
+  for (const NormInfo::Option& o : norm.options)
+    out += hanging("    option",
+                   fmt::format("{}:{}, {} [{}]: {}", norm.name, o.name, o.range, o.default_value, o.documentation), 12);
+  return out + hanging("    from", norm.reference, 12) + "\n";
+}
+
 int print_catalogue(bool as_json) {
   if (as_json) {
     Json document = {{"norms", Json::array()}, {"placements", Json::array()}};
@@ -48,20 +58,12 @@ int print_catalogue(bool as_json) {
     print_json(document);
     return 0;
   }
-  std::vector<std::vector<std::string>> rows;
-  for (const NormInfo& norm : norm_catalogue())
-    rows.push_back({norm.name, norm.formula, norm.parameters, norm.reference});
-  print(table({"norm", "formula", "parameters (start)", "reference"}, rows));
-  rows.clear();
-  for (const NormInfo& norm : norm_catalogue())
-    for (const NormInfo::Option& o : norm.options)
-      rows.push_back({norm.name + ":" + o.name, o.range, o.default_value, o.documentation});
-  print("\nOptions, appended to the name (--norm prmsnorm:p=0.25+eps=1e-6); every norm takes eps, bias and affine.\n");
-  print(table({"option", "allowed", "default", "what it does"}, rows));
-  rows.clear();
+  for (const NormInfo& norm : norm_catalogue()) print(norm_text(norm));
+  print(
+      "Options are appended to the name (--norm prmsnorm:p=0.25+eps=1e-6); every\n"
+      "norm takes eps, bias and affine.\n\nPlacements (--norm_placement)\n");
   for (const PlacementInfo& placement : placement_catalogue())
-    rows.push_back({placement.name, placement.formula, placement.reference});
-  print("\n" + table({"placement", "formula", "reference"}, rows));
+    print(hanging("  " + placement.name, placement.formula, 13) + hanging("", placement.reference, 13));
   return 0;
 }
 
@@ -92,14 +94,15 @@ int run_norms(const Arguments& arguments) {
   Parser parser("norms",
                 "Lists the norms. With `apply NAME`, evaluates a norm on one row, with its initial parameters.",
                 "  normscope norms apply rmsnorm --x 1,2,3,4 --dy 1,0,0,0 --eps 0\n"
-                "    y, and the gradients of x and of each parameter (dgain, dbias, ...) for the output gradient dy");
+                "    y, and the gradients of x and of each parameter (dgain, dbias, ...),\n"
+                "    for the output gradient dy");
   parser.positional("apply NAME", words, "a norm to evaluate; without it, all norms are listed", 0, 2);
   parser.option("x", &x, "the row, such as 1,2,3,4");
   parser.option("dy", &dy, "gradient of the output, same length as x");
   parser.option("eps", &call.eps, "eps of the norm [1e-5]");
   parser.option("set", &settings, "an option of the norm, such as p=0.5 (repeat for more)");
-  parser.option("dtype", &call.dtype, "float32 | float64 [float64]");
-  if (!parser.parse(arguments)) return 0;
+  parser.option("dtype", &call.dtype, "precision [float64]", {"float32", "float64"});
+  parser.parse(arguments);
   if (words.empty()) return print_catalogue(parser.json);
   if (words.front() != "apply")
     throw UsageError(
@@ -118,8 +121,6 @@ int run_norms(const Arguments& arguments) {
     throw UsageError(
         fmt::format("--dy has {} numbers, but --x has {}; the counts must match", call.dy.size(), call.x.size()));
   if (call.eps < 0) throw UsageError(fmt::format("--eps: {} is negative; give 0 or above", call.eps));
-  if (call.dtype != "float32" && call.dtype != "float64")
-    throw UsageError(fmt::format("--dtype: '{}' is unknown; allowed: float32, float64", call.dtype));
   return print_result(norm_apply(call), parser.json);
 }
 

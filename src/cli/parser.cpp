@@ -9,13 +9,13 @@
 #include <limits>
 
 #include "cli/cli.h"
+#include "cli/help_page.h"
+#include "commands/commands.h"
 #include "config/config_text.h"
 #include "core/choices.h"
 
 namespace normscope::cli {
 namespace {
-
-const std::vector<std::string> kLogLevels{"trace", "debug", "info", "warning", "error", "off"};
 
 [[noreturn]] void wrong_value(const std::string& flag, const std::string& value, const std::string& wanted) {
   throw UsageError(fmt::format("--{}: '{}' is not {}", flag, value, wanted));
@@ -65,8 +65,6 @@ struct Assign {
 };
 
 void set_up_log(bool quiet, const std::string& level) {
-  if (std::find(kLogLevels.begin(), kLogLevels.end(), level) == kLogLevels.end())
-    throw UsageError(fmt::format("--log_level: '{}' {}", level, unknown_text(level, kLogLevels)));
   const char* no_color = std::getenv("NO_COLOR");
   const bool plain = no_color != nullptr && *no_color != '\0';
   spdlog::drop("normscope");
@@ -89,41 +87,26 @@ const char* value_name(const Parser::Target& target) {
   return names[target.index()];
 }
 
-/// "  --flag TYPE   help", the help broken at 118 columns.
-std::string help_line(const std::string& left, const std::string& help) {
-  constexpr std::size_t kLeft = 34, kWidth = 118;
-  std::string out = fmt::format("  {:<{}}", left, kLeft);
-  std::size_t column = out.size();
-  for (const std::string& word : split(help, ' ')) {
-    if (column + word.size() > kWidth) {
-      out.back() = '\n';  // instead of the space
-      out += std::string(kLeft + 2, ' ');
-      column = kLeft + 2;
-    }
-    out += word + " ";
-    column += word.size() + 1;
-  }
-  return out.substr(0, out.find_last_not_of(' ') + 1) + "\n";
-}
-
 }  // namespace
+
+std::string flag_name(const std::string& argument) {
+  if (argument.rfind("--", 0) != 0) return "";
+  std::string name =
+      argument.substr(2, argument.find('=') == std::string::npos ? std::string::npos : argument.find('=') - 2);
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
 
 struct Parser::Impl {
   struct Positional {
-    std::string name, help;
     std::vector<std::string>* target;
     std::size_t least, most;
   };
-  struct Flag {
-    std::string name, group, type, help;
-  };
-  Impl(const std::string& name, const std::string& about, const std::string& worked)
-      : command(name), summary(about), example(worked) {}
 
   /// One flag: CLI11 hands over all its texts.
-  void add(const std::string& name, const std::string& group, const std::string& type, const std::string& about) {
-    accept(name);
-    flags.push_back({name, group, type, about});
+  void add(HelpPage::Flag flag) {
+    accept(flag.name);
+    page.flags.push_back(std::move(flag));
   }
   void accept(const std::string& name) {
     const auto keep = [this, name](const CLI::results_t& texts) {
@@ -138,11 +121,10 @@ struct Parser::Impl {
     const bool known = std::find(names.begin(), names.end(), name) != names.end();
     if (takes_blocks && !known && name.rfind("block.", 0) == 0) accept(name);
   }
-  std::string help_text() const;
 
   CLI::App app;
-  std::string command, summary, example, log_level = "info";
-  std::vector<Flag> flags;                                // in the order of --help
+  HelpPage page;
+  std::string log_level = "info";
   std::vector<std::string> names, booleans;               // every flag; those that may stand bare
   std::map<std::string, Target> targets;                  // flags of the subcommand's own
   std::map<std::string, std::vector<std::string>> given;  // texts from the command line
@@ -150,59 +132,61 @@ struct Parser::Impl {
   bool help = false, takes_blocks = false;
 };
 
-std::string Parser::Impl::help_text() const {
-  std::string out = summary + "\n\nUsage: normscope " + command;
-  for (const Positional& wanted : positionals)
-    out += " " + (wanted.least ? wanted.name : "[" + wanted.name + "]") + (wanted.most > 2 ? "..." : "");
-  out += " [flags]\n";
-  for (const Positional& wanted : positionals) out += help_line(wanted.name, wanted.help);
-  std::string group;
-  for (const Flag& flag : flags) {
-    if (flag.group.empty()) continue;  // hidden
-    if (flag.group != group) out += fmt::format("\n{}\n", group = flag.group);
-    out += help_line("--" + flag.name + " " + flag.type, flag.help);
-  }
-  return out + "\nExample\n" + example + "\n";
-}
-
 Parser::Parser(const std::string& command, const std::string& summary, const std::string& example)
-    : impl_(std::make_unique<Impl>(command, summary, example)) {
+    : impl_(std::make_unique<Impl>()) {
+  impl_->page.command = command;
+  impl_->page.summary = summary;
+  impl_->page.example = example;
   impl_->app.set_help_flag();
   impl_->app.allow_extras();
   option("help", &impl_->help, "this text");
   option("json", &json, "print one JSON document");
   option("quiet", &quiet, "no log and no progress bar on standard error");
-  option("log_level", &impl_->log_level, join(kLogLevels, " | ") + " (default info)");
+  option("log_level", &impl_->log_level, "what the log holds [info]",
+         {"trace", "debug", "info", "warning", "error", "off"});
 }
 
 Parser::~Parser() = default;
 
-void Parser::option(const std::string& name, Target target, const std::string& help) {
-  impl_->add(name, "Flags", value_name(target), help);
+void Parser::option(const std::string& name, Target target, const std::string& help,
+                    const std::vector<std::string>& choices) {
+  const std::string allowed = choices.empty() ? "" : join(choices, " | ") + ": ";
+  impl_->add({name, "Flags", value_name(target), allowed + help, choices});
   if (std::holds_alternative<bool*>(target)) impl_->booleans.push_back(name);
   impl_->targets.emplace(name, target);
 }
 
 void Parser::positional(const std::string& name, std::vector<std::string>& target, const std::string& help,
-                        std::size_t least, std::size_t most) {
+                        std::size_t least, std::size_t most, const std::vector<std::string>& choices) {
   impl_->app.add_option("arguments", target);
-  impl_->positionals.push_back({name, help, &target, least, most});
+  impl_->positionals.push_back({&target, least, most});
+  impl_->page.arguments.push_back({name, help, least > 0, most > 2, choices});
 }
 
 void Parser::config_keys() {
-  impl_->add("preset", "Configuration", "NAME", join(preset_names(), " | "));
-  impl_->add("config", "Configuration", "FILE.toml", "read keys from a file; flags override them");
+  impl_->add({"preset", "Configuration", "NAME", "a configuration that comes with the program", preset_names()});
+  impl_->add({"config", "Configuration", "FILE.toml", "read keys from a file; flags override them", {}});
   impl_->takes_blocks = true;
-  impl_->flags.push_back({"block.N.KEY", "Configuration", "TEXT",
-                          "KEY of block N only (N from 0), as [block.N] in a file: " + join(block_keys(), ", ")});
+  impl_->page.flags.push_back({"block.N.KEY",
+                               "Configuration",
+                               "TEXT",
+                               "KEY of block N only (N from 0), as [block.N] in a file: " + join(block_keys(), ", "),
+                               {},
+                               false});
   for (const KeyInfo& key : normscope::config_keys()) {
-    const auto choices = key_choices(key);
-    const std::string allowed = choices.empty() ? "" : ": " + join(choices, " | ");
+    const std::string allowed = *key.choices ? fmt::format(": {}", key.choices) : "";
     const std::string fallback = *key.fallback ? fmt::format(" [{}]", key.fallback) : "";
-    impl_->add(key.name, fmt::format("Keys: {} [default]", key.section), value_name(std::string(key.type)),
-               key.help + allowed + fallback);
+    impl_->add({key.name, fmt::format("Keys: {} [default]", key.section), value_name(std::string(key.type)),
+                key.help + allowed + fallback, key_choices(key), false});
     if (std::string_view(key.type) == "boolean") impl_->booleans.push_back(key.name);
   }
+}
+
+void Parser::list_config_keys() {
+  for (HelpPage::Flag& flag : impl_->page.flags) flag.shown = true;
+  impl_->page.names = {{"Presets (--preset)", preset_summaries()}};
+  for (const ChoiceTable& table : choice_tables())
+    impl_->page.names.push_back({fmt::format("{} ({})", table.title, table.word), table.rows});
 }
 
 /// "--key=value" becomes two arguments and a bare boolean gets its "true", so CLI11 sees one form only.
@@ -218,7 +202,7 @@ Arguments Parser::normalize(const Arguments& arguments) const {
       continue;
     }
     const std::size_t equals = argument.find('=');
-    const std::string name = argument.substr(2, equals == std::string::npos ? equals : equals - 2);
+    const std::string name = flag_name(argument);
     const bool more = i + 1 < arguments.size();
     impl_->accept_block_key(name);
     if (!has(impl_->names, name)) {
@@ -249,17 +233,14 @@ void Parser::check_leftovers(const Arguments& leftovers) const {
     if (equals == std::string::npos && i + 1 < leftovers.size()) value = leftovers[i + 1];
     const std::string flag = argument.substr(0, equals);
     const std::size_t dashes = std::min(flag.find_first_not_of('-'), flag.size());
-    std::vector<std::string> shown;
-    for (const Impl::Flag& known : impl_->flags)
-      if (!known.group.empty()) shown.push_back(known.name);
-    throw UsageError(unknown_key(flag.substr(dashes), value, flag, shown, true));
+    throw UsageError(unknown_key(flag.substr(dashes), value, flag, entry_names(impl_->page.flags), true));
   }
   if (!leftovers.empty())
     throw UsageError(fmt::format("unexpected argument '{}'; write keys as --key value (see normscope {} --help)",
-                                 leftovers.front(), impl_->command));
+                                 leftovers.front(), impl_->page.command));
 }
 
-bool Parser::parse(const Arguments& arguments) {
+void Parser::parse(const Arguments& arguments) {
   Impl& impl = *impl_;
   Arguments normal = normalize(arguments);
   // CLI11 gives the value of an unknown flag to a positional; the flag is the error, so it is found first.
@@ -274,22 +255,33 @@ bool Parser::parse(const Arguments& arguments) {
     impl.app.parse(normal);
   } catch (const CLI::ParseError&) {
     check_leftovers(impl.app.remaining());
-    throw UsageError(fmt::format("invalid command line; see normscope {} --help", impl.command));
+    throw UsageError(fmt::format("invalid command line; see normscope {} --help", impl.page.command));
   }
   check_leftovers(impl.app.remaining());
   for (const auto& [name, target] : impl.targets)
     if (impl.given.count(name)) std::visit(Assign{name, impl.given.at(name)}, target);
-  if (impl.help) {
-    print(impl.help_text());
-    return false;
-  }
+  if (impl.help) throw impl.page;
+  check_choices();
   set_up_log(quiet, impl.log_level);
-  for (const Impl::Positional& wanted : impl.positionals) {
-    if (wanted.target->size() < wanted.least)
-      throw UsageError(fmt::format("{} is missing; see normscope {} --help", wanted.name, impl.command));
-    if (wanted.target->size() > wanted.most) check_leftovers({(*wanted.target)[wanted.most]});
+}
+
+/// Raises UsageError for a value that is none of the choices, and for too few or too many arguments.
+void Parser::check_choices() const {
+  const auto check = [](const std::string& name, const std::string& value, const std::vector<std::string>& choices) {
+    if (!choices.empty() && std::find(choices.begin(), choices.end(), value) == choices.end())
+      throw UsageError(fmt::format("{}: '{}' {}", name, value, unknown_text(value, choices)));
+  };
+  for (const HelpPage::Flag& flag : impl_->page.flags)
+    if (impl_->targets.count(flag.name) && impl_->given.count(flag.name))
+      check("--" + flag.name, impl_->given.at(flag.name).back(), flag.choices);
+  for (std::size_t i = 0; i < impl_->positionals.size(); ++i) {
+    const auto& [target, least, most] = impl_->positionals[i];
+    const HelpPage::Argument& wanted = impl_->page.arguments[i];
+    if (target->size() < least)
+      throw UsageError(fmt::format("{} is missing; see normscope {} --help", wanted.name, impl_->page.command));
+    if (target->size() > most) check_leftovers({(*target)[most]});
+    for (const std::string& value : *target) check(wanted.name, value, wanted.choices);
   }
-  return true;
 }
 
 Config Parser::config() const {

@@ -53,16 +53,15 @@ int run_prepare(const Arguments& arguments) {
   Parser parser("prepare", "Converts text to token files (uint16, as in nanoGPT) and a vocabulary.",
                 "  normscope prepare book.txt --out_dir prepared/book\n"
                 "  normscope train --preset micro --data prepared/book\n"
-                "    several files are joined in the given order; synthetic:grammar generates a corpus");
+                "    several files are joined in the order given;\n"
+                "    synthetic:grammar makes a generated corpus");
   parser.positional("FILE", sources, "text files, one folder of text, or synthetic:NAME", 1, 100000);
   parser.option("out_dir", &out_dir, "folder of train.bin, val.bin and meta.json [prepared/NAME]");
-  parser.option("tokenizer", &options.tokenizer, "char | byte [char]");
+  parser.option("tokenizer", &options.tokenizer, "what a token is [char]", {"char", "byte"});
   parser.option("train_tokens", &options.train_tokens, "keep the first N training tokens (0: all) [0]");
   parser.option("seed", &options.seed, "seed of a generated corpus [1337]");
   parser.option("overwrite", &overwrite, "replace existing token files");
-  if (!parser.parse(arguments)) return 0;
-  if (options.tokenizer != "char" && options.tokenizer != "byte")
-    throw UsageError(fmt::format("--tokenizer: '{}' is unknown; allowed: char, byte", options.tokenizer));
+  parser.parse(arguments);
   if (out_dir.empty()) out_dir = default_folder(sources.front());
   Corpus corpus;
   if (sources.size() == 1) {

@@ -13,10 +13,12 @@ int run_repair(const Arguments& arguments) {
   Parser parser("repair",
                 "Repairs the run file of a crashed run so that any HDF5 reader can open it; complete rows are kept.",
                 "  normscope repair runs/rms\n"
-                "    clears the write flag in runs/rms/run.h5; the status becomes `interrupted`.\n"
-                "    Works on a copy, which needs free disk space; if it fails, the file is unchanged.");
+                "    clears what the killed writer left in runs/rms/run.h5;\n"
+                "    its status becomes `interrupted`.\n"
+                "    Works on a copy, which needs free disk space; if that fails, the file is\n"
+                "    unchanged.");
   parser.positional("PATH", paths, "a run folder or its run.h5", 1, 1);
-  if (!parser.parse(arguments)) return 0;
+  parser.parse(arguments);
   namespace fs = std::filesystem;
   const fs::path file = fs::is_directory(paths.front()) ? fs::path(paths.front()) / "run.h5" : fs::path(paths.front());
   if (!fs::is_regular_file(file))

@@ -16,7 +16,7 @@ int run_report(const Arguments& arguments) {
   parser.positional("PATH", paths, "a run folder, run.h5, study folder or study.json", 1, 1);
   parser.option("out_dir", &out_dir, "folder of the report [that of the run or study]");
   parser.option("overwrite", &overwrite, "replace an existing report");
-  if (!parser.parse(arguments)) return 0;
+  parser.parse(arguments);
   const std::string report = write_report(paths.front(), out_dir, overwrite);
   if (parser.json)
     print_json({{"report", report}});

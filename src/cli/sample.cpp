@@ -19,7 +19,7 @@ int run_sample(const Arguments& arguments) {
   parser.option("top_k", &options.top_k, "sample from the k most likely tokens (0: all) [200]");
   parser.option("seed", &options.seed, "seed of the samples [1337]");
   parser.option("threads", &options.threads, "threads (0: all cores) [0]");
-  if (!parser.parse(arguments)) return 0;
+  parser.parse(arguments);
   if (options.tokens < 1) throw UsageError("--tokens: must be 1 or more");
   if (options.temperature < 0) throw UsageError("--temperature: must be 0 or above");
   if (!prompts.empty()) options.prompt = prompts.back();

@@ -2,10 +2,12 @@
 #include "commands/commands.h"
 
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
 #include "core/decimal_text.h"
+#include "io/output_folder.h"
 #include "config/resume_check.h"
 #include "run/saved_run.h"
 
@@ -75,16 +77,23 @@ void print_outcome(const TrainOutcome& outcome, const Config& config) {
 int run_train(const Arguments& arguments) {
   TrainOptions options;
   Parser parser("train", "Trains one model and records the gradient norms of every step in RUN/run.h5.",
-                "  normscope train --preset micro --norm rmsnorm --data synthetic:grammar --out_dir runs/rms\n"
+                "  normscope train --preset micro --norm rmsnorm \\\n"
+                "      --data synthetic:grammar --out_dir runs/rms\n"
                 "    300 steps of a small GPT with RMSNorm; then: normscope report runs/rms\n"
                 "  normscope train --out_dir runs/rms --init_from resume\n"
                 "    continues the run after an interruption");
   parser.option("overwrite", &options.overwrite, "replace an existing run in the folder");
   parser.config_keys();
-  if (!parser.parse(arguments)) return 0;
+  parser.list_config_keys();
+  parser.parse(arguments);
   Config config = read_config(parser);
+  const bool unnamed = config.out_dir.empty() && config.name.empty();
   config.resolve();
   require_data(config);
+  if (unnamed && !may_resume(config) && !options.overwrite) {  // what may be continued is found by its name
+    config.out_dir = free_folder(config.out_dir);
+    config.name = std::filesystem::path(config.out_dir).filename().string();
+  }
   options.quiet = parser.quiet;
   options.command = command_line("train", arguments);
   const TrainOutcome outcome = train(config, options);

@@ -1,6 +1,7 @@
 #include "commands/commands.h"
 #include <normscope/norms/norm.h>
 #include <normscope/models/model.h>
+#include <normscope/nn/init.h>
 #include <normscope/nn/placement.h>
 #include "stats/statistic.h"
 
@@ -39,6 +40,16 @@ std::vector<PlacementInfo> placement_catalogue() {
   std::vector<PlacementInfo> infos;
   for (const PlacementEntry& e : placement_table()) infos.push_back({e.name, e.formula, e.reference});
   return infos;
+}
+
+std::vector<ChoiceTable> choice_tables() {
+  ChoiceTable models{"MODELS", "Models", {}}, norms{"NORMS", "Norms", {}}, placements{"PLACEMENTS", "Placements", {}},
+      inits{"INITS", "Initial values", {}};
+  for (const ModelEntry& e : model_table()) models.rows.emplace_back(e.name, e.summary);
+  for (const NormEntry& e : norm_table()) norms.rows.emplace_back(e.name, e.label);
+  for (const PlacementEntry& e : placement_table()) placements.rows.emplace_back(e.name, e.formula);
+  for (const InitEntry& e : init_table()) inits.rows.emplace_back(e.name, e.formula);
+  return {models, norms, placements, inits};
 }
 
 void check_statistics(const Config& config) { select_statistics(config); }

@@ -113,7 +113,7 @@ TrainOutcome train(const Config& config, const TrainOptions& options) {
 }
 
 EvalOutcome evaluate(const std::string& run, const std::string& split, const std::optional<std::string>& data,
-                     int threads) {
+                     int threads, const OnProgress& on_progress) {
   if (split != "train" && split != "val") throw UsageError("split = \"" + split + "\" is unknown; allowed: train, val");
   Saved saved = open_saved(run, threads);
   if (data) saved.config.data = *data;
@@ -122,7 +122,7 @@ EvalOutcome evaluate(const std::string& run, const std::string& split, const std
     throw UsageError("the vocabulary of \"" + saved.config.data +
                      "\" differs from that of the model; use the "
                      "data of the run, or data prepared with its vocabulary");
-  return jobs_for(saved.config.dtype).evaluate(saved.config, saved.path, split, corpus);
+  return jobs_for(saved.config.dtype).evaluate(saved.config, saved.path, split, corpus, on_progress);
 }
 
 void sample(const std::string& run, const SampleOptions& options, const std::function<void(const std::string&)>& emit) {
@@ -134,9 +134,9 @@ void sample(const std::string& run, const SampleOptions& options, const std::fun
 
 double dump(const Config& config, const DumpOptions& options) { return jobs_for(config.dtype).dump(config, options); }
 
-BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps) {
+BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps, const OnProgress& on_progress) {
   warn_of_slow_blas(config);
-  return jobs_for(config.dtype).bench_step(config, warmup, steps);
+  return jobs_for(config.dtype).bench_step(config, warmup, steps, on_progress);
 }
 
 std::vector<std::vector<double>> time_arms(const std::vector<Config>& configs, int rounds,
@@ -171,8 +171,8 @@ CostOutcome inspect_config(const Config& config) {
   return cost;
 }
 
-std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t seed) {
-  return f64::jobs.gradcheck(filter, seed);
+std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t seed, const OnProgress& on_progress) {
+  return f64::jobs.gradcheck(filter, seed, on_progress);
 }
 
 NormResult norm_apply(const NormCall& call) {

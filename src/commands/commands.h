@@ -15,9 +15,9 @@ namespace normscope {
 /// Trains one model into config.out_dir (run.h5, metrics.jsonl, config.toml, checkpoints/). `config` is resolved.
 TrainOutcome train(const Config& config, const TrainOptions& options);
 
-/// Exact loss of a run's (or checkpoint's) model over a whole split: "train" or "val".
+/// Exact loss of a run's (or checkpoint's) model over a whole split: "train" or "val". Progress is in targets.
 EvalOutcome evaluate(const std::string& run, const std::string& split, const std::optional<std::string>& data,
-                     int threads);
+                     int threads, const OnProgress& on_progress);
 
 /// Generates text from a run's newest checkpoint; `emit` gets each piece as it is made.
 void sample(const std::string& run, const SampleOptions& options, const std::function<void(const std::string&)>& emit);
@@ -25,10 +25,11 @@ void sample(const std::string& run, const SampleOptions& options, const std::fun
 /// One step, everything, into one HDF5 file. Returns the loss.
 double dump(const Config& config, const DumpOptions& options);
 
-/// Finite differences in float64. `filter` is a glob over "topic/name".
-std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t seed);
+/// Finite differences in float64. `filter` is a glob over "topic/name". Progress is in functions.
+std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t seed, const OnProgress& on_progress);
 
-BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps);
+/// What a step of training costs; progress is in steps.
+BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps, const OnProgress& on_progress);
 /// The time of a training step of each configuration (resolved, all of one dtype), measured in turns by one thread
 /// bound to one core. In each round every configuration trains a block of at least 5 steps and 20 ms, with the
 /// statistics that `train` takes; the one that begins changes from round to round. out[i][r] is the median time of a
@@ -66,5 +67,11 @@ struct PlacementInfo {
   std::string name, formula, reference;
 };
 std::vector<PlacementInfo> placement_catalogue();
+/// What a word of the choices column of config_keys.def stands for, each name with what it is.
+struct ChoiceTable {
+  std::string word, title;
+  std::vector<std::pair<std::string, std::string>> rows;
+};
+std::vector<ChoiceTable> choice_tables();
 
 }  // namespace normscope

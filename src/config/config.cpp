@@ -71,9 +71,9 @@ std::pair<std::int64_t, std::string> block_key(const std::string& key, const std
   if (!index || *index < 0)
     throw UsageError(fmt::format("{}: '{}' is not a block; write [block.N], N counted from 0", where, key));
   if (std::find(block_keys().begin(), block_keys().end(), parts[2]) == block_keys().end())
-    throw UsageError(fmt::format(
-        "{}: '{}' (value '{}') cannot be set for one block; allowed in [block.{}] are {}, the nearest is {}", where,
-        parts[2], value, *index, join(block_keys(), ", "), nearest_word(parts[2], block_keys())));
+    throw UsageError(fmt::format("{}: '{}' (value '{}') cannot be set for one block; allowed in [block.{}] are {}{}",
+                                 where, parts[2], value, *index, join(block_keys(), ", "),
+                                 nearest_text(parts[2], block_keys())));
   return {*index, parts[2]};
 }
 

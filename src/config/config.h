@@ -93,5 +93,7 @@ class Config {
 
 /// Names of the shipped presets.
 std::vector<std::string> preset_names();
+/// The same with what they are: the first line of each file, a comment.
+std::vector<std::pair<std::string, std::string>> preset_summaries();
 
 }  // namespace normscope

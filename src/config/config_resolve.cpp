@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -33,13 +34,14 @@ void require(const Config& config, const char* key, bool ok, const char* allowed
 
 bool is_transformer(const Config& c) { return c.arch == "gpt" || c.arch == "llama"; }
 
-/// Runs `check`; a UsageError of it is told with the place of `path`.
+/// Runs `check`; a UsageError of it is told with the place of `path`, as --KEY = ... where it names that key itself.
 template <class Check>
 void at_place(const Config& config, const std::string& path, Check check) {
   try {
     check();
   } catch (const UsageError& error) {
-    throw UsageError(config.where(path) + ": " + error.what());
+    const std::string where = config.where(path), what = error.what();
+    throw UsageError(where == "--" + path && what.starts_with(path + " = ") ? "--" + what : where + ": " + what);
   }
 }
 
@@ -163,12 +165,21 @@ std::string file_safe(const std::string& text) {
   return out;
 }
 
+/// "-shakespeare" of data/shakespeare/input.txt, "-book" of book.txt and prepared/book/, "-grammar" of
+/// synthetic:grammar, whatever its options.
+std::string data_part(const std::string& data) {
+  if (data.rfind("synthetic:", 0) == 0) return "-" + split(data, ':')[1];
+  std::filesystem::path path = data;
+  if (!path.has_filename() || path.filename() == "input.txt") path = path.parent_path();
+  return path.empty() ? "" : "-" + path.stem().string().substr(0, 40);
+}
+
 std::string default_name(const Config& c) {
   const bool usual = c.norm_placement == "pre" || c.norm_placement == "before";
   const std::string placement =
       usual ? "" : "-" + (is_formula(c.norm_placement) ? formula_short_name(c.norm_placement) : c.norm_placement);
-  return file_safe(
-      fmt::format("{}-{}{}-L{}-C{}-s{}", c.arch, norm_short_name(c.norm), placement, c.n_layer, c.n_embd, c.seed));
+  return file_safe(fmt::format("{}-{}{}-L{}-C{}{}-s{}", c.arch, norm_short_name(c.norm), placement, c.n_layer, c.n_embd,
+                               data_part(c.data), c.seed));
 }
 
 void fill_defaults(Config& c) {

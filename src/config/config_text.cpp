@@ -71,8 +71,9 @@ std::string unknown_key(const std::string& key, const std::string& value, const 
   std::string hint = nearest_word(key, known);
   for (const Synonym& synonym : kSynonyms)
     if (key == synonym.word && std::find(known.begin(), known.end(), synonym.key) != known.end()) hint = synonym.key;
-  return fmt::format("{}: unknown key '{}' (value '{}'); the nearest key is {}{}", where, key, value, flag ? "--" : "",
-                     hint);
+  const std::string advice = hint.empty() ? std::string(flag ? "--help lists all" : "normscope help train lists all")
+                                          : fmt::format("the nearest key is {}{}", flag ? "--" : "", hint);
+  return fmt::format("{}: unknown key '{}' (value '{}'); {}", where, key, value, advice);
 }
 
 bool role_is(std::string_view name, std::initializer_list<KeyRole> roles) {

@@ -122,8 +122,8 @@ std::string toml_value(const Config& config, const KeyInfo& key) {
 void Config::load_preset(const std::string& preset) {
   const auto found = embedded_presets().find(preset);
   if (found == embedded_presets().end())
-    throw UsageError(fmt::format("--preset {}: unknown preset; available: {}; the nearest is {}", preset,
-                                 join(preset_names(), ", "), nearest_word(preset, preset_names())));
+    throw UsageError(fmt::format("--preset {}: unknown preset; available: {}{}", preset, join(preset_names(), ", "),
+                                 nearest_text(preset, preset_names())));
   load_text(*this, found->second, "preset " + preset);
 }
 
@@ -161,6 +161,13 @@ std::vector<std::string> preset_names() {
   std::vector<std::string> names;
   for (const auto& preset : embedded_presets()) names.push_back(preset.first);
   return names;
+}
+
+std::vector<std::pair<std::string, std::string>> preset_summaries() {
+  std::vector<std::pair<std::string, std::string>> rows;
+  for (const auto& [name, text] : embedded_presets())
+    rows.emplace_back(name, text.starts_with("# ") ? text.substr(2, text.find('\n') - 2) : "");
+  return rows;
 }
 
 }  // namespace normscope

@@ -5,7 +5,7 @@
 namespace normscope {
 
 std::string unknown_text(std::string_view name, const std::vector<std::string>& allowed) {
-  return "is unknown; allowed: " + join(allowed, ", ") + "; the nearest is " + nearest_word(name, allowed);
+  return "is unknown; allowed: " + join(allowed, ", ") + nearest_text(name, allowed);
 }
 
 }  // namespace normscope

@@ -9,7 +9,8 @@
 
 namespace normscope {
 
-/// "is unknown; allowed: a, b; the nearest is a": the rest of a message that begins with the key and `name`.
+/// "is unknown; allowed: a, b; the nearest is a" (where one is near): the rest of a message that begins with the key
+/// and `name`.
 std::string unknown_text(std::string_view name, const std::vector<std::string>& allowed);
 
 /// The names of a table's entries, in its order.

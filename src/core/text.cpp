@@ -46,8 +46,9 @@ std::optional<T> parse_all(std::string_view text) {
 
 std::string nearest_word(std::string_view word, const std::vector<std::string>& known) {
   const std::string wanted = folded(word);
+  const auto length = static_cast<double>(wanted.size());
   std::string best;
-  double best_distance = 1e9;
+  double best_distance = std::min(std::max(2.0, length / 3), length - 1) + 0.1;
   for (const std::string& candidate : known) {
     const std::string other = folded(candidate);
     double distance = static_cast<double>(edit_distance(wanted, other));
@@ -56,6 +57,11 @@ std::string nearest_word(std::string_view word, const std::vector<std::string>& 
     if (distance < best_distance) best = candidate, best_distance = distance;
   }
   return best;
+}
+
+std::string nearest_text(std::string_view word, const std::vector<std::string>& known) {
+  const std::string nearest = nearest_word(word, known);
+  return nearest.empty() ? "" : fmt::format("; the nearest is {}", nearest);
 }
 
 std::optional<std::int64_t> parse_integer(std::string_view text) { return parse_all<std::int64_t>(text); }

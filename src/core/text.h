@@ -8,8 +8,11 @@
 
 namespace normscope {
 
-/// The known word with the smallest edit distance to `word` (case and - against _ do not count); "" without any.
+/// The known word with the smallest edit distance to `word` (case and - against _ do not count). "" where none is near:
+/// at most 2 edits or a third of the length of `word`, and fewer than its length; a word that holds `word` is near.
 std::string nearest_word(std::string_view word, const std::vector<std::string>& known);
+/// "; the nearest is WORD", the end of a message about an unknown `word`; "" where none is near.
+std::string nearest_text(std::string_view word, const std::vector<std::string>& known);
 
 std::optional<std::int64_t> parse_integer(std::string_view text);  ///< digits and sign only: no 1e3, no 5_000
 /// Why parse_integer() or a limit refused `text`, for "'TEXT' is not ...": "an integer ...", or the largest allowed

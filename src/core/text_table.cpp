@@ -35,6 +35,26 @@ std::string table(const std::vector<std::string>& header, const std::vector<std:
   return out;
 }
 
+std::string hanging(const std::string& left, std::string_view text, std::size_t indent) {
+  constexpr std::size_t kWidth = 80;
+  const bool beside = columns_of(left) + (indent > 0 ? 2 : 0) <= indent;
+  std::string out = beside ? padded(left, indent, false) : left + "\n" + std::string(indent, ' ');
+  std::size_t column = indent;
+  for (std::size_t at = text.find_first_not_of(" \n"); at < text.size();) {
+    const std::size_t end = std::min(text.find_first_of(" \n", at), text.size());
+    const std::string word(text.substr(at, end - at));
+    if (column > indent && column + 1 + columns_of(word) > kWidth) {
+      out += "\n" + std::string(indent, ' ');
+      column = indent;
+    }
+    const bool first = column == indent;
+    out += (first ? "" : " ") + word;
+    column += columns_of(word) + (first ? 0 : 1);
+    at = text.find_first_not_of(" \n", end);
+  }
+  return out.substr(0, out.find_last_not_of(" \n") + 1) + "\n";
+}
+
 std::string facts(const std::vector<std::pair<std::string, std::string>>& rows) {
   std::size_t width = 0;
   for (const auto& row : rows) width = std::max(width, columns_of(row.first));

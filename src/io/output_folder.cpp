@@ -87,4 +87,10 @@ void check_output_file(const fs::path& file, Result kind, bool overwrite) {
     throw UsageError(fmt::format("{} exists; {}, or choose another file with --out", file.string(), of(kind).advice));
 }
 
+std::string free_folder(const std::string& path) {
+  std::string free = path;
+  for (int i = 2; fs::exists(free); ++i) free = path + "-" + std::to_string(i);
+  return free;
+}
+
 }  // namespace normscope

@@ -25,4 +25,7 @@ void check_output_folder(const std::string& folder, Result kind, bool overwrite)
 /// The same for one file: raises UsageError when it exists and `overwrite` is false or it is no result of that kind.
 void check_output_file(const std::filesystem::path& file, Result kind, bool overwrite);
 
+/// `path` where nothing has that name, else the first of path-2, path-3, ... that is free.
+std::string free_folder(const std::string& path);
+
 }  // namespace normscope

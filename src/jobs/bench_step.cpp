@@ -56,7 +56,7 @@ class RandomSource final : public BatchSource {
 
 }  // namespace
 
-BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps) {
+BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps, const OnProgress& on_progress) {
   std::optional<Corpus> corpus;
   if (!config.data.empty()) corpus = load_corpus(corpus_options(config));
   Session session(config, corpus ? corpus->shape() : assumed_shape(config));
@@ -76,6 +76,7 @@ BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t 
   };
   std::vector<double> times;
   for (std::int64_t s = 0; s < warmup + steps; ++s) {
+    on_progress(s, warmup + steps);  // outside the clock
     const double seconds = step_seconds(s);
     if (s >= warmup) times.push_back(seconds);
   }

@@ -22,16 +22,24 @@ namespace {
 
 constexpr double kTolerance = 1e-6;
 
-/// Checks and appends one row for each leaf.
+/// Counts what there is to check, then checks it and appends one row for each leaf.
 class Checker {
  public:
-  Checker(std::string filter, std::uint64_t seed) : filter_(std::move(filter)), seed_(seed) {}
+  Checker(std::string filter, std::uint64_t seed, const OnProgress& on_progress)
+      : filter_(std::move(filter)), seed_(seed), on_progress_(on_progress) {}
+
+  void start() { counting_ = false; }  // what run() was given until now was counted
 
   bool wants(const std::string& topic, const std::string& name) const {
     return filter_.empty() || fnmatch(filter_.c_str(), (topic + "/" + name).c_str(), 0) == 0;
   }
   void run(const std::string& topic, const std::string& name, const std::string& input,
            const std::vector<Variable>& leaves, const std::function<Variable()>& f) {
+    if (counting_) {
+      ++total_;
+      return;
+    }
+    on_progress_(done_++, total_);
     for (const auto& found : check_gradients(leaves, f, {.seed = seed_}))
       rows.push_back({topic, name, input, found.tensor, found.error, found.error <= kTolerance});
   }
@@ -40,6 +48,9 @@ class Checker {
  private:
   std::string filter_;
   std::uint64_t seed_;
+  const OnProgress& on_progress_;
+  bool counting_ = true;
+  std::int64_t done_ = 0, total_ = 0;
 };
 
 struct InputRange {
@@ -279,13 +290,18 @@ void check_product(Checker& checker, Engine& engine, const std::string& filter, 
 
 }  // namespace
 
-std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t seed) {
+std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t seed, const OnProgress& on_progress) {
   Engine engine({1, GemmBackend::highway});  // the products that ship
-  Checker checker(filter, seed);
-  check_ops(checker, engine, seed);
-  check_norms(checker, engine, seed);
-  check_models(checker, engine, seed);
-  check_product(checker, engine, filter, seed);
+  Checker checker(filter, seed, on_progress);
+  const auto check_all = [&] {
+    check_ops(checker, engine, seed);
+    check_norms(checker, engine, seed);
+    check_models(checker, engine, seed);
+    check_product(checker, engine, filter, seed);
+  };
+  check_all();
+  checker.start();
+  check_all();
   if (checker.rows.empty())
     throw UsageError("--filter \"" + filter + "\" matches no check; use a glob over topic/name, such as norm/*");
   return checker.rows;

@@ -17,6 +17,9 @@
 
 namespace normscope {
 
+/// Told how much of a job is done, often; both in the job's own unit.
+using OnProgress = std::function<void(std::int64_t done, std::int64_t total)>;
+
 struct EvalOutcome {
   double loss = 0;
   std::int64_t tokens = 0;  ///< targets that were scored
@@ -91,12 +94,13 @@ struct NormResult {
 struct Jobs {
   TrainOutcome (*train)(const Config& config, const TrainOptions& options, const Corpus& corpus);
   EvalOutcome (*evaluate)(const Config& config, const std::string& checkpoint, const std::string& split,
-                          const Corpus& corpus);
+                          const Corpus& corpus, const OnProgress& on_progress);
   void (*sample)(const Config& config, const std::string& checkpoint, const Tokenizer& tokenizer,
                  const SampleOptions& options, const std::function<void(const std::string&)>& emit);
   double (*dump)(const Config& config, const DumpOptions& options);
-  std::vector<GradcheckRow> (*gradcheck)(const std::string& filter, std::uint64_t seed);
-  BenchOutcome (*bench_step)(const Config& config, std::int64_t warmup, std::int64_t steps);
+  std::vector<GradcheckRow> (*gradcheck)(const std::string& filter, std::uint64_t seed, const OnProgress& on_progress);
+  BenchOutcome (*bench_step)(const Config& config, std::int64_t warmup, std::int64_t steps,
+                             const OnProgress& on_progress);
   std::vector<std::vector<double>> (*time_arms)(const std::vector<TimedConfig>& configs, int rounds,
                                                 const std::function<bool(int round)>& go_on);
   void (*bench_kernels)(const std::string& what, const Config& config,

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "config/config_text.h"
+#include "io/output_folder.h"
 #include "study/arms.h"
 #include "study/curves.h"
 #include "study/verdict.h"
@@ -232,11 +233,8 @@ std::string fresh_dir(const std::vector<std::string>& paths) {
     return leaf.has_extension() && leaf.has_parent_path() ? leaf.parent_path().filename().string()
                                                           : leaf.filename().string();
   };
-  const std::string stem =
-      "comparisons/" + name(paths[0]) + "_and_" + name(paths[1]) + (paths.size() > 2 ? "_and_others" : "");
-  std::string dir = stem;
-  for (int i = 2; fs::exists(dir); ++i) dir = fmt::format("{}-{}", stem, i);
-  return dir;
+  return free_folder("comparisons/" + name(paths[0]) + "_and_" + name(paths[1]) +
+                     (paths.size() > 2 ? "_and_others" : ""));
 }
 
 }  // namespace

@@ -30,40 +30,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-std::string duration_text(double seconds) {
-  if (seconds < 60) return fmt::format("{:.0f} s", seconds);
-  if (seconds < 3600) return fmt::format("{:.0f} min {:02.0f} s", std::floor(seconds / 60), std::fmod(seconds, 60));
-  return fmt::format("{:.0f} h {:02.0f} min", std::floor(seconds / 3600), std::fmod(seconds, 3600) / 60);
-}
-
-/// One line for each run that ends, and on a terminal a bar below them.
-class StudyProgress {
- public:
-  StudyProgress(std::size_t total, std::size_t kept, bool quiet)
-      : out_(quiet), total_(total), done_(kept), kept_(kept) {}
-
-  void note(const std::string& text) { out_.note(text); }
-  void ended(const StudyRun& run, const std::string& label, double seconds) {
-    ++done_;
-    const std::string loss = run.status == "done" ? fmt::format(", validation loss {:.4f}", run.val_loss) : "";
-    note(fmt::format("[{}/{}] {}, seed {}: {}{}, {}", done_, total_, label, run.seed, run.status, loss,
-                     duration_text(seconds)));
-  }
-  void bar(std::size_t running) {
-    std::string text = fmt::format("{} at work", running);
-    if (const std::size_t fresh = done_ - kept_; fresh > 0) {
-      const double left = seconds_since(start_) / static_cast<double>(fresh) * static_cast<double>(total_ - done_);
-      text += ", about " + duration_text(left) + " left";
-    }
-    out_.bar(static_cast<std::int64_t>(done_), static_cast<std::int64_t>(total_), text);
-  }
-
- private:
-  Progress out_;
-  std::size_t total_, done_, kept_;
-  Clock::time_point start_ = Clock::now();
-};
-
 struct Worker {
   pid_t pid = 0;
   std::size_t run = 0;
@@ -109,7 +75,8 @@ class Runner {
                       "--out_dir, or use --overwrite to start over",
                       runs()[older_.front()].name, runs()[older_.front()].val_targets));
     save();
-    StudyProgress progress(runs().size(), kept, options_.quiet);
+    ended_ = kept;
+    Progress progress(options_.quiet);
     progress.note(fmt::format("[ablate] {}: {} runs, {} finished before, {} at a time with {} {} each", plan_.dir,
                               runs().size(), kept, plan_.jobs, plan_.threads,
                               plan_.threads == 1 ? "thread" : "threads"));
@@ -187,7 +154,7 @@ class Runner {
     workers_.push_back({start_process(argv, stem + ".log", resumes), i, Clock::now()});
   }
 
-  void finish(const Worker& worker, ExitStatus status, StudyProgress* progress) {
+  void finish(const Worker& worker, ExitStatus status, Progress* progress) {
     StudyRun& run = runs()[worker.run];
     load(worker.run);
     const bool good = (status.code == 0 && run.status == "done") || (status.code == 3 && run.status == "diverged");
@@ -206,7 +173,10 @@ class Runner {
       usage_failures_ += status.code == 2;
       ++failures_;
     }
-    progress->ended(run, arm_text(run.arm, plan_.study.axes), seconds_since(worker.start));
+    const std::string loss = run.status == "done" ? fmt::format(", validation loss {:.4f}", run.val_loss) : "";
+    progress->note(fmt::format("[{}/{}] {}, seed {}: {}{}, {}", ++ended_, runs().size(),
+                               arm_text(run.arm, plan_.study.axes), run.seed, run.status, loss,
+                               duration_text(seconds_since(worker.start))));
     save();
   }
 
@@ -222,15 +192,19 @@ class Runner {
     return ended;
   }
 
-  void work(StudyProgress* progress) {
+  void draw(Progress* progress) {
+    progress->bar(static_cast<std::int64_t>(ended_), static_cast<std::int64_t>(runs().size()),
+                  fmt::format("runs, {} at work", workers_.size()));
+  }
+
+  void work(Progress* progress) {
     StopGuard guard;
     bool asked = false;
-    auto last_bar = Clock::now();
-    progress->bar(0);
+    draw(progress);
     while (!waiting_.empty() || !workers_.empty()) {
       stopping_ = stopping_ || StopGuard::stopped();
       if (stopping_ && !asked) {
-        progress->note("[ablate] stopping: each run finishes its step and saves a checkpoint");
+        progress->note("[ablate] stopping: each run finishes its step and saves a checkpoint a checkpoint");
         for (const Worker& worker : workers_) kill(worker.pid, SIGTERM);
         asked = true;
       }
@@ -242,10 +216,7 @@ class Runner {
         start(next);
       }
       for (const Ended& one : ended) finish(one.worker, one.status, progress);  // while the next one runs
-      if (seconds_since(last_bar) > 0.5) {
-        progress->bar(workers_.size());
-        last_bar = Clock::now();
-      }
+      draw(progress);
       if (ended.empty() && !workers_.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
   }
@@ -257,7 +228,7 @@ class Runner {
   }
 
   /// The time of a step of each arm that trained: the first of its runs that is done stands for it.
-  void time_steps(StudyProgress* progress) {
+  void time_steps(Progress* progress) {
     constexpr int kRounds = 30;
     std::vector<StepTimes> times;
     std::vector<Config> configs;
@@ -272,7 +243,11 @@ class Runner {
     progress->note(
         fmt::format("[ablate] measuring the time per step: {} arms interleaved, {} rounds", configs.size(), kRounds));
     StopGuard guard;
-    const auto seconds = options_.time_arms(configs, kRounds, [](int) { return !StopGuard::stopped(); });
+    Progress rounds(options_.quiet);  // its time left is that of the rounds
+    const auto seconds = options_.time_arms(configs, kRounds, [&](int round) {
+      rounds.bar(round, kRounds, "rounds");
+      return !StopGuard::stopped();
+    });
     if (StopGuard::stopped()) {
       timing_stopped_ = true;
       return;
@@ -322,7 +297,7 @@ class Runner {
   std::map<std::size_t, std::string> data_sha256_;  ///< of the runs that were there
   std::vector<std::size_t> older_;                  ///< done runs whose exact evaluation left out the last window
   std::vector<std::string> problems_;
-  std::size_t failures_ = 0, usage_failures_ = 0;
+  std::size_t ended_ = 0, failures_ = 0, usage_failures_ = 0;
   bool stopping_ = false, timing_stopped_ = false;
 };
 

@@ -152,15 +152,19 @@ TrainOutcome Trainer::run() {
 
 std::string Trainer::train_steps(Progress& progress) {
   const Config& c = session_.config;
+  // A bar tells of each step, so that ten lines are enough above it.
+  const std::int64_t note_interval =
+      progress.on_terminal() ? std::max(c.log_interval, (steps_ + 9) / 10) : c.log_interval;
   while (next_ < steps_) {
     const double before = elapsed_s();
     const StepResult result = step();
     training_s_ += elapsed_s() - before;
     const std::int64_t done = next_++;
-    const bool line = next_ % c.log_interval == 0 || next_ == steps_ || judge_.found();
+    const bool last = next_ == steps_ || judge_.found();
     const double grad_norm = step_.gradient_norms().global;
-    if (line) folder_->metrics().step(done, result.loss, result.lr, grad_norm, elapsed_s(), statistics_.numbers());
-    if (line)
+    if (last || next_ % c.log_interval == 0)
+      folder_->metrics().step(done, result.loss, result.lr, grad_norm, elapsed_s(), statistics_.numbers());
+    if (last || next_ % note_interval == 0)
       progress.note(fmt::format("step {:>{}}/{}: loss {}, gradient norm {}, lr {:.2e}, {:.0f} tokens/s", next_,
                                 fmt::formatted_size("{}", steps_), steps_, decimal_text(result.loss, 4),
                                 decimal_text(grad_norm, 4), result.lr, tokens_per_s()));

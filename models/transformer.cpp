@@ -19,6 +19,7 @@ Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint6
     positions_ = root.add("embed.positions", {o.block_size, C}, init("embed.positions", C, o.block_size));
   else
     rope_ = rope_tables(engine, o.block_size, C / o.n_head, o.rope_theta);
+  if (o.embed_norm) require_fit(*o.embed_norm, {.width = C, .causal = true, .hidden = false});
   if (o.embed_norm) embed_norm_ = make_norm(root.in("embed_norm").as("norm"), *o.embed_norm, C);
   if (o.train_embed_scale) embed_scale_ = root.as("scalar").add("embed_scale", {1}, Init::constant(o.embed_scale));
 
@@ -67,6 +68,7 @@ Transformer::Transformer(Engine& engine, const ModelOptions& options, std::uint6
     blocks_.push_back(std::move(block));
   }
   if (!o.final_norm) o.final_norm = placement.has_final_norm();
+  if (*o.final_norm) require_causal(o.final_norm_spec.value_or(o.norm));
   if (*o.final_norm) require_causal(o.final_norm_spec.value_or(o.norm));
   if (*o.final_norm) final_norm_ = make_norm(root.in("final_norm").as("norm"), o.final_norm_spec.value_or(o.norm), C);
   head_ = o.tie_weights ? tokens_ : root.as("head").add("head.weight", {V, C}, init("head", C, V));

@@ -213,7 +213,27 @@ TEST(ChannelNorms, AreRefusedInTransformersWithTheReason) {
       o.norm.name = "layernorm";
       o.block[1].mlp_norm = parse_norm(norm, {});
       expect_says(message_of<UsageError>([&] { make_model(engine(), o, 1); }), {norm, reason});
+      o.block.clear();
+      o.embed_norm = parse_norm(norm, {});
+      expect_says(message_of<UsageError>([&] { make_model(engine(), o, 1); }), {norm, reason});
+      o.embed_norm.reset();
+      o.final_norm_spec = parse_norm(norm, {});
+      expect_says(message_of<UsageError>([&] { make_model(engine(), o, 1); }), {norm, reason});
     }
+}
+
+TEST(FixNorm, IsForTheEmbeddingOnly) {
+  for (const char* arch : {"gpt", "llama", "mlp"}) {
+    ModelOptions o;
+    o.arch = arch;
+    o.features = 5;
+    o.norm.name = "fixnorm";
+    if (std::string(arch) == "mlp") o.placement = "before";
+    expect_says(message_of<UsageError>([&] { make_model(engine(), o, 1); }), {"fixnorm", "--embed_norm"});
+  }
+  ModelOptions o;
+  o.embed_norm = parse_norm("fixnorm", {});
+  EXPECT_NO_THROW(make_model(engine(), o, 1));
 }
 
 }  // namespace

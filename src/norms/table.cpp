@@ -145,7 +145,7 @@ NormValues norm_values(const NormEntry& entry, const NormSpec& spec) {
 std::unique_ptr<Norm> make_norm(const NormEntry& entry, const Scope& scope, const NormSpec& spec, std::int64_t width,
                                 std::int64_t places) {
   const NormValues values = norm_values(entry, spec);
-  require_fit(entry, values, {.width = width, .places = places});
+  require_fit(entry, values, {.width = width, .places = places, .hidden = false});
   const std::optional<Gain> gain = spec.affine ? entry.gain(values) : std::nullopt;
   if (entry.over == Over::batch) scope.parameters.need_whole_batch();
   return entry.make({.scope = scope,

@@ -78,10 +78,10 @@ struct NormParameter {
 enum class Over { rows, channels, batch, weights };
 
 /// Where a norm of activations stands. x is [..., C] with C = width; `places` consecutive rows make one sample (pixels
-/// of an image). Causal: rows are positions of a text, and each predicts the next.
+/// of an image). Causal: rows are positions of a text, and each predicts the next. Hidden: x is not the embedding.
 struct NormSite {
   std::int64_t width = 1, places = 1;
-  bool causal = false;
+  bool causal = false, hidden = true;
 };
 
 /// The matrix a linear map multiplies by, made anew for each pass.

@@ -21,7 +21,7 @@ class MlpModel final : public Model {
       const auto own = o.block.find(i);
       const NormSpec norm = own == o.block.end() ? o.norm : own->second.mlp_norm.value_or(o.norm);
       const auto weight = norm_entry(norm.name).weight;
-      require_fit(norm, {.width = o.n_embd});
+      if (!weight) require_fit(norm, {.width = o.n_embd});
       layers_.push_back({scope.prefix,
                          Linear(scope.in("fc").as("mlp"), in, o.n_embd, o.bias, init("fc", in, o.n_embd), weight),
                          weight ? nullptr : make_norm(scope.in("norm").as("norm"), norm, o.n_embd)});

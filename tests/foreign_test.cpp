@@ -278,7 +278,7 @@ TEST(Foreign, BadInputsAreNamed) {
   refused([](File& b) { b.erase("dy"); }, "no 'dy'");
   refused([](File& b) { b["dy"].shape = {4, 3}; }, "'dy' has shape [4, 3], but x has [3, 4]");
   refused([](File& b) { b["gain"].values.pop_back(); }, "'gain'");
-  refused([](File& b) { b["x"].values[5] = NAN; }, "'x' holds nan");
+  refused([](File& b) { b["x"].values[5] = NAN; }, "'x' contains nan");
   refused([](File& b) { b["eps"].values[0] = -1; }, "'eps' is -1");
   refused(
       [](File& b) {

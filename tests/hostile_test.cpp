@@ -133,7 +133,7 @@ TEST(Hostile, FilesOfOthersAreNeverReplaced) {
     refused(dump + "mine/run.h5", "mine/run.h5 exists and is not a dump");
     refused(dump + "r/run.h5", "r/run.h5 exists and is not a dump");
   }
-  expect_refusal(folder, "train" + keys("r"), 2, {"r holds a run already", "--init_from resume"});
+  expect_refusal(folder, "train" + keys("r"), 2, {"r already contains a run", "--init_from resume"});
   expect_refusal(folder, dump + "d.h5", 2, {"d.h5 exists", "--overwrite"});
   auto after = contents(folder.path().string());
   for (const char* name : {"stdout.txt", "stderr.txt"}) after.erase(folder / name);
@@ -278,7 +278,7 @@ TEST(Hostile, AFullDiskNeverRuinsARunThatIsThere) {
       expect_readable(limit, outcome);
       if (limit < kib) {
         EXPECT_EQ(outcome.code, 1) << outcome.err;
-        EXPECT_NE(outcome.err.find("left as it was"), std::string::npos) << outcome.err;
+        EXPECT_NE(outcome.err.find("the file is unchanged"), std::string::npos) << outcome.err;
         EXPECT_EQ(read_text(folder / "r/run.h5"), before);
       }
       expect_done(folder, longer + "30");
@@ -346,7 +346,7 @@ TEST(Hostile, SmallThings) {
   expect_refusal(folder,
                  "dump --data t.txt --n_layer 1 --n_embd 16 --n_head 2 --block_size 8 --batch_size 4 --threads 1"
                  " --out d.h5 --batch batch.h5",
-                 2, {"tokens holds 99", "vocab"});
+                 2, {"tokens contains 99", "vocab"});
   EXPECT_FALSE(fs::exists(folder / "d.h5"));
 }
 

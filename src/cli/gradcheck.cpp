@@ -53,7 +53,7 @@ void print_table(const std::vector<GradcheckRow>& rows) {
 }  // namespace
 
 int run_gradcheck(const Arguments& arguments) {
-  std::string filter = "*", foreign, norm;
+  std::string filter, foreign, norm;
   std::uint64_t seed = 1337;
   Parser parser("gradcheck",
                 "Compares every hand-written gradient with central finite differences in float64. Each op states the\n"
@@ -67,13 +67,17 @@ int run_gradcheck(const Arguments& arguments) {
   parser.option("filter", &filter, "glob over topic/name, such as op/softmax or 'norm/*' [*]");
   parser.option("seed", &seed, "seed of inputs and output weights [1337]");
   parser.option("foreign", &foreign, "FILE.npz with x, dy, gain, bias, eps and y, dx, dgain, dbias of another program");
-  parser.option("norm", &norm, "norm to compare with, such as rmsnorm:unit_offset=true");
+  parser.option(
+      "norm", &norm,
+      "check this norm alone, such as 'formula: x / (mean(abs(x)) + eps)'; with --foreign, the norm to compare with");
   parser.parse(arguments);
-  if (foreign.empty() != norm.empty())
-    throw UsageError("--foreign FILE.npz and --norm NAME must be given together; normscope norms lists the norms");
+  if (!foreign.empty() && norm.empty())
+    throw UsageError("--foreign FILE.npz needs --norm NAME as well; normscope norms lists the norms");
+  if (foreign.empty() && !norm.empty() && !filter.empty())
+    throw UsageError("--filter and --norm each choose what is checked; give one of them");
   if (!foreign.empty()) return judge_foreign(foreign, norm, parser.json);
-  const std::vector<GradcheckRow> rows =
-      with_bar(parser, "checks", [&](const OnProgress& on_progress) { return gradcheck(filter, seed, on_progress); });
+  const std::vector<GradcheckRow> rows = with_bar(
+      parser, "checks", [&](const OnProgress& on_progress) { return gradcheck(filter, norm, seed, on_progress); });
   if (rows.empty())
     throw UsageError(
         fmt::format("--filter: '{}' matches no check; the names are topic/name, topics op, norm, placement, "

@@ -61,7 +61,16 @@ int print_catalogue(bool as_json) {
   for (const NormInfo& norm : norm_catalogue()) print(norm_text(norm));
   print(
       "Options are appended to the name (--norm prmsnorm:p=0.25+eps=1e-6); every\n"
-      "norm takes eps, bias and affine.\n\nPlacements (--norm_placement)\n");
+      "norm takes eps, bias and affine.\n\n"
+      "A norm may be a formula:\n"
+      "  --norm 'formula: gain * x / (mean(abs(x)) + eps) + bias'\n"
+      "or, with a name of its own, 'formula: NAME = ...'. x is a row of C entries;\n"
+      "eps, C and pi are numbers; gain (initially 1) and bias (0) are vectors.\n"
+      "scalar(NAME, START) and vector(NAME, START) declare further parameters.\n"
+      "Operators: + - * / ^. Of a row: mean, var, sum, max. Of each entry: sqrt,\n"
+      "exp, log, tanh, erf, sigmoid, atan, sin, abs, clip(v, low, high),\n"
+      "max(v, number). detach(v) stops the gradient.\n\n"
+      "Placements (--norm_placement)\n");
   for (const PlacementInfo& placement : placement_catalogue())
     print(hanging("  " + placement.name, placement.formula, 13) + hanging("", placement.reference, 13));
   return 0;

@@ -20,7 +20,7 @@ ExitCode exit_code(const std::string& status) {
 }
 
 std::string loss_text(double loss, const char* of) {
-  return std::isnan(loss) ? "none yet" : decimal_text(loss, 4) + " nats" + of;
+  return std::isnan(loss) ? "none" : decimal_text(loss, 4) + " nats" + of;
 }
 
 bool may_resume(const Config& config) { return config.init_from == "resume" || config.init_from == "auto"; }
@@ -69,7 +69,8 @@ void print_outcome(const TrainOutcome& outcome, const Config& config) {
     print(fmt::format("The run diverged {}.\n{}\n", outcome.divergence->text(), outcome.divergence->advice()));
   if (outcome.status == "interrupted")
     print("Continue: " + command_line("train", {"--out_dir", outcome.run_dir, "--init_from", "resume"}) + "\n");
-  print(fmt::format("Draw a report: normscope report {}\n", outcome.run_dir));
+  const bool again = std::filesystem::exists(std::filesystem::path(outcome.run_dir) / "report.html");
+  print(fmt::format("Draw a report: normscope report {}{}\n", outcome.run_dir, again ? " --overwrite" : ""));
 }
 
 }  // namespace

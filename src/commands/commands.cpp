@@ -171,8 +171,9 @@ CostOutcome inspect_config(const Config& config) {
   return cost;
 }
 
-std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t seed, const OnProgress& on_progress) {
-  return f64::jobs.gradcheck(filter, seed, on_progress);
+std::vector<GradcheckRow> gradcheck(const std::string& filter, const std::string& norm, std::uint64_t seed,
+                                    const OnProgress& on_progress) {
+  return f64::jobs.gradcheck(filter, norm, seed, on_progress);
 }
 
 NormResult norm_apply(const NormCall& call) {

@@ -26,7 +26,8 @@ void sample(const std::string& run, const SampleOptions& options, const std::fun
 double dump(const Config& config, const DumpOptions& options);
 
 /// Finite differences in float64. `filter` is a glob over "topic/name". Progress is in functions.
-std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t seed, const OnProgress& on_progress);
+std::vector<GradcheckRow> gradcheck(const std::string& filter, const std::string& norm, std::uint64_t seed,
+                                    const OnProgress& on_progress);
 
 /// What a step of training costs; progress is in steps.
 BenchOutcome bench_step(const Config& config, std::int64_t warmup, std::int64_t steps, const OnProgress& on_progress);

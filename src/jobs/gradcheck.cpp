@@ -288,12 +288,27 @@ void check_product(Checker& checker, Engine& engine, const std::string& filter, 
   for (const char* placement : {"before", "after"}) check(mlp, "mlp", placement);
 }
 
+/// A norm of the catalogue with options, or a formula: alone, and in the small models.
+void check_one_norm(Checker& checker, Engine& engine, const std::string& norm, std::uint64_t seed) {
+  const NormSpec spec = parse_norm(norm, {});
+  const NormEntry entry = norm_entry(spec.name);
+  check_norm(checker, engine, entry, norm, seed);
+  if (!fits(entry, {.causal = true})) return;
+  for (const bool gpt : {true, false}) {
+    ModelOptions options = small_model(gpt);
+    options.norm = spec;
+    check_model(checker, engine, "model", gpt ? "gpt" : "llama", norm, options, seed);
+  }
+}
+
 }  // namespace
 
-std::vector<GradcheckRow> gradcheck(const std::string& filter, std::uint64_t seed, const OnProgress& on_progress) {
+std::vector<GradcheckRow> gradcheck(const std::string& filter, const std::string& norm, std::uint64_t seed,
+                                    const OnProgress& on_progress) {
   Engine engine({1, GemmBackend::highway});  // the products that ship
   Checker checker(filter, seed, on_progress);
   const auto check_all = [&] {
+    if (!norm.empty()) return check_one_norm(checker, engine, norm, seed);
     check_ops(checker, engine, seed);
     check_norms(checker, engine, seed);
     check_models(checker, engine, seed);

@@ -98,7 +98,8 @@ struct Jobs {
   void (*sample)(const Config& config, const std::string& checkpoint, const Tokenizer& tokenizer,
                  const SampleOptions& options, const std::function<void(const std::string&)>& emit);
   double (*dump)(const Config& config, const DumpOptions& options);
-  std::vector<GradcheckRow> (*gradcheck)(const std::string& filter, std::uint64_t seed, const OnProgress& on_progress);
+  std::vector<GradcheckRow> (*gradcheck)(const std::string& filter, const std::string& norm, std::uint64_t seed,
+                                         const OnProgress& on_progress);
   BenchOutcome (*bench_step)(const Config& config, std::int64_t warmup, std::int64_t steps,
                              const OnProgress& on_progress);
   std::vector<std::vector<double>> (*time_arms)(const std::vector<TimedConfig>& configs, int rounds,

@@ -3,6 +3,8 @@
 #define HWY_TARGET_INCLUDE "kernels/unary.cpp"
 #include <hwy/foreach_target.h>
 
+#include <limits>
+
 #include "kernels/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -11,6 +13,8 @@ namespace HWY_NAMESPACE {
 
 constexpr double kInvSqrt2 = 0.70710678118654752440, kInvSqrt2Pi = 0.39894228040143267794;
 constexpr double kGeluTanh = 0.79788456080286535588, kTwoOverSqrtPi = 1.12837916709551257390;
+
+constexpr real kInfinity = std::numeric_limits<real>::infinity();
 
 /// f(x) and f'(x).
 struct Curve {
@@ -83,7 +87,10 @@ struct exp_function {
   }
 };
 struct log_function {
-  HWY_INLINE static Curve at(V x) { return {log(x), V(1) / x}; }
+  HWY_INLINE static Curve at(V x) {
+    const V outside = where_less(x, V(0), V(std::numeric_limits<real>::quiet_NaN()), -V(kInfinity));
+    return {keep_nan(x, where_less(V(0), x, where_less(x, V(kInfinity), log(x), x), outside)), V(1) / x};
+  }
 };
 struct sigmoid_function {
   HWY_INLINE static Curve at(V x) {

@@ -150,6 +150,7 @@ TEST(NormFormulas, KnowTheirFunctions) {
   expect_close(value("log(exp(x))"), row, 10 * limit);
   expect_close(value("x ^ 3 / C"), each([](double v) { return v * v * v / 3; }), 10 * limit);
   expect_close(value("(x ^ 2) ^ 1.5"), each([](double v) { return std::pow(v * v, 1.5); }), 100 * limit);
+  expect_close(value("x ^ -2"), each([](double v) { return 1 / (v * v); }), 10 * limit);  // of negative entries too
   expect_close(value("3 / x"), each([](double v) { return 3 / v; }), limit);
   expect_close(value("1 - x / sum(x)"), each([](double v) { return 1 - v / 2.5; }), limit);
 }

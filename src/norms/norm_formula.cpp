@@ -159,10 +159,10 @@ class NormCompiler {
     if (p == 2) return unary(a, square);
     if (p == 0.5) return unary(a, safe_sqrt);
     if (p == -1) return unary(a, reciprocal);
-    if (p > 0 && p <= 16 && p == std::floor(p)) {
+    if (p != 0 && std::abs(p) <= 16 && p == std::floor(p)) {
       int result = a;
-      for (int i = 1; i < static_cast<int>(p); ++i) result = multiply(result, a);
-      return result;
+      for (int i = 1; i < static_cast<int>(std::abs(p)); ++i) result = multiply(result, a);
+      return p > 0 ? result : unary(result, reciprocal);
     }
     return unary(multiply(unary(a, log), constant(p)), exp);  // v^p, v > 0
   }
